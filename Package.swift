@@ -1,0 +1,184 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Swift settings of every target that is not generated code.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+// What is bought, by product.
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let grpcCore = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let grpcTransport = Target.Dependency.product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioFoundationCompat = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let swiftASN1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+/// A room of the house: its job stands in ARCHITECTURE.md, what it may import is `needs`.
+func room(_ name: String, needs: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: needs, exclude: exclude, swiftSettings: strict)
+}
+
+func tests(_ room: String, needs: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: room + "Tests",
+        dependencies: [.target(name: room), "MeshTestSupport"] + needs,
+        swiftSettings: strict
+    )
+}
+
+let package = Package(
+    name: "lateen",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "lateen", targets: ["lateen"]),
+        .executable(name: "lateen-control", targets: ["lateen-control"]),
+        .executable(name: "lateen-proxy", targets: ["lateen-proxy"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    ],
+    targets: [
+        // Vocabulary and wire formats.
+        room("MeshModel"),
+        .target(name: "XDSAPI", dependencies: [protobuf, grpcCore, grpcProtobuf]),
+        .target(name: "IstioAPI", dependencies: [protobuf]),
+        room("DNSWire", needs: [nioCore]),
+        room(
+            "KubernetesAPI",
+            needs: [asyncHTTPClient, nioCore, nioFoundationCompat, nioHTTP1, nioSSL, yams, logging]
+        ),
+
+        // Control plane: objects -> snapshot -> xDS.
+        room("MeshConfig", needs: ["MeshModel", "IstioAPI", "KubernetesAPI", protobuf]),
+        room("MeshTranslate", needs: ["MeshModel", "XDSAPI", protobuf]),
+        room(
+            "MeshPush",
+            needs: ["MeshModel", "MeshTranslate", "XDSAPI", grpcCore, grpcProtobuf, grpcTransport, protobuf, logging]
+        ),
+        room("SidecarInjection", needs: ["KubernetesAPI", "MeshModel", yams]),
+
+        // Data plane: xDS -> state -> sockets.
+        room("TrafficEngine", needs: ["MeshModel"]),
+        room(
+            "MeshSubscribe",
+            needs: [
+                "MeshModel", "TrafficEngine", "XDSAPI", grpcCore, grpcProtobuf, grpcTransport, protobuf, logging, yams,
+            ]
+        ),
+        room("ProxyRuntime", needs: ["MeshModel", "TrafficEngine", nioCore, nioPosix, logging]),
+        room("DNSProxy", needs: ["MeshModel", "DNSWire", nioCore, nioPosix, logging]),
+        room("Interception", needs: ["MeshModel"]),
+        room(
+            "AdminServer",
+            needs: ["MeshModel", "TrafficEngine", "ProxyRuntime", nioCore, nioPosix, nioHTTP1, logging]
+        ),
+
+        // The platform on one machine.
+        room(
+            "LocalAPIServer",
+            needs: [
+                "KubernetesAPI", asyncHTTPClient, crypto, grdb, hummingbird, hummingbirdCore, hummingbirdTLS,
+                httpTypes, jwtKit, logging, nioCore, nioPosix, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1, nioSSL,
+                nioFoundationCompat, nioWebSocket, swiftASN1, x509, yams,
+            ]
+        ),
+        .target(name: "CLocalPlatform"),
+        room(
+            "LocalPlatform",
+            needs: [
+                "CLocalPlatform", "DNSProxy", "DNSWire", "KubernetesAPI", "LocalAPIServer", "MeshModel", logging,
+                nioCore, nioPosix, serviceLifecycle, yams,
+            ]
+        ),
+
+        // Executables: flags, wiring, signals.
+        .executableTarget(
+            name: "lateen",
+            dependencies: [
+                "KubernetesAPI", "LocalAPIServer", "LocalPlatform", "MeshModel", "SidecarInjection", argumentParser,
+                asyncHTTPClient, logging, nioCore, serviceLifecycle, yams,
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "lateen-control",
+            dependencies: [
+                "KubernetesAPI", "MeshConfig", "MeshModel", "MeshPush", "MeshTranslate", "SidecarInjection",
+                argumentParser, crypto, hummingbird, hummingbirdTLS, logging, nioCore, nioSSL, serviceLifecycle,
+                swiftASN1, x509,
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "lateen-proxy",
+            dependencies: [
+                "AdminServer", "DNSProxy", "Interception", "MeshModel", "MeshSubscribe", "ProxyRuntime",
+                "TrafficEngine", "XDSAPI", argumentParser, logging, nioCore, nioPosix, serviceLifecycle,
+            ],
+            swiftSettings: strict
+        ),
+
+        // Tests mirror the rooms.
+        room("MeshTestSupport", needs: ["MeshModel"]),
+        tests("MeshModel"),
+        tests("DNSWire", needs: [nioCore]),
+        tests("KubernetesAPI", needs: [nioCore]),
+        tests("MeshConfig", needs: ["MeshModel", "IstioAPI", "KubernetesAPI"]),
+        tests("MeshTranslate", needs: ["MeshModel", "XDSAPI", protobuf]),
+        tests("MeshPush", needs: ["MeshModel", "MeshTranslate", "XDSAPI", protobuf]),
+        tests("SidecarInjection", needs: ["KubernetesAPI"]),
+        tests("TrafficEngine", needs: ["MeshModel"]),
+        tests("MeshSubscribe", needs: ["MeshModel", "TrafficEngine", "XDSAPI", protobuf]),
+        tests("ProxyRuntime", needs: ["MeshModel", "TrafficEngine", nioCore, nioEmbedded, nioPosix, logging]),
+        tests("DNSProxy", needs: ["DNSWire", "MeshModel", nioCore, nioEmbedded, nioPosix, logging]),
+        tests("Interception"),
+        tests("LocalAPIServer", needs: ["KubernetesAPI", nioCore]),
+        tests("LocalPlatform", needs: ["KubernetesAPI", "MeshModel"]),
+        .testTarget(name: "LayeringTests", swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,117 @@
+/// Mesh-wide settings (ConfigMap `istio` in `istio-system`, key `mesh`, Istio's `MeshConfig`).
+package struct MeshSettings: Hashable, Sendable {
+    package enum OutboundPolicy: Hashable, Sendable {
+        /// Only what the registry knows may be reached; the default here, as in Istio 1.0.
+        case registryOnly
+        case allowAny
+    }
+
+    package var outboundPolicy: OutboundPolicy = .registryOnly
+    /// Where sidecars write access logs; empty: nowhere. `/dev/stdout` shows in `kubectl logs`.
+    package var accessLogFile = "/dev/stdout"
+    /// Envoy's format string; empty: the default line of the reference (facts 1b).
+    package var accessLogFormat = ""
+    package var domainSuffix = "cluster.local"
+    package var rootNamespace = "istio-system"
+    package var connectTimeout: Duration = .seconds(10)
+    /// How long a proxy waits for the first bytes on a port of unknown protocol; zero: no limit.
+    package var protocolDetectionTimeout: Duration = .zero
+
+    package init() {}
+}
+
+/// A finding about one object, for people: what is wrong, where, and what to do.
+package struct Diagnosis: Hashable, Sendable, CustomStringConvertible {
+    package enum Severity: String, Hashable, Sendable { case error, warning }
+
+    package var severity: Severity
+    package var object: ObjectReference
+    /// The field, `spec.http[0].route[0].destination.host`; empty for the object as a whole.
+    package var field: String
+    package var message: String
+
+    package init(severity: Severity, object: ObjectReference, field: String = "", message: String) {
+        self.severity = severity
+        self.object = object
+        self.field = field
+        self.message = message
+    }
+
+    package var description: String {
+        "\(self.severity.rawValue): \(self.object)\(self.field.isEmpty ? "" : " " + self.field): \(self.message)"
+    }
+}
+
+/// Everything that the control plane knows at one moment, resolved and immutable.
+///
+/// A push works on one snapshot from start to end, so that all resources of a push agree.
+package struct MeshSnapshot: Sendable {
+    /// Grows by one with each snapshot; the `version_info` of what is pushed from it.
+    package var revision: UInt64
+    package var settings: MeshSettings
+    /// All services, oldest first; hosts may repeat across ServiceEntries.
+    package var services: [Service]
+    /// Endpoints of each service, by the service's `source` and host.
+    package var endpoints: [ServiceKey: [Endpoint]]
+    /// VirtualServices, oldest first.
+    package var routeRules: [RouteRules]
+    /// DestinationRules, oldest first.
+    package var destinationPolicies: [DestinationPolicy]
+    /// Pods with an address, by address.
+    package var workloads: [IPAddress: Workload]
+    /// What was left out or looks wrong.
+    package var diagnoses: [Diagnosis]
+
+    package init(revision: UInt64 = 0, settings: MeshSettings = MeshSettings()) {
+        self.revision = revision
+        self.settings = settings
+        self.services = []
+        self.endpoints = [:]
+        self.routeRules = []
+        self.destinationPolicies = []
+        self.workloads = [:]
+        self.diagnoses = []
+    }
+}
+
+/// Names one service of a snapshot: an object may declare several hosts, and several objects one host.
+package struct ServiceKey: Hashable, Sendable {
+    package var source: ObjectReference
+    package var host: HostName
+
+    package init(_ service: Service) {
+        self.source = service.source
+        self.host = service.host
+    }
+
+    package init(source: ObjectReference, host: HostName) {
+        self.source = source
+        self.host = host
+    }
+}
+
+/// Which proxy configuration is made for; two proxies with equal keys receive equal resources.
+package struct ProxyKey: Hashable, Sendable {
+    package enum Role: String, Hashable, Sendable { case sidecar, router }
+
+    package var role: Role
+    package var address: IPAddress
+    package var workload: ObjectID
+    /// `default.svc.cluster.local`: the first search domain of the pod.
+    package var dnsDomain: String
+    package var labels: [String: String]
+
+    package init(
+        role: Role,
+        address: IPAddress,
+        workload: ObjectID,
+        dnsDomain: String,
+        labels: [String: String] = [:]
+    ) {
+        self.role = role
+        self.address = address
+        self.workload = workload
+        self.dnsDomain = dnsDomain
+        self.labels = labels
+    }
+}

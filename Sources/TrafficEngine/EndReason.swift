@@ -1,0 +1,57 @@
+/// Why a connection or a request ended; every one ends with exactly one of these.
+///
+/// Response flag, metric label and access log all come from here (Envoy's flags: facts 1b "Response flags").
+package enum EndReason: String, Hashable, Sendable, CaseIterable {
+    /// A response came through, or a connection was closed by one of its ends in order.
+    case completed
+    /// The proxy answered by itself as its routes say (redirect, direct response).
+    case answeredByRoute = "direct_response"
+    /// HTTP to a host that the registry does not know.
+    case blockedHost = "blocked_unknown_host"
+    /// A connection to an address that the registry does not know.
+    case blockedAddress = "blocked_unknown_address"
+    case noRoute = "no_route"
+    case noCluster = "no_cluster"
+    case noHealthyEndpoint = "no_healthy_endpoint"
+    case connectFailed = "upstream_connect_failed"
+    case connectTimedOut = "upstream_connect_timeout"
+    case upstreamReset = "upstream_reset"
+    case upstreamClosed = "upstream_closed_before_response"
+    case upstreamProtocolError = "upstream_protocol_error"
+    case upstreamNameUnresolved = "upstream_dns_failure"
+    case requestTimedOut = "request_timeout"
+    case streamIdle = "stream_idle_timeout"
+    case retriesExhausted = "upstream_retries_exhausted"
+    case overflow = "upstream_overflow"
+    case downstreamClosed = "downstream_closed"
+    case downstreamReset = "downstream_reset"
+    case downstreamProtocolError = "downstream_protocol_error"
+    case headTooLarge = "request_head_too_large"
+    case headTimedOut = "request_head_timeout"
+    case idleTimedOut = "idle_timeout"
+    case loopDetected = "loop_detected"
+    case shutdown
+
+    /// Envoy's response flag; `-` if there is none.
+    package var responseFlag: String {
+        switch self {
+        case .completed, .answeredByRoute, .idleTimedOut, .shutdown: "-"
+        // Istio logs blocked HTTP as a direct response; the connection counterpart has no healthy upstream.
+        case .blockedHost: "-"
+        case .blockedAddress, .noHealthyEndpoint: "UH"
+        case .noRoute, .loopDetected: "NR"
+        case .noCluster: "NC"
+        case .connectFailed, .connectTimedOut: "UF"
+        case .upstreamReset: "UR"
+        case .upstreamClosed: "UC"
+        case .upstreamProtocolError: "UPE"
+        case .upstreamNameUnresolved: "DF"
+        case .requestTimedOut: "UT"
+        case .streamIdle: "SI"
+        case .retriesExhausted: "URX"
+        case .overflow: "UO"
+        case .downstreamClosed, .downstreamReset: "DC"
+        case .downstreamProtocolError, .headTooLarge, .headTimedOut: "DPE"
+        }
+    }
+}
