@@ -99,11 +99,14 @@ package struct HeaderMatch: Sendable {
     package var value: Value
     /// The condition must not hold.
     package var isInverted: Bool
+    /// Compare a header that is not there as if it were empty; else a comparison with it fails, inverted or not.
+    package var treatsMissingAsEmpty: Bool
 
-    package init(name: [UInt8], value: Value, isInverted: Bool = false) {
+    package init(name: [UInt8], value: Value, isInverted: Bool = false, treatsMissingAsEmpty: Bool = false) {
         self.name = name
         self.value = value
         self.isInverted = isInverted
+        self.treatsMissingAsEmpty = treatsMissingAsEmpty
     }
 }
 
