@@ -1,0 +1,57 @@
+package import SwiftProtobuf
+
+/// Type URLs of the xDS protocol: how a resource says in an `Any` what it is.
+package enum TypeURL {
+    /// What stands before the full message name in every type URL of this protocol.
+    package static let prefix = "type.googleapis.com/"
+
+    // Resource types of the aggregated stream.
+    package static let listener = url(of: Envoy_Config_Listener_V3_Listener.self)
+    package static let routeConfiguration = url(of: Envoy_Config_Route_V3_RouteConfiguration.self)
+    package static let cluster = url(of: Envoy_Config_Cluster_V3_Cluster.self)
+    package static let clusterLoadAssignment = url(of: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.self)
+    package static let secret = url(of: Envoy_Extensions_TransportSockets_Tls_V3_Secret.self)
+    package static let nameTable = url(of: Istio_Networking_Nds_V1_NameTable.self)
+
+    // Network filters.
+    package static let httpConnectionManager = url(
+        of: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self
+    )
+    package static let tcpProxy = url(of: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.self)
+
+    // HTTP filters.
+    package static let router = url(of: Envoy_Extensions_Filters_Http_Router_V3_Router.self)
+
+    // Listener filters.
+    package static let originalDestination = url(
+        of: Envoy_Extensions_Filters_Listener_OriginalDst_V3_OriginalDst.self
+    )
+    package static let tlsInspector = url(of: Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector.self)
+    package static let httpInspector = url(of: Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector.self)
+
+    // Access logs.
+    package static let fileAccessLog = url(of: Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog.self)
+    package static let stdoutAccessLog = url(of: Envoy_Extensions_AccessLoggers_Stream_V3_StdoutAccessLog.self)
+    package static let stderrAccessLog = url(of: Envoy_Extensions_AccessLoggers_Stream_V3_StderrAccessLog.self)
+
+    // Upstream options, special clusters and transport sockets.
+    package static let upstreamHTTPProtocolOptions = url(
+        of: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.self
+    )
+    package static let dnsCluster = url(of: Envoy_Extensions_Clusters_Dns_V3_DnsCluster.self)
+    package static let rawBuffer = url(of: Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer.self)
+    package static let downstreamTLSContext = url(
+        of: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.self
+    )
+    package static let upstreamTLSContext = url(of: Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext.self)
+
+    // Parts of the administration interface's `/config_dump`.
+    package static let bootstrapConfigDump = url(of: Envoy_Admin_V3_BootstrapConfigDump.self)
+    package static let listenersConfigDump = url(of: Envoy_Admin_V3_ListenersConfigDump.self)
+    package static let clustersConfigDump = url(of: Envoy_Admin_V3_ClustersConfigDump.self)
+    package static let routesConfigDump = url(of: Envoy_Admin_V3_RoutesConfigDump.self)
+    package static let endpointsConfigDump = url(of: Envoy_Admin_V3_EndpointsConfigDump.self)
+
+    /// The type URL of a message type.
+    package static func url<M: SwiftProtobuf.Message>(of type: M.Type) -> String { prefix + M.protoMessageName }
+}
