@@ -1,0 +1,115 @@
+import MeshModel
+import SwiftProtobuf
+import XDSAPI
+
+/// Makes the filters that listeners are built from, with the mesh's settings.
+struct FilterFactory {
+    let settings: MeshSettings
+
+    /// Where to find the routes of an HTTP filter.
+    enum Routes {
+        case named(String)
+        case inline(Envoy_Config_Route_V3_RouteConfiguration)
+    }
+
+    func http(statPrefix: String, routes: Routes) -> Envoy_Config_Listener_V3_Filter {
+        var manager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager()
+        manager.codecType = .auto
+        manager.statPrefix = statPrefix
+        switch routes {
+        case .named(let name):
+            manager.rds.routeConfigName = name
+            manager.rds.configSource = .aggregated
+        case .inline(let configuration): manager.routeConfig = configuration
+        }
+        manager.httpFilters = [
+            .with {
+                $0.name = "envoy.filters.http.router"
+                $0.typedConfig = .packing(Envoy_Extensions_Filters_Http_Router_V3_Router())
+            }
+        ]
+        manager.upgradeConfigs = [.with { $0.upgradeType = "websocket" }]
+        // The peer of a sidecar is its own application or another proxy: neither is a client to be announced.
+        manager.useRemoteAddress = Google_Protobuf_BoolValue(false)
+        manager.generateRequestID = Google_Protobuf_BoolValue(true)
+        manager.streamIdleTimeout = Google_Protobuf_Duration(seconds: 0)
+        // A head that trickles in holds a connection for nothing.
+        manager.requestHeadersTimeout = Google_Protobuf_Duration(seconds: 10)
+        manager.accessLog = self.accessLog(format: AccessLine.http)
+        return .with {
+            $0.name = "envoy.filters.network.http_connection_manager"
+            $0.typedConfig = .packing(manager)
+        }
+    }
+
+    func tcp(
+        statPrefix: String,
+        targets: [OutboundPlan.Target],
+        idle: Duration? = nil
+    ) -> Envoy_Config_Listener_V3_Filter {
+        var proxy = Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy()
+        proxy.statPrefix = statPrefix
+        if targets.count == 1 {
+            proxy.cluster = targets[0].cluster
+        } else {
+            proxy.weightedClusters.clusters = targets.map { target in
+                .with {
+                    $0.name = target.cluster
+                    $0.weight = target.weight
+                }
+            }
+        }
+        if let idle { proxy.idleTimeout = Google_Protobuf_Duration(idle) }
+        proxy.accessLog = self.accessLog(format: AccessLine.tcp)
+        return .with {
+            $0.name = "envoy.filters.network.tcp_proxy"
+            $0.typedConfig = .packing(proxy)
+        }
+    }
+
+    func tcp(to cluster: String) -> Envoy_Config_Listener_V3_Filter {
+        self.tcp(statPrefix: cluster, targets: [OutboundPlan.Target(cluster: cluster, weight: 1)])
+    }
+
+    /// What becomes of traffic that nobody declared.
+    var undeclared: Envoy_Config_Listener_V3_Filter {
+        switch self.settings.outboundPolicy {
+        case .registryOnly: self.tcp(to: ResourceName.blackHole)
+        case .allowAny: self.tcp(to: ResourceName.passthrough)
+        }
+    }
+
+    private func accessLog(format: String) -> [Envoy_Config_Accesslog_V3_AccessLog] {
+        guard !self.settings.accessLogFile.isEmpty else { return [] }
+        let format = self.settings.accessLogFormat.isEmpty ? format : self.settings.accessLogFormat
+        var file = Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog()
+        file.path = self.settings.accessLogFile
+        file.logFormat.textFormatSource.inlineString = format.hasSuffix("\n") ? format : format + "\n"
+        return [
+            .with {
+                $0.name = "envoy.access_loggers.file"
+                $0.typedConfig = .packing(file)
+            }
+        ]
+    }
+}
+
+/// Formats of access lines, in Envoy's language.
+enum AccessLine {
+    /// The line of the reference.
+    static let http = """
+        [%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% \
+        %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \
+        "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"
+
+        """
+
+    /// Says what was dialled: the address, the name that TLS asked for, and the name that the workload had looked
+    /// up. The last is metadata of our proxy; Envoy, which does not know it, writes `-`.
+    static let tcp = """
+        [%START_TIME%] "TCP %DOWNSTREAM_LOCAL_ADDRESS%" %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% \
+        "%DYNAMIC_METADATA(lateen:destination_name)%" "%REQUESTED_SERVER_NAME%" "%UPSTREAM_HOST%" \
+        %UPSTREAM_CLUSTER% %DOWNSTREAM_REMOTE_ADDRESS%
+
+        """
+}

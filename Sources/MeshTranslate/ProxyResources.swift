@@ -1,0 +1,47 @@
+package import MeshModel
+package import XDSAPI
+
+/// Everything that one proxy is told, in Envoy's messages; each list is sorted by name.
+package struct ProxyResources: Sendable, Equatable {
+    package var listeners: [Envoy_Config_Listener_V3_Listener] = []
+    package var routes: [Envoy_Config_Route_V3_RouteConfiguration] = []
+    package var clusters: [Envoy_Config_Cluster_V3_Cluster] = []
+    package var endpoints: [Envoy_Config_Endpoint_V3_ClusterLoadAssignment] = []
+    package var nameTable = Istio_Networking_Nds_V1_NameTable()
+
+    package init() {}
+
+    /// Both parts in one, sorted again.
+    package func adding(_ other: ProxyResources) -> ProxyResources {
+        var all = self
+        all.listeners += other.listeners
+        all.routes += other.routes
+        all.clusters += other.clusters
+        all.endpoints += other.endpoints
+        all.nameTable.table.merge(other.nameTable.table) { mine, _ in mine }
+        all.sort()
+        return all
+    }
+
+    mutating func sort() {
+        self.listeners.sort { $0.name < $1.name }
+        self.routes.sort { $0.name < $1.name }
+        self.clusters.sort { $0.name < $1.name }
+        self.endpoints.sort { $0.clusterName < $1.clusterName }
+    }
+}
+
+/// What outbound configuration depends on; proxies with equal keys share it.
+package struct OutboundKey: Hashable, Sendable {
+    package var role: ProxyKey.Role
+    package var namespace: String
+    package var dnsDomain: String
+    package var labels: [String: String]
+
+    package init(_ proxy: ProxyKey) {
+        self.role = proxy.role
+        self.namespace = proxy.workload.namespace
+        self.dnsDomain = proxy.dnsDomain
+        self.labels = proxy.labels
+    }
+}
