@@ -1,4 +1,6 @@
+import AsyncHTTPClient
 package import NIOCore
+import NIOHTTP1
 
 /// One event of a watch.
 package enum WatchEvent: Sendable, Hashable {
