@@ -1,0 +1,41 @@
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
+package import Logging
+
+/// The socket that proxies connect to, in clear text.
+package struct ADSServer: Sendable {
+    private let server: GRPCServer<HTTP2ServerTransport.Posix>
+    private let logger: Logger
+
+    /// - Parameter port: 0 takes a free one, see `port()`.
+    package init(host: String = "0.0.0.0", port: Int, push: PushServer, logger: Logger) {
+        var configuration = HTTP2ServerTransport.Posix.Config.defaults
+        // Finds out about proxies that vanished without a word, and lets Envoy's own probes pass.
+        configuration.connection.keepalive = .init(
+            time: .seconds(30),
+            timeout: .seconds(10),
+            clientBehavior: .init(minPingIntervalWithoutCalls: .seconds(5), allowWithoutCalls: true)
+        )
+        self.server = GRPCServer(
+            transport: .http2NIOPosix(
+                address: .ipv4(host: host, port: port),
+                transportSecurity: .plaintext,
+                config: configuration
+            ),
+            services: [ADSService(server: push, logger: logger)]
+        )
+        self.logger = logger
+    }
+
+    /// Serves until cancelled.
+    package func run() async throws {
+        try await withTaskCancellationHandler {
+            try await self.server.serve()
+        } onCancel: {
+            self.server.beginGracefulShutdown()
+        }
+    }
+
+    /// The port that is listened on, once it is.
+    package func port() async throws -> Int? { try await self.server.listeningAddress?.ipv4?.port }
+}

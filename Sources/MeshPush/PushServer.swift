@@ -1,0 +1,174 @@
+package import Logging
+package import MeshModel
+import MeshTranslate
+import Synchronization
+
+/// Brings snapshots to proxies: gathers changes for a moment, publishes a generation, wakes the streams.
+package final class PushServer: Sendable {
+    /// How long changes are gathered before they go out together.
+    package struct Debounce: Sendable {
+        /// Publish once nothing has changed for so long,
+        package var quiet: Duration = .milliseconds(10)
+        /// or so long after the first change.
+        package var max: Duration = .milliseconds(50)
+
+        package init() {}
+    }
+
+    private struct State {
+        var generation: Generation
+        /// The newest snapshot that is not published yet.
+        var pending: MeshSnapshot?
+        var pendingCounter: UInt64 = 0
+        var connections: [UInt64: ConnectionEntry] = [:]
+        var connectionCounter: UInt64 = 0
+        var statistics = PushStatistics()
+    }
+
+    /// A stream, as the rest of the server sees it.
+    private struct ConnectionEntry {
+        var proxy: ProxyKey
+        var userAgent: String
+        var wake: @Sendable () -> Void
+        var progress: [ResourceKind: SubscriptionMachine.Progress] = [:]
+    }
+
+    private let state: Mutex<State>
+    private let cache: TranslationCache
+    private let debounce: Debounce
+    private let logger: Logger
+    private let changes: AsyncStream<Void>
+    private let changed: AsyncStream<Void>.Continuation
+
+    package init(snapshot: MeshSnapshot = MeshSnapshot(), debounce: Debounce = Debounce(), logger: Logger) {
+        let first = Generation(number: 0, snapshot: snapshot, change: .everything, publishedAt: .now)
+        self.state = Mutex(State(generation: first))
+        self.cache = TranslationCache(first)
+        self.debounce = debounce
+        self.logger = logger
+        (self.changes, self.changed) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Takes a snapshot to be published soon; a newer one that comes in time replaces it.
+    package func update(_ snapshot: MeshSnapshot) {
+        self.state.withLock {
+            $0.pending = snapshot
+            $0.pendingCounter += 1
+        }
+        self.changed.yield()
+    }
+
+    /// Publishes what `update` brings, until cancelled.
+    package func run() async {
+        for await _ in self.changes {
+            await self.gather()
+            self.publish()
+        }
+    }
+
+    /// All proxies and how far each has come, in order of names.
+    package var status: [ProxyStatus] {
+        let entries = self.state.withLock { Array($0.connections.values) }
+        return entries.map { entry in
+            ProxyStatus(
+                proxy: "\(entry.proxy.workload.name).\(entry.proxy.workload.namespace)",
+                address: entry.proxy.address.description,
+                userAgent: entry.userAgent,
+                progress: entry.progress
+            )
+        }
+        .sorted { ($0.proxy, $0.address) < ($1.proxy, $1.address) }
+    }
+
+    package var statistics: PushStatistics {
+        self.state.withLock {
+            var statistics = $0.statistics
+            statistics.proxiesConnected = $0.connections.count
+            return statistics
+        }
+    }
+
+    /// The snapshot that proxies have or are about to have.
+    package var snapshot: MeshSnapshot { self.state.withLock { $0.generation.snapshot } }
+
+    /// Waits until changes pause.
+    private func gather() async {
+        let start = ContinuousClock.now
+        var seen = self.state.withLock { $0.pendingCounter }
+        while ContinuousClock.now - start < self.debounce.max {
+            // Cancelled: nothing waits for what would be published.
+            guard (try? await Task.sleep(for: self.debounce.quiet)) != nil else { return }
+            let now = self.state.withLock { $0.pendingCounter }
+            if now == seen { return }
+            seen = now
+        }
+    }
+
+    private func publish() {
+        // Comparing may take a while; only this task publishes, so the lock need not be held for it.
+        let (current, pending) = self.state.withLock { state in
+            let pending = state.pending
+            state.pending = nil
+            return (state.generation, pending)
+        }
+        guard let pending else { return }
+        let change = SnapshotChange(from: current.snapshot, to: pending)
+        var next = current
+        next.snapshot = pending
+        if change != .nothing {
+            next.number += 1
+            next.change = change
+            next.publishedAt = .now
+        }
+        let wakes = self.state.withLock { state in
+            state.generation = next
+            if change == .nothing { return [@Sendable () -> Void]() }
+            state.statistics.generations += 1
+            return state.connections.values.map(\.wake)
+        }
+        self.logger.debug("generation published", metadata: ["revision": "\(pending.revision)"])
+        for wake in wakes { wake() }
+    }
+}
+
+// What streams use.
+extension PushServer {
+    var generation: Generation { self.state.withLock { $0.generation } }
+
+    func resources(for proxy: ProxyKey, in generation: Generation) async -> ResourceSet {
+        await self.cache.resources(for: proxy, in: generation)
+    }
+
+    /// Registers a stream; `wake` is called when there is a new generation, and must not block.
+    func connected(_ proxy: ProxyKey, userAgent: String, wake: @escaping @Sendable () -> Void) -> UInt64 {
+        self.state.withLock { state in
+            state.connectionCounter += 1
+            state.connections[state.connectionCounter] = ConnectionEntry(
+                proxy: proxy,
+                userAgent: userAgent,
+                wake: wake
+            )
+            return state.connectionCounter
+        }
+    }
+
+    func disconnected(_ id: UInt64) async {
+        let (entry, others) = self.state.withLock { state in
+            (state.connections.removeValue(forKey: id), state.connections.values.map(\.proxy))
+        }
+        guard let proxy = entry?.proxy, !others.contains(proxy) else { return }
+        let key = OutboundKey(proxy)
+        await self.cache.forget(proxy, othersWithSameView: others.contains { OutboundKey($0) == key })
+    }
+
+    func report(
+        _ id: UInt64,
+        progress: [ResourceKind: SubscriptionMachine.Progress],
+        _ count: (inout PushStatistics) -> Void
+    ) {
+        self.state.withLock { state in
+            state.connections[id]?.progress = progress
+            count(&state.statistics)
+        }
+    }
+}
