@@ -1,6 +1,8 @@
 # The two commands: `make up` (the mesh with Bookinfo on this machine) and `make test`.
 SHELL := /bin/bash
 SWIFT_FLAGS := -c release --explicit-target-dependency-import-check error
+SAMPLES := --images Samples/images.yaml --with Samples/bookinfo/platform/one-machine \
+  --with Samples/bookinfo/platform/kube/bookinfo.yaml --with Samples/sleep/sleep.yaml
 EXECUTABLES := lateen lateen-control lateen-proxy
 
 .PHONY: help up down setup build test test-unit test-e2e lint format bench fuzz clean
@@ -9,7 +11,7 @@ help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
 up: setup build ## Install what is missing, build, start the mesh with Bookinfo on this machine
-	@bin/lateen up --with Samples/bookinfo --with Samples/sleep
+	@bin/lateen up $(SAMPLES)
 
 down: ## Stop it and remove every namespace, rule and process
 	@if [ -x bin/lateen ]; then bin/lateen down; else echo "nothing to stop: bin/lateen is not built"; fi

@@ -16,6 +16,10 @@ import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 LATEEN = str(ROOT / "bin" / "lateen")
+UP = [
+    LATEEN, "up", "--images", "Samples/images.yaml", "--with", "Samples/bookinfo/platform/one-machine",
+    "--with", "Samples/bookinfo/platform/kube/bookinfo.yaml", "--with", "Samples/sleep/sleep.yaml",
+]
 
 
 class CheckFailed(Exception):
@@ -146,7 +150,7 @@ def bring_up():
         raise SystemExit("a mesh runs on this machine already; take it down first: make down")
     run([LATEEN, "down", "--purge"], timeout=120, check=False)
     started = time.monotonic()
-    up = run([LATEEN, "up", "--with", "Samples/bookinfo", "--with", "Samples/sleep"], timeout=420, check=False)
+    up = run(UP, timeout=420, check=False)
     print(up.stdout + up.stderr, flush=True)
     if up.returncode != 0:
         show_state()
