@@ -19,6 +19,9 @@ package final class Listener: Sendable {
     /// How long inspection may wait; `nil`: for ever. When it ends the connection goes on with what is known.
     package let inspectionTimeout: Duration?
     package let isInbound: Bool
+    /// Learn from the kernel where a redirected connection was going (Envoy's `original_dst` listener filter). Always
+    /// true with `usesOriginalDestination`; alone it only fills in the destination that chains and clusters look at.
+    package let restoresDestination: Bool
 
     package init(
         name: String,
@@ -30,7 +33,8 @@ package final class Listener: Sendable {
         inspectsHTTP: Bool = false,
         inspectsTLS: Bool = false,
         inspectionTimeout: Duration? = nil,
-        isInbound: Bool = false
+        isInbound: Bool = false,
+        restoresDestination: Bool = false
     ) {
         self.name = name
         self.address = address
@@ -42,6 +46,7 @@ package final class Listener: Sendable {
         self.inspectsTLS = inspectsTLS
         self.inspectionTimeout = inspectionTimeout
         self.isInbound = isInbound
+        self.restoresDestination = restoresDestination || usesOriginalDestination
     }
 }
 
@@ -95,8 +100,10 @@ package final class HTTPConnectionManager: Sendable {
     package let streamIdleTimeout: Duration?
     /// A larger head gets 431.
     package let headBytesMax: Int
-    /// Append the peer's address to `x-forwarded-for`, and set `x-forwarded-proto` and `x-request-id`.
+    /// Set `x-forwarded-proto` and `x-request-id` where they are missing.
     package let addsForwardingHeaders: Bool
+    /// Append the peer's address to `x-forwarded-for` (Envoy `use_remote_address`): at the edge of a mesh only.
+    package let appendsPeerAddress: Bool
     package let allowsUpgrade: Bool
     package let accessLogs: [AccessLogConfiguration]
 
@@ -108,6 +115,7 @@ package final class HTTPConnectionManager: Sendable {
         streamIdleTimeout: Duration? = .seconds(300),
         headBytesMax: Int = 60 * 1024,
         addsForwardingHeaders: Bool = true,
+        appendsPeerAddress: Bool = false,
         allowsUpgrade: Bool = false,
         accessLogs: [AccessLogConfiguration] = []
     ) {
@@ -118,6 +126,7 @@ package final class HTTPConnectionManager: Sendable {
         self.streamIdleTimeout = streamIdleTimeout
         self.headBytesMax = headBytesMax
         self.addsForwardingHeaders = addsForwardingHeaders
+        self.appendsPeerAddress = appendsPeerAddress
         self.allowsUpgrade = allowsUpgrade
         self.accessLogs = accessLogs
     }
