@@ -270,6 +270,14 @@ int lateen_resize_terminal(int primary, int rows, int columns) {
     return ioctl(primary, TIOCSWINSZ, &size) == 0 ? 0 : errno;
 }
 
+int lateen_pipe(int *read_end, int *write_end) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+    *read_end = ends[0];
+    *write_end = ends[1];
+    return 0;
+}
+
 int lateen_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
 int lateen_spawn_daemon(

@@ -51,6 +51,9 @@ int lateen_open_terminal(int rows, int columns, int *_Nonnull primary, int *_Non
 /// Tells the terminal behind `primary` its new size. Returns 0 or an errno.
 int lateen_resize_terminal(int primary, int rows, int columns);
 
+/// A pipe whose ends are closed on exec. Returns 0 or an errno.
+int lateen_pipe(int *_Nonnull read_end, int *_Nonnull write_end);
+
 /// An anonymous file in memory, closed on exec; -1 on failure.
 int lateen_memory_file(const char *_Nonnull name);
 

@@ -1,0 +1,102 @@
+import Foundation
+import Glibc
+
+/// The network of one namespace: its name, the host's end of its link, its address and where its traffic goes.
+struct PodLink: Sendable, Hashable {
+    /// Shown by `ip netns`.
+    var namespace: String
+    /// The host's end; at most 15 bytes.
+    var hostDevice: String
+    var address: String
+    var bridge: String
+    var gateway: String
+    /// `/32` makes every packet pass the gateway, where Services are translated.
+    var prefixLength: Int
+
+    var namespaceFile: String { "/run/netns/\(self.namespace)" }
+
+    /// The link of a pod. Its name is cut so that the whole stays a file name; the hash keeps it unique.
+    static func pod(uid: String, name: String, address: String) -> PodLink {
+        let hash = Self.hash(uid)
+        return PodLink(
+            namespace: "\(PlatformNetwork.namespacePrefix)\(hash)-\(name.prefix(180))",
+            hostDevice: "ltn\(hash)",
+            address: address,
+            bridge: PlatformNetwork.podBridge,
+            gateway: PlatformNetwork.gateway,
+            prefixLength: 32
+        )
+    }
+
+    /// The link of a host outside the mesh.
+    static func outside(name: String, address: String) -> PodLink {
+        PodLink(
+            namespace: "\(PlatformNetwork.namespacePrefix)outside-\(name.prefix(180))",
+            hostDevice: "lto\(Self.hash(name))",
+            address: address,
+            bridge: PlatformNetwork.outsideBridge,
+            gateway: PlatformNetwork.outsideGateway,
+            prefixLength: 24
+        )
+    }
+
+    /// 32 bits of FNV-1a in hex: enough to tell the pods of one machine apart.
+    static func hash(_ text: String) -> String {
+        let value = text.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        let hex = String(value, radix: 16)
+        return String(repeating: "0", count: 8 - hex.count) + hex
+    }
+
+    /// What `ip -batch` does on the host to connect an existing namespace.
+    var hostCommands: [String] {
+        let inside = "ltp\(self.hostDevice.dropFirst(3))"
+        return [
+            "link add \(self.hostDevice) type veth peer name \(inside)",
+            "link set \(inside) netns \(self.namespace)",
+            "link set \(self.hostDevice) master \(self.bridge) up",
+        ]
+    }
+
+    /// What `ip -batch` does inside the namespace.
+    var insideCommands: [String] {
+        let inside = "ltp\(self.hostDevice.dropFirst(3))"
+        return [
+            "link set lo up",
+            "link set \(inside) name eth0",
+            "addr add \(self.address)/\(self.prefixLength) dev eth0",
+            "link set eth0 up",
+        ]
+            + (self.prefixLength == 32 ? ["route add \(self.gateway) dev eth0 scope link src \(self.address)"] : [])
+            + ["route add default via \(self.gateway) dev eth0 src \(self.address)"]
+    }
+
+    /// Makes the namespace anew; what had its name before is removed first.
+    func create() async throws {
+        await self.remove()
+        try await Tool.run(["ip", "netns", "add", self.namespace])
+        try await Tool.run(["ip", "-batch", "-"], input: self.hostCommands.joined(separator: "\n") + "\n")
+        let network = try self.open()
+        defer { close(network) }
+        try await Tool.run(
+            ["ip", "-batch", "-"],
+            input: self.insideCommands.joined(separator: "\n") + "\n",
+            network: network
+        )
+    }
+
+    /// Removes the namespace and with it both ends of the link; nothing happens if there is none.
+    func remove() async {
+        guard access(self.namespaceFile, F_OK) == 0 else { return }
+        _ = try? await Tool.run(["ip", "link", "del", self.hostDevice])
+        _ = try? await Tool.run(["ip", "netns", "del", self.namespace])
+    }
+
+    /// The namespace's descriptor, for those who start processes in it; the caller closes it.
+    func open() throws -> Int32 {
+        let descriptor = Glibc.open(self.namespaceFile, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw SpawnError(program: self.namespace, step: "open the network namespace", errorNumber: errno)
+        }
+        return descriptor
+    }
+}

@@ -1,0 +1,60 @@
+import Foundation
+import KubernetesAPI
+import Logging
+import MeshModel
+import NIOCore
+import Synchronization
+
+/// What all pods of the node share.
+struct NodeServices: Sendable {
+    let client: KubernetesClient
+    let mirror: Mirror
+    let events: EventRecorder
+    let state: StateFolder
+    let catalogue: CatalogueHolder
+    let addresses: AddressBook
+    let eventLoops: any EventLoopGroup
+    let runtimeFolders: [String]
+    let rootLinks: [String: String?]
+    let logger: Logger
+}
+
+/// The catalogue in use; it is replaced as a whole when its files are read again.
+final class CatalogueHolder: Sendable {
+    private let state: Mutex<ImageCatalogue>
+
+    init(_ catalogue: ImageCatalogue) { self.state = Mutex(catalogue) }
+
+    var current: ImageCatalogue { self.state.withLock { $0 } }
+
+    func replace(_ catalogue: ImageCatalogue) { self.state.withLock { $0 = catalogue } }
+}
+
+/// The address pool with its file: an address is on disk before it is used.
+actor AddressBook {
+    private var pool: AddressPool
+    private let file: URL
+
+    init(file: URL) {
+        self.file = file
+        self.pool = AddressPool.read(file)
+    }
+
+    func allocate(_ uid: String) throws -> String {
+        guard let address = self.pool.allocate(uid) else {
+            throw PlatformError("no pod address is left in \(PlatformNetwork.podRange)")
+        }
+        try self.pool.write(self.file)
+        return address.description
+    }
+
+    func release(_ uid: String) {
+        self.pool.release(uid)
+        try? self.pool.write(self.file)  // At worst the address stays taken until the next start.
+    }
+
+    func keep(only uids: Set<String>) {
+        self.pool.keep(only: uids)
+        try? self.pool.write(self.file)  // As above.
+    }
+}

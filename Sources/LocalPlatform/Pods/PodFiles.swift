@@ -1,0 +1,69 @@
+import Foundation
+import KubernetesAPI
+
+/// The files of `/etc` that are made for each pod.
+struct PodFiles {
+    var podName: String
+    var namespace: String
+    var address: String
+    var hostName: String
+    var subdomain: String?
+    var hostAliases: [HostAlias]
+    var users: [Int]
+
+    /// Contents by file name.
+    var contents: [String: String] {
+        [
+            "hosts": self.hosts, "resolv.conf": self.resolver, "hostname": self.hostName + "\n",
+            "passwd": self.passwd, "group": self.group,
+            // Names come from `/etc/hosts` and DNS, whatever the machine itself does.
+            "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nnetworks: files\n",
+        ]
+    }
+
+    var hosts: String {
+        var lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
+        let full = self.subdomain.map {
+            "\(self.hostName).\($0).\(self.namespace).svc.\(PlatformNetwork.clusterDomain)\t"
+        }
+        lines.append("\(self.address)\t\(full ?? "")\(self.hostName)")
+        for alias in self.hostAliases { lines.append("\(alias.ip)\t\(alias.hostnames.joined(separator: "\t"))") }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    var resolver: String {
+        let domain = PlatformNetwork.clusterDomain
+        return """
+            search \(self.namespace).svc.\(domain) svc.\(domain) \(domain)
+            nameserver \(PlatformNetwork.clusterDNS)
+            options ndots:5
+
+            """
+    }
+
+    private var extraUsers: [Int] { Set(self.users).subtracting([0, 65534, 1337]).sorted() }
+
+    var passwd: String {
+        let own = self.extraUsers.map { "user\($0):x:\($0):\($0)::/home:/bin/sh\n" }.joined()
+        return "root:x:0:0:root:/root:/bin/sh\nistio-proxy:x:1337:1337::/home:/bin/sh\n\(own)"
+            + "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+    }
+
+    var group: String {
+        let own = self.extraUsers.map { "user\($0):x:\($0):\n" }.joined()
+        return "root:x:0:\nistio-proxy:x:1337:\n\(own)nogroup:x:65534:\n"
+    }
+
+    /// Writes all files into a folder; returns where each is.
+    func write(to folder: URL) throws -> [String: String] {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        var places: [String: String] = [:]
+        for (name, text) in self.contents {
+            let file = folder.appendingPathComponent(name)
+            // In place: a container that is running has this very file mounted.
+            if (try? String(contentsOf: file, encoding: .utf8)) != text { try Data(text.utf8).write(to: file) }
+            places[name] = file.path
+        }
+        return places
+    }
+}
