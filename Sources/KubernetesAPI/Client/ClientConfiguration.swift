@@ -56,7 +56,9 @@ package struct ClientConfiguration: Sendable {
         _ = try Self.read("\(folder)/token", cure: cure)
         configuration.token = .file("\(folder)/token")
         if let bytes = FileManager.default.contents(atPath: "\(folder)/namespace") {
-            configuration.namespace = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+            configuration.namespace = String(decoding: bytes, as: UTF8.self).trimmingCharacters(
+                in: .whitespacesAndNewlines
+            )
         }
         return configuration
     }

@@ -244,7 +244,9 @@ private struct JSONParser {
         if self.position < self.bytes.count, self.bytes[self.position] | 0x20 == UInt8(ascii: "e") {
             isWhole = false
             self.position += 1
-            if self.position < self.bytes.count, [UInt8(ascii: "+"), UInt8(ascii: "-")].contains(self.bytes[self.position]) {
+            if self.position < self.bytes.count,
+                [UInt8(ascii: "+"), UInt8(ascii: "-")].contains(self.bytes[self.position])
+            {
                 self.position += 1
             }
             guard self.skipDigits() > 0 else { throw .badNumber }

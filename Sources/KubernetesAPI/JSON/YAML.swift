@@ -191,7 +191,8 @@ private enum Scalars {
         }
         let isDecimal = digits.utf8.allSatisfy { (48...57).contains($0) || ".eE+-_".utf8.contains($0) }
         let second = digits.utf8.dropFirst().first ?? 0
-        guard isDecimal, (48...57).contains(first) || (48...57).contains(second), let value = Double(text), value.isFinite
+        guard isDecimal, (48...57).contains(first) || (48...57).contains(second), let value = Double(text),
+            value.isFinite
         else { return nil }
         return .number(value)
     }
