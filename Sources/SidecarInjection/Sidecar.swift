@@ -71,7 +71,7 @@ struct Sidecar {
     var status: JSONValue {
         [
             "initContainers": [.string(Self.initName)], "containers": [.string(Self.containerName)],
-            "volumes": nil, "imagePullSecrets": nil, "revision": "default",
+            "volumes": .null, "imagePullSecrets": .null, "revision": "default",
         ]
     }
 
