@@ -1,0 +1,61 @@
+import KubernetesAPI
+import NIOHTTP1
+import NIOSSL
+import SwiftASN1
+import X509
+
+/// Finds out who sent a request: by the client certificate of our authority or by a service account's token.
+struct Authenticator: Sendable {
+    let tokens: ServiceAccountTokens
+    let store: ObjectStore
+
+    /// - Parameter certificate: What the client presented; the TLS layer has checked that our authority issued it.
+    /// - Throws: 401 for a token that is not good; a request without any credentials is anonymous.
+    func identity(certificate: NIOSSLCertificate?, headers: HTTPHeaders) async throws -> Identity {
+        if let certificate, let identity = Self.identity(of: certificate) { return identity }
+        guard let header = headers.first(name: "authorization") else { return .anonymous }
+        let words = header.split(separator: " ")
+        guard words.count == 2, words[0].lowercased() == "bearer" else { throw APIFailure.unauthorized() }
+        guard let claims = await self.tokens.check(String(words[1])) else { throw APIFailure.unauthorized() }
+        let kubernetes = claims.kubernetes
+        guard self.exists("serviceaccounts", kubernetes.namespace, kubernetes.serviceaccount),
+            kubernetes.pod.map({ self.exists("pods", kubernetes.namespace, $0) }) ?? true
+        else { throw APIFailure.unauthorized() }
+        return Identity(
+            name: claims.subject,
+            groups: [
+                "system:serviceaccounts", "system:serviceaccounts:\(kubernetes.namespace)", "system:authenticated",
+            ]
+        )
+    }
+
+    private func exists(
+        _ resource: String,
+        _ namespace: String,
+        _ reference: ServiceAccountTokens.Claims.Reference
+    ) -> Bool {
+        let key = ObjectKey(
+            resource: GroupResource(group: "", resource: resource),
+            namespace: namespace,
+            name: reference.name
+        )
+        return self.store.object(key)?.uid == reference.uid
+    }
+
+    private static func identity(of certificate: NIOSSLCertificate) -> Identity? {
+        // A certificate that TLS accepted but that cannot be read names nobody.
+        guard let bytes = try? certificate.toDERBytes(), let parsed = try? Certificate(derEncoded: bytes) else {
+            return nil
+        }
+        var name = ""
+        var groups = ["system:authenticated"]
+        for relative in parsed.subject {
+            for attribute in relative {
+                guard let value = String(attribute.value) else { continue }
+                if attribute.type == .RDNAttributeType.commonName { name = value }
+                if attribute.type == .RDNAttributeType.organizationName { groups.append(value) }
+            }
+        }
+        return name.isEmpty ? nil : Identity(name: name, groups: groups)
+    }
+}

@@ -1,0 +1,80 @@
+import Foundation
+import JWTKit
+
+/// Issues and checks the bearer tokens of service accounts (ES256, bound to an account and optionally to a pod).
+struct ServiceAccountTokens: Sendable {
+    /// Claims in the layout that Kubernetes uses, so that any client library can read them.
+    struct Claims: JWTPayload {
+        struct Reference: Codable, Sendable, Hashable {
+            var name: String
+            var uid: String
+        }
+
+        struct Kubernetes: Codable, Sendable, Hashable {
+            var namespace: String
+            var serviceaccount: Reference
+            var pod: Reference?
+        }
+
+        var iss: IssuerClaim
+        var sub: SubjectClaim
+        var aud: AudienceClaim
+        var exp: ExpirationClaim
+        var iat: IssuedAtClaim
+        var nbf: NotBeforeClaim
+        var jti: IDClaim
+        var kubernetes: Kubernetes
+
+        enum CodingKeys: String, CodingKey {
+            case iss, sub, aud, exp, iat, nbf, jti
+            case kubernetes = "kubernetes.io"
+        }
+
+        /// The account's user name.
+        var subject: String { self.sub.value }
+
+        func verify(using algorithm: some JWTAlgorithm) async throws {
+            try self.exp.verifyNotExpired()
+            try self.nbf.verifyNotBefore()
+        }
+    }
+
+    let issuer: String
+    private let keys: JWTKeyCollection
+
+    init(keyPEM: String, clusterDomain: String) async throws {
+        self.issuer = "https://kubernetes.default.svc.\(clusterDomain)"
+        self.keys = JWTKeyCollection()
+        await self.keys.add(ecdsa: try ES256PrivateKey(pem: keyPEM))
+    }
+
+    func issue(
+        namespace: String,
+        account: Claims.Reference,
+        pod: Claims.Reference?,
+        audiences: [String],
+        lifetime: TimeInterval,
+        now: Date = Date()
+    ) async throws -> (token: String, expires: Date) {
+        let expires = now.addingTimeInterval(lifetime)
+        let claims = Claims(
+            iss: IssuerClaim(value: self.issuer),
+            sub: SubjectClaim(value: "system:serviceaccount:\(namespace):\(account.name)"),
+            aud: AudienceClaim(value: audiences.isEmpty ? [self.issuer] : audiences),
+            exp: ExpirationClaim(value: expires),
+            iat: IssuedAtClaim(value: now),
+            nbf: NotBeforeClaim(value: now),
+            jti: IDClaim(value: UUID().uuidString.lowercased()),
+            kubernetes: Claims.Kubernetes(namespace: namespace, serviceaccount: account, pod: pod)
+        )
+        return (try await self.keys.sign(claims), expires)
+    }
+
+    /// The claims of a token that we signed, that is in its time and meant for this server; `nil` otherwise.
+    func check(_ token: String) async -> Claims? {
+        // Why a token is bad is of no use to who sent it: every failure is the same 401.
+        guard let claims = try? await self.keys.verify(token, as: Claims.self) else { return nil }
+        guard claims.iss.value == self.issuer, claims.aud.value.contains(self.issuer) else { return nil }
+        return claims
+    }
+}
