@@ -166,6 +166,8 @@ let package = Package(
         // Tests mirror the rooms.
         room("MeshTestSupport", needs: ["MeshModel"]),
         tests("MeshModel"),
+        tests("XDSAPI", needs: [grpcCore, protobuf]),
+        tests("IstioAPI", needs: [protobuf]),
         tests("DNSWire", needs: [nioCore]),
         tests("KubernetesAPI", needs: [nioCore]),
         tests("MeshConfig", needs: ["MeshModel", "IstioAPI", "KubernetesAPI"]),

@@ -117,7 +117,7 @@ package nonisolated struct Istio_Networking_V1alpha3_Sidecar: Sendable {
 }
 
 /// One inbound listener.
-package nonisolated struct Istio_Networking_V1alpha3_IstioIngressListener: @unchecked Sendable {
+package nonisolated struct Istio_Networking_V1alpha3_IstioIngressListener: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -125,58 +125,51 @@ package nonisolated struct Istio_Networking_V1alpha3_IstioIngressListener: @unch
   /// Port that is listened on.
   /// +required
   package var port: Istio_Networking_V1alpha3_SidecarPort {
-    get {_storage._port ?? Istio_Networking_V1alpha3_SidecarPort()}
-    set {_uniqueStorage()._port = newValue}
+    get {_port ?? Istio_Networking_V1alpha3_SidecarPort()}
+    set {_port = newValue}
   }
   /// Returns true if `port` has been explicitly set.
-  package var hasPort: Bool {_storage._port != nil}
+  package var hasPort: Bool {self._port != nil}
   /// Clears the value of `port`. Subsequent reads from it will return its default value.
-  package mutating func clearPort() {_uniqueStorage()._port = nil}
+  package mutating func clearPort() {self._port = nil}
 
   /// Address that is listened on.
-  package var bind: String {
-    get {_storage._bind}
-    set {_uniqueStorage()._bind = newValue}
-  }
+  package var bind: String = String()
 
   /// How connections get here.
-  package var captureMode: Istio_Networking_V1alpha3_CaptureMode {
-    get {_storage._captureMode}
-    set {_uniqueStorage()._captureMode = newValue}
-  }
+  package var captureMode: Istio_Networking_V1alpha3_CaptureMode = .default
 
   /// Where the application listens: `127.0.0.1:PORT`, `[::1]:PORT`, `0.0.0.0:PORT`, `[::]:PORT` or
   /// `unix:///path`.
-  package var defaultEndpoint: String {
-    get {_storage._defaultEndpoint}
-    set {_uniqueStorage()._defaultEndpoint = newValue}
-  }
+  package var defaultEndpoint: String = String()
 
   /// TLS for clients outside the mesh.
   package var tls: Istio_Networking_V1alpha3_ServerTLSSettings {
-    get {_storage._tls ?? Istio_Networking_V1alpha3_ServerTLSSettings()}
-    set {_uniqueStorage()._tls = newValue}
+    get {_tls ?? Istio_Networking_V1alpha3_ServerTLSSettings()}
+    set {_tls = newValue}
   }
   /// Returns true if `tls` has been explicitly set.
-  package var hasTls: Bool {_storage._tls != nil}
+  package var hasTls: Bool {self._tls != nil}
   /// Clears the value of `tls`. Subsequent reads from it will return its default value.
-  package mutating func clearTls() {_uniqueStorage()._tls = nil}
+  package mutating func clearTls() {self._tls = nil}
 
   /// Limits for connections to this port.
   package var connectionPool: Istio_Networking_V1alpha3_ConnectionPoolSettings {
-    get {_storage._connectionPool ?? Istio_Networking_V1alpha3_ConnectionPoolSettings()}
-    set {_uniqueStorage()._connectionPool = newValue}
+    get {_connectionPool ?? Istio_Networking_V1alpha3_ConnectionPoolSettings()}
+    set {_connectionPool = newValue}
   }
   /// Returns true if `connectionPool` has been explicitly set.
-  package var hasConnectionPool: Bool {_storage._connectionPool != nil}
+  package var hasConnectionPool: Bool {self._connectionPool != nil}
   /// Clears the value of `connectionPool`. Subsequent reads from it will return its default value.
-  package mutating func clearConnectionPool() {_uniqueStorage()._connectionPool = nil}
+  package mutating func clearConnectionPool() {self._connectionPool = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _storage = _StorageClass.defaultInstance
+  fileprivate var _port: Istio_Networking_V1alpha3_SidecarPort? = nil
+  fileprivate var _tls: Istio_Networking_V1alpha3_ServerTLSSettings? = nil
+  fileprivate var _connectionPool: Istio_Networking_V1alpha3_ConnectionPoolSettings? = nil
 }
 
 /// One set of services that may be reached.
@@ -383,102 +376,56 @@ nonisolated extension Istio_Networking_V1alpha3_IstioIngressListener: SwiftProto
   package static let protoMessageName: String = _protobuf_package + ".IstioIngressListener"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}port\0\u{1}bind\0\u{3}capture_mode\0\u{3}default_endpoint\0\u{2}\u{3}tls\0\u{3}connection_pool\0")
 
-  fileprivate class _StorageClass {
-    var _port: Istio_Networking_V1alpha3_SidecarPort? = nil
-    var _bind: String = String()
-    var _captureMode: Istio_Networking_V1alpha3_CaptureMode = .default
-    var _defaultEndpoint: String = String()
-    var _tls: Istio_Networking_V1alpha3_ServerTLSSettings? = nil
-    var _connectionPool: Istio_Networking_V1alpha3_ConnectionPoolSettings? = nil
-
-      // This property is used as the initial default value for new instances of the type.
-      // The type itself is protecting the reference to its storage via CoW semantics.
-      // This will force a copy to be made of this reference when the first mutation occurs;
-      // hence, it is safe to mark this as `nonisolated(unsafe)`.
-      static nonisolated(unsafe) let defaultInstance = _StorageClass()
-
-    private init() {}
-
-    init(copying source: _StorageClass) {
-      _port = source._port
-      _bind = source._bind
-      _captureMode = source._captureMode
-      _defaultEndpoint = source._defaultEndpoint
-      _tls = source._tls
-      _connectionPool = source._connectionPool
-    }
-  }
-
-  fileprivate mutating func _uniqueStorage() -> _StorageClass {
-    if !isKnownUniquelyReferenced(&_storage) {
-      _storage = _StorageClass(copying: _storage)
-    }
-    return _storage
-  }
-
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    _ = _uniqueStorage()
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      while let fieldNumber = try decoder.nextFieldNumber() {
-        // The use of inline closures is to circumvent an issue where the compiler
-        // allocates stack space for every case branch when no optimizations are
-        // enabled. https://github.com/apple/swift-protobuf/issues/1034
-        switch fieldNumber {
-        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._port) }()
-        case 2: try { try decoder.decodeSingularStringField(value: &_storage._bind) }()
-        case 3: try { try decoder.decodeSingularEnumField(value: &_storage._captureMode) }()
-        case 4: try { try decoder.decodeSingularStringField(value: &_storage._defaultEndpoint) }()
-        case 7: try { try decoder.decodeSingularMessageField(value: &_storage._tls) }()
-        case 8: try { try decoder.decodeSingularMessageField(value: &_storage._connectionPool) }()
-        default: break
-        }
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._port) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.bind) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.captureMode) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.defaultEndpoint) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._tls) }()
+      case 8: try { try decoder.decodeSingularMessageField(value: &self._connectionPool) }()
+      default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every if/case branch local when no optimizations
-      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-      // https://github.com/apple/swift-protobuf/issues/1182
-      try { if let v = _storage._port {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-      } }()
-      if !_storage._bind.isEmpty {
-        try visitor.visitSingularStringField(value: _storage._bind, fieldNumber: 2)
-      }
-      if _storage._captureMode != .default {
-        try visitor.visitSingularEnumField(value: _storage._captureMode, fieldNumber: 3)
-      }
-      if !_storage._defaultEndpoint.isEmpty {
-        try visitor.visitSingularStringField(value: _storage._defaultEndpoint, fieldNumber: 4)
-      }
-      try { if let v = _storage._tls {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
-      } }()
-      try { if let v = _storage._connectionPool {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
-      } }()
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._port {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.bind.isEmpty {
+      try visitor.visitSingularStringField(value: self.bind, fieldNumber: 2)
     }
+    if self.captureMode != .default {
+      try visitor.visitSingularEnumField(value: self.captureMode, fieldNumber: 3)
+    }
+    if !self.defaultEndpoint.isEmpty {
+      try visitor.visitSingularStringField(value: self.defaultEndpoint, fieldNumber: 4)
+    }
+    try { if let v = self._tls {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
+    try { if let v = self._connectionPool {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Istio_Networking_V1alpha3_IstioIngressListener, rhs: Istio_Networking_V1alpha3_IstioIngressListener) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._port != rhs_storage._port {return false}
-        if _storage._bind != rhs_storage._bind {return false}
-        if _storage._captureMode != rhs_storage._captureMode {return false}
-        if _storage._defaultEndpoint != rhs_storage._defaultEndpoint {return false}
-        if _storage._tls != rhs_storage._tls {return false}
-        if _storage._connectionPool != rhs_storage._connectionPool {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
+    if lhs._port != rhs._port {return false}
+    if lhs.bind != rhs.bind {return false}
+    if lhs.captureMode != rhs.captureMode {return false}
+    if lhs.defaultEndpoint != rhs.defaultEndpoint {return false}
+    if lhs._tls != rhs._tls {return false}
+    if lhs._connectionPool != rhs._connectionPool {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -852,12 +852,34 @@ package nonisolated struct Istio_Networking_V1alpha3_HTTPRetry: Sendable {
   /// Clears the value of `retryRemoteLocalities`. Subsequent reads from it will return its default value.
   package mutating func clearRetryRemoteLocalities() {self._retryRemoteLocalities = nil}
 
+  /// Whether a retry avoids endpoints that were tried before. Default true.
+  package var retryIgnorePreviousHosts: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_retryIgnorePreviousHosts ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_retryIgnorePreviousHosts = newValue}
+  }
+  /// Returns true if `retryIgnorePreviousHosts` has been explicitly set.
+  package var hasRetryIgnorePreviousHosts: Bool {self._retryIgnorePreviousHosts != nil}
+  /// Clears the value of `retryIgnorePreviousHosts`. Subsequent reads from it will return its default value.
+  package mutating func clearRetryIgnorePreviousHosts() {self._retryIgnorePreviousHosts = nil}
+
+  /// Least time between attempts. Default 25ms.
+  package var backoff: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_backoff ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_backoff = newValue}
+  }
+  /// Returns true if `backoff` has been explicitly set.
+  package var hasBackoff: Bool {self._backoff != nil}
+  /// Clears the value of `backoff`. Subsequent reads from it will return its default value.
+  package mutating func clearBackoff() {self._backoff = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _perTryTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
   fileprivate var _retryRemoteLocalities: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+  fileprivate var _retryIgnorePreviousHosts: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+  fileprivate var _backoff: SwiftProtobuf.Google_Protobuf_Duration? = nil
 }
 
 /// Cross-origin rules.
@@ -2258,7 +2280,7 @@ nonisolated extension Istio_Networking_V1alpha3_StringMatch: SwiftProtobuf.Messa
 
 nonisolated extension Istio_Networking_V1alpha3_HTTPRetry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".HTTPRetry"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attempts\0\u{3}per_try_timeout\0\u{3}retry_on\0\u{3}retry_remote_localities\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attempts\0\u{3}per_try_timeout\0\u{3}retry_on\0\u{3}retry_remote_localities\0\u{3}retry_ignore_previous_hosts\0\u{1}backoff\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2270,6 +2292,8 @@ nonisolated extension Istio_Networking_V1alpha3_HTTPRetry: SwiftProtobuf.Message
       case 2: try { try decoder.decodeSingularMessageField(value: &self._perTryTimeout) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.retryOn) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._retryRemoteLocalities) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._retryIgnorePreviousHosts) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._backoff) }()
       default: break
       }
     }
@@ -2292,6 +2316,12 @@ nonisolated extension Istio_Networking_V1alpha3_HTTPRetry: SwiftProtobuf.Message
     try { if let v = self._retryRemoteLocalities {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    try { if let v = self._retryIgnorePreviousHosts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._backoff {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2300,6 +2330,8 @@ nonisolated extension Istio_Networking_V1alpha3_HTTPRetry: SwiftProtobuf.Message
     if lhs._perTryTimeout != rhs._perTryTimeout {return false}
     if lhs.retryOn != rhs.retryOn {return false}
     if lhs._retryRemoteLocalities != rhs._retryRemoteLocalities {return false}
+    if lhs._retryIgnorePreviousHosts != rhs._retryIgnorePreviousHosts {return false}
+    if lhs._backoff != rhs._backoff {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
