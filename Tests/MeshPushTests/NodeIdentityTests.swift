@@ -1,0 +1,36 @@
+import MeshModel
+import MeshPush
+import SwiftProtobuf
+import Testing
+import XDSAPI
+
+@Suite struct NodeIdentityTests {
+    @Test("A node says who it is in its id, and its labels in its metadata")
+    func parses() throws {
+        var node = Envoy_Config_Core_V3_Node()
+        node.id = "sidecar~10.213.1.7~reviews-v1-5d8f.x.default~default.svc.cluster.local"
+        node.metadata.fields["LABELS"] = Google_Protobuf_Value(
+            structValue: Google_Protobuf_Struct(fields: ["app": Google_Protobuf_Value(stringValue: "reviews")])
+        )
+
+        let key = try ProxyKey(node: node)
+
+        #expect(key.workload == ObjectID(namespace: "default", name: "reviews-v1-5d8f.x"))
+        #expect(key.address == IPAddress("10.213.1.7"))
+        #expect(key.labels == ["app": "reviews"])
+        #expect(key.dnsDomain == "default.svc.cluster.local")
+    }
+
+    @Test(
+        "A node that does not say who it is is refused",
+        arguments: [
+            "", "sidecar", "ghost~1.2.3.4~a.b~c", "sidecar~x~a.b~c", "sidecar~1.2.3.4~a~c", "sidecar~1.2.3.4~a.~c",
+        ]
+    )
+    func refuses(_ id: String) {
+        var node = Envoy_Config_Core_V3_Node()
+        node.id = id
+
+        #expect(throws: NodeError.self) { try ProxyKey(node: node) }
+    }
+}
