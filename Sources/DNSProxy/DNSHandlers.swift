@@ -1,0 +1,139 @@
+internal import NIOCore
+
+/// Answers datagrams.
+final class DNSDatagramHandler: ChannelInboundHandler {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+    typealias OutboundOut = AddressedEnvelope<ByteBuffer>
+
+    private let core: AnsweringCore
+    /// Answers that are ready while a batch is being read are sent together.
+    private var isReading = false
+
+    init(core: AnsweringCore) {
+        self.core = core
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let envelope = self.unwrapInboundIn(data)
+        self.isReading = true
+        self.core.handle(envelope.data, .udp(port: envelope.remoteAddress.port)) { answer in
+            let reply = self.wrapOutboundOut(AddressedEnvelope(remoteAddress: envelope.remoteAddress, data: answer))
+            // Lost answers are asked for again; that is what UDP is.
+            context.write(reply, promise: nil)
+            if !self.isReading { context.flush() }
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.isReading = false
+        context.flush()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A client that went away (ECONNREFUSED, EHOSTUNREACH) is no reason to stop serving the others.
+    }
+}
+
+/// Answers the queries of one TCP connection, in whatever order answers come (RFC 7766 section 6.2.1.1).
+final class DNSStreamHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// The longest query: a name, an OPT record and generous options.
+    static let queryBytesMax = 4096
+    /// Queries of one connection that are being answered; more are not read.
+    static let outstandingMax = 32
+
+    private let core: AnsweringCore
+    private let idleTimeout: TimeAmount
+    private var frames = DNSFrames(bytesMax: DNSStreamHandler.queryBytesMax)
+    private var outstanding = 0
+    private var wantsRead = false
+    private var isInputClosed = false
+    private var isGone = false
+    private var timer: Scheduled<Void>?
+
+    init(core: AnsweringCore, idleTimeout: TimeAmount) {
+        self.core = core
+        self.idleTimeout = idleTimeout
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.armTimer(context)
+        context.fireChannelActive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.frames.append(self.unwrapInboundIn(data))
+        self.work(context)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if self.outstanding < Self.outstandingMax {
+            context.read()
+        } else {
+            self.wantsRead = true
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent {
+            self.isInputClosed = true
+            self.closeIfDone(context)
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.isGone = true
+        self.timer?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    private func work(_ context: ChannelHandlerContext) {
+        while self.outstanding < Self.outstandingMax, let query = self.frames.next() {
+            self.armTimer(context)
+            self.outstanding += 1
+            let isAnswered = self.core.handle(query, .tcp) { self.send($0, context) }
+            // Who sends responses to a server does not speak DNS.
+            if !isAnswered { return context.close(promise: nil) }
+        }
+        if self.frames.isBroken { context.close(promise: nil) }
+    }
+
+    private func send(_ answer: ByteBuffer, _ context: ChannelHandlerContext) {
+        guard !self.isGone else { return }
+        let written = context.eventLoop.makePromise(of: Void.self)
+        // Counted until it has left: a client that does not read is not read from.
+        written.futureResult.assumeIsolated().whenComplete { _ in self.sent(context) }
+        context.writeAndFlush(self.wrapOutboundOut(DNSFrames.framed(answer)), promise: written)
+    }
+
+    private func sent(_ context: ChannelHandlerContext) {
+        self.outstanding -= 1
+        guard !self.isGone else { return }
+        self.armTimer(context)
+        self.work(context)
+        self.closeIfDone(context)
+        if self.wantsRead, self.outstanding < Self.outstandingMax {
+            self.wantsRead = false
+            context.read()
+        }
+    }
+
+    private func closeIfDone(_ context: ChannelHandlerContext) {
+        if self.isInputClosed, self.outstanding == 0 { context.close(promise: nil) }
+    }
+
+    /// Only whole queries and answers count: dripping bytes do not keep a connection.
+    private func armTimer(_ context: ChannelHandlerContext) {
+        self.timer?.cancel()
+        self.timer = context.eventLoop.assumeIsolated().scheduleTask(in: self.idleTimeout) {
+            context.close(promise: nil)
+        }
+    }
+}
