@@ -1,0 +1,65 @@
+package import ProxyRuntime
+internal import TrafficEngine
+
+/// Numbers as Envoy's `/stats` prints them: `name: value`, sorted.
+package enum StatisticsText {
+    /// All numbers with their full names.
+    package static func flat(_ statistics: ProxyStatistics, others: [Statistic] = []) -> [Statistic] {
+        var all = others
+        func add(_ prefix: String, _ numbers: [Statistic]) {
+            all += numbers.map { Statistic("\(prefix).\($0.name)", $0.kind, $0.value) }
+        }
+        for (name, cluster) in statistics.clusters { add("cluster.\(name)", cluster.all) }
+        for (name, listener) in statistics.listeners { add("listener.\(name)", listener.all) }
+        for (prefix, http) in statistics.http { add("http.\(prefix)", http.all) }
+        for (prefix, tcp) in statistics.tcp { add("tcp.\(prefix)", tcp.all) }
+        for (key, count) in statistics.blocked {
+            all.append(Statistic("blocked.\(key.destination).\(key.reason.rawValue)", .counter, Int(clamping: count)))
+        }
+        if statistics.blockedOthers > 0 {
+            all.append(Statistic("blocked.others", .counter, Int(clamping: statistics.blockedOthers)))
+        }
+        all.append(Statistic("access_log.lines_dropped", .counter, Int(clamping: statistics.accessLogLinesDropped)))
+        return all.sorted { $0.name < $1.name }
+    }
+
+    package static func plain(_ numbers: [Statistic]) -> String {
+        var text = ""
+        for number in numbers { text += "\(number.name): \(number.value)\n" }
+        return text
+    }
+
+    package static func json(_ numbers: [Statistic]) -> String {
+        let entries = numbers.map { "{\"name\":\(JSONText.string($0.name)),\"value\":\($0.value)}" }
+        return "{\"stats\":[\(entries.joined(separator: ","))]}\n"
+    }
+}
+
+extension BlockedKey {
+    /// The name where one is known, else the address.
+    var destination: String {
+        if !self.name.isEmpty { return self.name }
+        return self.address?.description ?? "unknown"
+    }
+}
+
+/// The little JSON that is written here.
+enum JSONText {
+    static func string(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            default:
+                if scalar.value < 0x20 {
+                    let digits = String(scalar.value, radix: 16)
+                    result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                } else {
+                    result.unicodeScalars.append(scalar)
+                }
+            }
+        }
+        return result + "\""
+    }
+}

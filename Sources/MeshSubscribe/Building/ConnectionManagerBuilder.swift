@@ -1,0 +1,85 @@
+internal import SwiftProtobuf
+internal import TrafficEngine
+internal import XDSAPI
+
+/// Settings of HTTP on a filter chain.
+enum ConnectionManagerBuilder {
+    typealias Message = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager
+
+    static func build(
+        _ message: Message,
+        at path: String,
+        _ registry: inout ClusterRegistry,
+        _ findings: inout Findings
+    ) -> HTTPConnectionManager? {
+        if message.codecType != .auto, message.codecType != .http1 {
+            findings.add("\(path).codec_type", "\(message.codecType) is not supported; supported: AUTO, HTTP1")
+        }
+        Self.checkFilters(message, at: path, &findings)
+        guard let routes = Self.routes(message, at: path, &registry, &findings) else { return nil }
+        let common = message.commonHTTPProtocolOptions
+        return HTTPConnectionManager(
+            statPrefix: message.statPrefix,
+            routes: routes,
+            // Defaults where a message is absent are Envoy's.
+            idleTimeout: common.hasIdleTimeout ? common.idleTimeout.limit : .seconds(3600),
+            requestHeadTimeout: message.hasRequestHeadersTimeout ? message.requestHeadersTimeout.limit : nil,
+            streamIdleTimeout: message.hasStreamIdleTimeout ? message.streamIdleTimeout.limit : .seconds(300),
+            headBytesMax: Int(message.hasMaxRequestHeadersKb ? message.maxRequestHeadersKb.value : 60) * 1024,
+            addsForwardingHeaders: message.hasGenerateRequestID ? message.generateRequestID.value : true,
+            appendsPeerAddress: message.useRemoteAddress.value && !message.skipXffAppend,
+            allowsUpgrade: Self.allowsUpgrade(message, at: path, &findings),
+            accessLogs: AccessLogBuilder.build(message.accessLog, at: "\(path).access_log", &findings)
+        )
+    }
+
+    private static func checkFilters(_ message: Message, at path: String, _ findings: inout Findings) {
+        var hasRouter = false
+        for (index, filter) in message.httpFilters.enumerated() {
+            let path = "\(path).http_filters[\(index)]"
+            if filter.disabled { continue }
+            if filter.typedConfig.typeURL == TypeURL.router {
+                typealias Router = Envoy_Extensions_Filters_Http_Router_V3_Router
+                _ = filter.typedConfig.unpacked(Router.self, at: "\(path).typed_config", &findings)
+                hasRouter = true
+            } else if !filter.isOptional {
+                findings.add(
+                    path,
+                    ExtensionPoint.httpFilter.refusal(name: filter.name, typeURL: filter.typedConfig.typeURL)
+                )
+            }
+        }
+        if !hasRouter { findings.add("\(path).http_filters", "the router filter is needed") }
+    }
+
+    private static func routes(
+        _ message: Message,
+        at path: String,
+        _ registry: inout ClusterRegistry,
+        _ findings: inout Findings
+    ) -> HTTPConnectionManager.Routes? {
+        switch message.routeSpecifier {
+        case .rds(let rds):
+            if rds.routeConfigName.isEmpty { findings.add("\(path).rds.route_config_name", "a name is needed") }
+            return .named(rds.routeConfigName)
+        case .routeConfig(let configuration):
+            return .inline(
+                RouteTableBuilder.build(configuration, at: "\(path).route_config", &registry, &findings)
+            )
+        case nil:
+            findings.add(path, "one of rds, route_config is needed")
+            return nil
+        }
+    }
+
+    private static func allowsUpgrade(_ message: Message, at path: String, _ findings: inout Findings) -> Bool {
+        var allowed = false
+        for (index, upgrade) in message.upgradeConfigs.enumerated() where !upgrade.hasEnabled || upgrade.enabled.value {
+            if upgrade.upgradeType.lowercased() == "connect" {
+                findings.add("\(path).upgrade_configs[\(index)]", "CONNECT is not supported; supported: websocket")
+            }
+            allowed = true
+        }
+        return allowed
+    }
+}

@@ -1,0 +1,160 @@
+package import MeshModel
+internal import SwiftProtobuf
+internal import TrafficEngine
+internal import XDSAPI
+
+/// One name that the proxy's DNS answers by itself.
+package struct NameTableEntry: Sendable, Hashable {
+    /// Without a final dot; its first label may be `*`.
+    package var name: String
+    package var addresses: [IPAddress]
+    /// `Kubernetes` or `External`.
+    package var registry: String
+    package var namespace: String
+    package var shortName: String
+}
+
+/// Counts of what came from the control plane, by type.
+package struct UpdateCounts: Sendable, Hashable {
+    package var successes = 0
+    package var rejections = 0
+    package var version = ""
+}
+
+/// What a configuration subscription knows: the conversation, the resources, and what the proxy was last told.
+struct Session: Sendable {
+    /// What to do after an event.
+    struct Actions: Sendable {
+        var requests: [SubscriptionMachine.Request] = []
+        /// The proxy's new state.
+        var state: ProxyState?
+        var nameTable: [NameTableEntry]?
+        /// What was refused, for the log.
+        var errors: [String] = []
+    }
+
+    private var machine = SubscriptionMachine()
+    private(set) var builder = StateBuilder()
+    private(set) var counts: [ResourceKind: UpdateCounts] = [:]
+    private var names: [NameTableEntry] = []
+    private var kindsSeen: Set<ResourceKind> = []
+    /// Whether a state was given out.
+    private(set) var isStarted = false
+
+    var isConnected: Bool { self.machine.isConnected }
+
+    mutating func connected() -> Actions { Actions(requests: self.machine.connected()) }
+
+    mutating func disconnected() { self.machine.disconnected() }
+
+    mutating func received(_ response: Envoy_Service_Discovery_V3_DiscoveryResponse) -> Actions {
+        let kind = ResourceKind(typeURL: response.typeURL)
+        switch self.machine.responseReceived(
+            typeURL: response.typeURL,
+            version: response.versionInfo,
+            nonce: response.nonce,
+            isEmpty: response.resources.isEmpty,
+            hasResources: kind.map(self.hasResources) ?? false
+        ) {
+        case .ignore: return Actions()
+        case .keepForNow(let kind):
+            return Actions(requests: [self.machine.responseApplied(kind, errors: [])])
+        case .apply(let kind):
+            return self.apply(kind, response.resources, version: response.versionInfo)
+        }
+    }
+
+    /// The control plane has had time enough to say that it meant something else than nothing.
+    mutating func emptinessLasted() -> Actions {
+        var actions = Actions()
+        for kind in self.machine.emptinessLasted() {
+            let more = self.apply(kind, [], version: self.machine.version(kind))
+            // It was acknowledged when it came.
+            actions.requests += more.requests.filter { $0.kind != kind }
+            actions.state = more.state ?? actions.state
+            actions.nameTable = more.nameTable ?? actions.nameTable
+        }
+        return actions
+    }
+
+    /// Gives out what there is, complete or not: some resource may never come.
+    mutating func startAnyway() -> ProxyState? {
+        guard !self.isStarted, self.kindsSeen.contains(.listeners) else { return nil }
+        self.isStarted = true
+        return self.builder.makeState()
+    }
+
+    private func hasResources(_ kind: ResourceKind) -> Bool {
+        let received = self.builder.received
+        switch kind {
+        case .clusters: return !received.clusters.isEmpty
+        case .listeners: return !received.listeners.isEmpty
+        case .endpoints: return !received.endpoints.isEmpty
+        case .routes: return !received.routes.isEmpty
+        case .nameTable: return !self.names.isEmpty
+        }
+    }
+
+    private mutating func apply(_ kind: ResourceKind, _ resources: [Google_Protobuf_Any], version: String) -> Actions {
+        var actions = Actions()
+        self.kindsSeen.insert(kind)
+        var errors: [String]
+        switch kind {
+        case .clusters: errors = self.builder.setClusters(resources, version: version).map(\.description)
+        case .endpoints: errors = self.builder.setEndpoints(resources, version: version).map(\.description)
+        case .listeners: errors = self.builder.setListeners(resources, version: version).map(\.description)
+        case .routes: errors = self.builder.setRoutes(resources, version: version).map(\.description)
+        case .nameTable:
+            errors = []
+            actions.nameTable = self.setNames(resources, &errors)
+        }
+        actions.errors = errors
+        actions.requests.append(self.machine.responseApplied(kind, errors: errors))
+        self.counts[kind, default: UpdateCounts()].version = self.machine.version(kind)
+        if errors.isEmpty {
+            self.counts[kind, default: UpdateCounts()].successes += 1
+        } else {
+            self.counts[kind, default: UpdateCounts()].rejections += 1
+        }
+        guard kind != .nameTable else { return actions }
+        if let request = self.machine.namesNeeded(self.builder.endpointNames, of: .endpoints) {
+            actions.requests.append(request)
+        }
+        if let request = self.machine.namesNeeded(self.builder.routeNames, of: .routes) {
+            actions.requests.append(request)
+        }
+        let hasAll = self.kindsSeen.isSuperset(of: [.clusters, .listeners]) && self.builder.isComplete
+        if self.isStarted || hasAll {
+            self.isStarted = true
+            actions.state = self.builder.makeState()
+        }
+        return actions
+    }
+
+    private mutating func setNames(_ resources: [Google_Protobuf_Any], _ errors: inout [String]) -> [NameTableEntry]? {
+        var entries: [NameTableEntry] = []
+        for resource in resources {
+            guard let table = try? Istio_Networking_Nds_V1_NameTable(unpackingAny: resource) else {
+                errors.append("a name table: is no valid NameTable")  // what else is wrong cannot be told
+                return nil
+            }
+            for (name, info) in table.table {
+                let addresses = info.ips.compactMap(IPAddress.init)
+                if addresses.count != info.ips.count { errors.append("\(name): has an address that is none") }
+                entries.append(
+                    NameTableEntry(
+                        name: name,
+                        addresses: addresses,
+                        registry: info.registry,
+                        namespace: info.namespace,
+                        shortName: info.shortname
+                    )
+                )
+            }
+        }
+        entries.sort { $0.name < $1.name }
+        guard entries != self.names else { return nil }
+        self.names = entries
+        return entries
+    }
+}

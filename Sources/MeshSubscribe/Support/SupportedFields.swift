@@ -1,0 +1,299 @@
+/// Which fields of which messages we act on: the one place that says what of Envoy's API is supported.
+///
+/// After a field's number: `+` acted on, `~` accepted without effect on what is forwarded where (statistics, buffers,
+/// hints of other implementations), `-` refused by name. After `:` stands the message that the field holds. A message
+/// without a row is not looked into.
+struct SupportedFields: Sendable {
+    enum Use: Sendable { case used, ignored, refused }
+
+    struct Field: Sendable {
+        var number: Int
+        var name: String
+        var use: Use
+        /// The message type it holds, `Any` included; only for fields that are used.
+        var message: String?
+    }
+
+    struct Row: Sendable {
+        var fields: [Field] = []
+
+        func field(_ number: Int) -> Field? { self.fields.first { $0.number == number } }
+        func field(named name: String) -> Field? { self.fields.first { $0.name == name } }
+        /// Names that can be used, for messages to people.
+        var supported: String { self.fields.filter { $0.use == .used }.map(\.name).joined(separator: ", ") }
+    }
+
+    private let rows: [String: Row]
+
+    subscript(_ message: String) -> Row? { self.rows[message] }
+
+    static let all = SupportedFields(table)
+
+    private init(_ table: String) {
+        var rows: [String: Row] = [:]
+        var current = ""
+        for line in table.utf8.split(separator: UInt8(ascii: "\n")) {
+            let words = line.split(separator: UInt8(ascii: " "))
+            if line.first != UInt8(ascii: " "), let name = words.first {
+                current = String(Substring(name))
+                rows[current] = Row()
+                continue
+            }
+            rows[current]?.fields += words.compactMap(Self.field)
+        }
+        self.rows = rows
+    }
+
+    /// `12+name:message`
+    private static func field(_ word: Substring.UTF8View.SubSequence) -> Field? {
+        let digits = word.prefix { (48...57).contains($0) }
+        let rest = word.dropFirst(digits.count)
+        guard let number = Int(Substring(digits)), let mark = rest.first else { return nil }
+        let parts = rest.dropFirst().split(separator: UInt8(ascii: ":"), maxSplits: 1)
+        guard let name = parts.first else { return nil }
+        return Field(
+            number: number,
+            name: String(Substring(name)),
+            use: mark == UInt8(ascii: "+") ? .used : mark == UInt8(ascii: "~") ? .ignored : .refused,
+            message: parts.count > 1 ? String(Substring(parts[1])) : nil
+        )
+    }
+
+    private static let table = """
+        envoy.config.listener.v3.Listener
+            1+name 2+address:envoy.config.core.v3.Address 3+filter_chains:envoy.config.listener.v3.FilterChain
+            4+use_original_dst 5~per_connection_buffer_limit_bytes 6~metadata
+            7+deprecated_v1:envoy.config.listener.v3.Listener.DeprecatedV1 8~drain_type
+            9+listener_filters:envoy.config.listener.v3.ListenerFilter 10-transparent 11-freebind
+            12-tcp_fast_open_queue_length 13-socket_options 15+listener_filters_timeout 16+traffic_direction
+            17~continue_on_listener_filters_timeout 20~connection_balance_config 21~reuse_port 22-access_log
+            24~tcp_backlog_size 25+default_filter_chain:envoy.config.listener.v3.FilterChain 26+bind_to_port
+            28~stat_prefix 29~enable_reuse_port 33-additional_addresses
+        envoy.config.listener.v3.Listener.DeprecatedV1
+            1+bind_to_port
+        envoy.config.listener.v3.FilterChain
+            1+filter_chain_match:envoy.config.listener.v3.FilterChainMatch 3+filters:envoy.config.listener.v3.Filter
+            4-use_proxy_proto 5~metadata 6+transport_socket:envoy.config.core.v3.TransportSocket 7+name
+            9~transport_socket_connect_timeout
+        envoy.config.listener.v3.FilterChainMatch
+            3+prefix_ranges:envoy.config.core.v3.CidrRange 4-address_suffix 5-suffix_len
+            6+source_prefix_ranges:envoy.config.core.v3.CidrRange 7-source_ports 8+destination_port
+            9+transport_protocol 10+application_protocols 11+server_names 12-source_type
+            13-direct_source_prefix_ranges
+        envoy.config.listener.v3.Filter
+            1+name 4+typed_config:Any
+        envoy.config.listener.v3.ListenerFilter
+            1+name 3+typed_config:Any 4-filter_disabled
+        envoy.config.core.v3.Address
+            1+socket_address:envoy.config.core.v3.SocketAddress 2-pipe 3-envoy_internal_address
+        envoy.config.core.v3.SocketAddress
+            1+protocol 2+address 3+port_value 4-named_port 5-resolver_name 6~ipv4_compat
+        envoy.config.core.v3.CidrRange
+            1+address_prefix 2+prefix_len
+        envoy.config.core.v3.TransportSocket
+            1+name 3+typed_config:Any
+        envoy.config.core.v3.BindConfig
+            1+source_address:envoy.config.core.v3.SocketAddress 2~freebind 3-socket_options
+        envoy.config.core.v3.DataSource
+            1-filename 2+inline_bytes 3+inline_string 4-environment_variable 5-watched_directory
+        envoy.config.core.v3.HeaderValueOption
+            1+header:envoy.config.core.v3.HeaderValue 2+append 3+append_action 4~keep_empty_value
+        envoy.config.core.v3.HeaderValue
+            1+key 2+value 3+raw_value
+        envoy.config.core.v3.SubstitutionFormatString
+            1+text_format 2-json_format 3~omit_empty_values 4-content_type
+            5+text_format_source:envoy.config.core.v3.DataSource 6-formatters
+        envoy.config.core.v3.HttpProtocolOptions
+            1+idle_timeout 2~max_headers_count 3-max_connection_duration 4-max_stream_duration
+            5~headers_with_underscores_action 6+max_requests_per_connection 7~max_response_headers_kb
+        envoy.config.core.v3.Http1ProtocolOptions
+            1~allow_absolute_url 2-accept_http_10 3-default_host_for_http_10 4-header_key_format 5-enable_trailers
+            6-allow_chunked_length 7~override_stream_error_on_invalid_http_message 8-send_fully_qualified_url
+        envoy.config.core.v3.Http2ProtocolOptions
+            1~hpack_table_size 2~max_concurrent_streams 3~initial_stream_window_size 4~initial_connection_window_size
+            5-allow_connect 7~max_outbound_frames 8~max_outbound_control_frames
+            14~override_stream_error_on_invalid_http_message 15~connection_keepalive
+        envoy.config.core.v3.RuntimeFractionalPercent
+            1+default_value:envoy.type.v3.FractionalPercent 2~runtime_key
+        envoy.type.v3.FractionalPercent
+            1+numerator 2+denominator
+        envoy.config.core.v3.TypedExtensionConfig
+            1+name 2+typed_config:Any
+        envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+            1+codec_type 2+stat_prefix 3+rds:envoy.extensions.filters.network.http_connection_manager.v3.Rds
+            4+route_config:envoy.config.route.v3.RouteConfiguration
+            5+http_filters:envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter 6~add_user_agent
+            7~tracing 8~http_protocol_options 9~http2_protocol_options 10~server_name 12~drain_timeout
+            13+access_log:envoy.config.accesslog.v3.AccessLog 14+use_remote_address 15+generate_request_id
+            16~forward_client_cert_details 17~set_current_client_cert_details 18~proxy_100_continue
+            19~xff_num_trusted_hops 20-represent_ipv4_remote_address_as_ipv4_mapped_ipv6 21+skip_xff_append 22-via
+            23+upgrade_configs:envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig
+            24+stream_idle_timeout 25~internal_address_config 26~delayed_close_timeout 28-request_timeout
+            29+max_request_headers_kb 30~normalize_path 32~preserve_external_request_id 33~merge_slashes
+            34~server_header_transformation 35+common_http_protocol_options:envoy.config.core.v3.HttpProtocolOptions
+            36~request_id_extension 37~always_set_request_id_in_response 38-local_reply_config
+            39-strip_matching_host_port 40~stream_error_on_invalid_http_message 41+request_headers_timeout
+            42-strip_any_host_port 43-path_normalization_options 45~path_with_escaped_slashes_action
+            47~strip_trailing_host_dot 48-scheme_header_transformation 51-append_x_forwarded_port
+            54~access_log_flush_interval 55-flush_access_log_on_new_request 56~access_log_options
+        envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig
+            1+upgrade_type 2-filters 3+enabled
+        envoy.extensions.filters.network.http_connection_manager.v3.Rds
+            1~config_source 2+route_config_name
+        envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter
+            1+name 4+typed_config:Any 6~is_optional 7~disabled
+        envoy.extensions.filters.http.router.v3.Router
+            1~dynamic_stats 2~start_child_span 3~upstream_log 4~suppress_envoy_headers 5~strict_check_headers
+            6~respect_expected_rq_timeout 7~suppress_grpc_request_failure_code_stats
+        envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+            1+stat_prefix 2+cluster 3-downstream_idle_timeout 4-upstream_idle_timeout
+            5+access_log:envoy.config.accesslog.v3.AccessLog 7~max_connect_attempts 8+idle_timeout 9-metadata_match
+            10+weighted_clusters:envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster 11-hash_policy
+            12-tunneling_config 13-max_downstream_connection_duration 15~access_log_flush_interval
+            16~flush_access_log_on_connected 17~access_log_options
+        envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster
+            1+clusters:envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight
+        envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight
+            1+name 2+weight 3-metadata_match
+        envoy.config.accesslog.v3.AccessLog
+            1+name 2-filter 4+typed_config:Any
+        envoy.extensions.access_loggers.file.v3.FileAccessLog
+            1+path 2+format 3-json_format 4-typed_json_format
+            5+log_format:envoy.config.core.v3.SubstitutionFormatString
+        envoy.extensions.access_loggers.stream.v3.StdoutAccessLog
+            1+log_format:envoy.config.core.v3.SubstitutionFormatString
+        envoy.extensions.access_loggers.stream.v3.StderrAccessLog
+            1+log_format:envoy.config.core.v3.SubstitutionFormatString
+        envoy.extensions.filters.listener.original_dst.v3.OriginalDst
+        envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector
+            1~enable_ja3_fingerprinting 2~initial_read_buffer_size
+        envoy.extensions.filters.listener.http_inspector.v3.HttpInspector
+        envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer
+        envoy.config.cluster.v3.Cluster
+            1+name 2+type 3+eds_cluster_config:envoy.config.cluster.v3.Cluster.EdsClusterConfig 4+connect_timeout
+            5~per_connection_buffer_limit_bytes 6+lb_policy 9+max_requests_per_connection
+            10+circuit_breakers:envoy.config.cluster.v3.CircuitBreakers 13~http_protocol_options
+            14+http2_protocol_options:envoy.config.core.v3.Http2ProtocolOptions 16+dns_refresh_rate
+            17+dns_lookup_family 19-outlier_detection 20~cleanup_interval
+            21+upstream_bind_config:envoy.config.core.v3.BindConfig 23-ring_hash_lb_config
+            24+transport_socket:envoy.config.core.v3.TransportSocket 25~metadata 26-protocol_selection
+            27~common_lb_config 28+alt_stat_name
+            29+common_http_protocol_options:envoy.config.core.v3.HttpProtocolOptions 30~upstream_connection_options
+            31~close_connections_on_host_health_failure 32~ignore_health_on_host_removal
+            33+load_assignment:envoy.config.endpoint.v3.ClusterLoadAssignment 34~original_dst_lb_config
+            36+typed_extension_protocol_options:Any 37~least_request_lb_config
+            38+cluster_type:envoy.config.cluster.v3.Cluster.CustomClusterType 39~respect_dns_ttl 40-filters
+            43-transport_socket_matches 44~dns_failure_refresh_rate 45-use_tcp_for_dns_lookups
+            46-upstream_http_protocol_options 49~track_cluster_stats 51-connection_pool_per_downstream_connection
+            52-maglev_lb_config 54~wait_for_warm_on_init 55-typed_dns_resolver_config 56~round_robin_lb_config
+            58~dns_jitter
+        envoy.config.cluster.v3.Cluster.CustomClusterType
+            1+name 2+typed_config:Any
+        envoy.config.cluster.v3.Cluster.EdsClusterConfig
+            1~eds_config 2+service_name
+        envoy.config.cluster.v3.CircuitBreakers
+            1+thresholds:envoy.config.cluster.v3.CircuitBreakers.Thresholds 2-per_host_thresholds
+        envoy.config.cluster.v3.CircuitBreakers.Thresholds
+            1+priority 2+max_connections 3+max_pending_requests 4+max_requests 5+max_retries 6~track_remaining
+            7~max_connection_pools 8~retry_budget
+        envoy.config.endpoint.v3.ClusterLoadAssignment
+            1+cluster_name 2+endpoints:envoy.config.endpoint.v3.LocalityLbEndpoints 4~policy
+        envoy.config.endpoint.v3.LocalityLbEndpoints
+            1~locality 2+lb_endpoints:envoy.config.endpoint.v3.LbEndpoint 3~load_balancing_weight 5+priority
+            6~proximity 9~metadata
+        envoy.config.endpoint.v3.LbEndpoint
+            1+endpoint:envoy.config.endpoint.v3.Endpoint 2+health_status 3~metadata 4+load_balancing_weight
+            5-endpoint_name
+        envoy.config.endpoint.v3.Endpoint
+            1+address:envoy.config.core.v3.Address 2~health_check_config 3~hostname 4-additional_addresses
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+            1+common_http_protocol_options:envoy.config.core.v3.HttpProtocolOptions 2~upstream_http_protocol_options
+            3+explicit_http_config:envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig
+            4-use_downstream_protocol_config 5-auto_config
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig
+            1+http_protocol_options:envoy.config.core.v3.Http1ProtocolOptions
+            2+http2_protocol_options:envoy.config.core.v3.Http2ProtocolOptions
+        envoy.extensions.clusters.dns.v3.DnsCluster
+            3+dns_refresh_rate 4~dns_failure_refresh_rate 5~respect_dns_ttl 6~dns_jitter 8+dns_lookup_family
+            9+all_addresses_in_single_endpoint
+        envoy.config.route.v3.RouteConfiguration
+            1+name 2+virtual_hosts:envoy.config.route.v3.VirtualHost 3~internal_only_headers
+            4+response_headers_to_add:envoy.config.core.v3.HeaderValueOption 5+response_headers_to_remove
+            6+request_headers_to_add:envoy.config.core.v3.HeaderValueOption 7~validate_clusters
+            8+request_headers_to_remove 10-most_specific_header_mutations_wins 11~max_direct_response_body_size_bytes
+            13-request_mirror_policies 14~ignore_port_in_host_matching 15-ignore_path_parameters_in_path_matching
+            16-typed_per_filter_config 17~metadata
+        envoy.config.route.v3.VirtualHost
+            1+name 2+domains 3+routes:envoy.config.route.v3.Route 4-require_tls
+            7+request_headers_to_add:envoy.config.core.v3.HeaderValueOption 8-cors
+            10+response_headers_to_add:envoy.config.core.v3.HeaderValueOption 11+response_headers_to_remove
+            13+request_headers_to_remove 14~include_request_attempt_count 15-typed_per_filter_config
+            16+retry_policy:envoy.config.route.v3.RetryPolicy 18~per_request_buffer_limit_bytes
+            19~include_attempt_count_in_response 22-request_mirror_policies 24~metadata
+        envoy.config.route.v3.Route
+            1+match:envoy.config.route.v3.RouteMatch 2+route:envoy.config.route.v3.RouteAction
+            3+redirect:envoy.config.route.v3.RedirectAction 4~metadata 5~decorator
+            7+direct_response:envoy.config.route.v3.DirectResponseAction
+            9+request_headers_to_add:envoy.config.core.v3.HeaderValueOption
+            10+response_headers_to_add:envoy.config.core.v3.HeaderValueOption 11+response_headers_to_remove
+            12+request_headers_to_remove 13-typed_per_filter_config 14+name 16~per_request_buffer_limit_bytes
+            18-non_forwarding_action 19~stat_prefix
+        envoy.config.route.v3.WeightedCluster
+            1+clusters:envoy.config.route.v3.WeightedCluster.ClusterWeight 2~runtime_key_prefix 3~total_weight
+            4-header_name
+        envoy.config.route.v3.WeightedCluster.ClusterWeight
+            1+name 2+weight 3-metadata_match 4+request_headers_to_add:envoy.config.core.v3.HeaderValueOption
+            5+response_headers_to_add:envoy.config.core.v3.HeaderValueOption 6+response_headers_to_remove
+            9+request_headers_to_remove 10-typed_per_filter_config 11-host_rewrite_literal 12-cluster_header
+        envoy.config.route.v3.RouteMatch
+            1+prefix 2+path 4+case_sensitive 6+headers:envoy.config.route.v3.HeaderMatcher
+            7+query_parameters:envoy.config.route.v3.QueryParameterMatcher
+            8+grpc:envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions
+            9+runtime_fraction:envoy.config.core.v3.RuntimeFractionalPercent
+            10+safe_regex:envoy.type.matcher.v3.RegexMatcher 11-tls_context 12-connect_matcher
+            14+path_separated_prefix
+        envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions
+        envoy.config.route.v3.RouteAction
+            1+cluster 2-cluster_header 3+weighted_clusters:envoy.config.route.v3.WeightedCluster 4-metadata_match
+            5+prefix_rewrite 6+host_rewrite_literal 7+auto_host_rewrite 8+timeout
+            9+retry_policy:envoy.config.route.v3.RetryPolicy 11~priority 14~include_vh_rate_limits 15-hash_policy
+            17-cors 20~cluster_not_found_response_code 23~max_grpc_timeout 24~idle_timeout
+            25+upgrade_configs:envoy.config.route.v3.RouteAction.UpgradeConfig 27-hedge_policy 28~grpc_timeout_offset
+            29-host_rewrite_header 30-request_mirror_policies 32-regex_rewrite 35-host_rewrite_path_regex
+            36~max_stream_duration 38~append_x_forwarded_host
+        envoy.config.route.v3.RouteAction.UpgradeConfig
+            1+upgrade_type 2+enabled 3-connect_config
+        envoy.config.route.v3.RetryPolicy
+            1+retry_on 2+num_retries 3+per_try_timeout 4~retry_priority 5~retry_host_predicate
+            6~host_selection_retry_max_attempts 7+retriable_status_codes
+            8+retry_back_off:envoy.config.route.v3.RetryPolicy.RetryBackOff 9-retriable_headers
+            10-retriable_request_headers 11~rate_limited_retry_back_off 12-retry_options_predicates
+            13-per_try_idle_timeout
+        envoy.config.route.v3.RetryPolicy.RetryBackOff
+            1+base_interval 2+max_interval
+        envoy.config.route.v3.RedirectAction
+            1+host_redirect 2+path_redirect 3+response_code 4+https_redirect 5+prefix_rewrite 6-strip_query
+            7+scheme_redirect 8+port_redirect 9-regex_rewrite 10+path_rewrite
+        envoy.config.route.v3.DirectResponseAction
+            1+status 2+body:envoy.config.core.v3.DataSource 3-body_format
+        envoy.config.route.v3.HeaderMatcher
+            1+name 4+exact_match 6-range_match 7+present_match 8+invert_match 9+prefix_match 10+suffix_match
+            11+safe_regex_match:envoy.type.matcher.v3.RegexMatcher 12+contains_match
+            13+string_match:envoy.type.matcher.v3.StringMatcher 14+treat_missing_header_as_empty
+        envoy.config.route.v3.QueryParameterMatcher
+            1+name 5+string_match:envoy.type.matcher.v3.StringMatcher 6+present_match
+        envoy.type.matcher.v3.RegexMatcher
+            1~google_re2 2+regex
+        envoy.type.matcher.v3.StringMatcher
+            1+exact 2+prefix 3+suffix 5+safe_regex:envoy.type.matcher.v3.RegexMatcher 6+ignore_case 7+contains
+        envoy.config.bootstrap.v3.Bootstrap
+            1~node 2+static_resources:envoy.config.bootstrap.v3.Bootstrap.StaticResources 3-dynamic_resources
+            4-cluster_manager 5~flags_path 7~stats_flush_interval 12+admin:envoy.config.bootstrap.v3.Admin
+            13~stats_config 16~enable_dispatcher_stats 17~layered_runtime 18-header_prefix 23-default_config_source
+        envoy.config.bootstrap.v3.Bootstrap.StaticResources
+            1+listeners:envoy.config.listener.v3.Listener 2+clusters:envoy.config.cluster.v3.Cluster 3-secrets
+        envoy.config.bootstrap.v3.Admin
+            1~access_log_path 2~profile_path 3+address:envoy.config.core.v3.Address 4-socket_options 5~access_log
+            6~ignore_global_conn_limit
+        """
+}
