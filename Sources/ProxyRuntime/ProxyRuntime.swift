@@ -1,10 +1,48 @@
 package import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
 package import TrafficEngine
 
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
 /// The data plane: listeners, connections and requests of one proxy.
+///
+/// One event loop per worker; a connection and all its upstream connections live on one of them. States are handed
+/// over as a whole; call `apply` one after another, never twice at once.
 package final class ProxyRuntime: Sendable {
     private let options: ProxyRuntimeOptions
     private let logger: Logger
+    private let state = Mutex(State())
+    /// Writes access logs, so that a slow disk does not hold up a loop.
+    private let logThread = NIOThreadPool(numberOfThreads: 1)
+
+    private struct State {
+        var group: MultiThreadedEventLoopGroup?
+        var workers: [NIOLoopBound<Worker>] = []
+        var sockets: [NetworkAddress: [ListeningSocket]] = [:]
+        var files: [String: LogFile] = [:]
+        var resolvers: [ClusterID: Resolver] = [:]
+        var isDraining = false
+    }
+
+    /// One loop's part of a listening address.
+    private struct ListeningSocket: Sendable {
+        var channel: any Channel
+        var acceptor: NIOLoopBound<Acceptor>
+        var address: NetworkAddress
+        var listenerName: String
+    }
+
+    /// The task that keeps a DNS cluster's addresses fresh.
+    private struct Resolver {
+        var cluster: Cluster
+        var task: Task<Void, Never>
+    }
 
     package init(options: ProxyRuntimeOptions, logger: Logger) {
         self.options = options
@@ -12,17 +50,341 @@ package final class ProxyRuntime: Sendable {
     }
 
     /// Starts the event loops; nothing listens until a state is applied.
-    package func start() async throws {}
+    package func start() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: self.options.concurrency)
+        self.logThread.start()
+        var workers: [NIOLoopBound<Worker>] = []
+        for loop in group.makeIterator() {
+            let options = self.options
+            let logger = self.logger
+            let worker = try await loop.submit {
+                let seed = UInt64.random(in: .min ... .max)
+                let worker = Worker(loop: loop, options: options, logger: logger, seed: seed)
+                worker.startTicking()
+                return NIOLoopBound(worker, eventLoop: loop)
+            }.get()
+            workers.append(worker)
+        }
+        self.state.withLock { state in
+            state.group = group
+            state.workers = workers
+        }
+    }
 
-    /// Replaces what the proxy does; returns the listeners that could not be opened.
-    package func apply(_ state: ProxyState) async -> [ListenerFailure] { [] }
+    /// Replaces what the proxy does; returns the listeners that could not be opened. The others work.
+    package func apply(_ state: ProxyState) async -> [ListenerFailure] {
+        var failures: [ListenerFailure] = []
+        var state = state
+        let logs = self.prepareLogs(&state, &failures)
+        await self.hand(state, logs)
+        failures += await self.listen(state)
+        self.resolve(state)
+        return failures
+    }
 
     /// What all loops have counted.
-    package func statistics() async -> ProxyStatistics { ProxyStatistics() }
+    package func statistics() async -> ProxyStatistics {
+        var sum = ProxyStatistics()
+        for worker in self.workers {
+            // A loop that has been shut down has nothing to say any more.
+            if let own = try? await worker.onLoop({ $0.statistics }) { sum.merge(own) }
+        }
+        return sum
+    }
+
+    /// Where each bound listener listens: the port that was asked for, or the one that port 0 became.
+    package func boundAddresses() -> [String: NetworkAddress] {
+        self.state.withLock { state in
+            var addresses: [String: NetworkAddress] = [:]
+            for sockets in state.sockets.values {
+                for socket in sockets { addresses[socket.listenerName] = socket.address }
+            }
+            return addresses
+        }
+    }
 
     /// Stops accepting, and waits until the last connection has ended or `limit` is over.
-    package func drain(_ limit: Duration) async {}
+    package func drain(_ limit: Duration) async {
+        let sockets = self.state.withLock { state in
+            state.isDraining = true
+            defer { state.sockets.removeAll() }
+            return state.sockets.values.flatMap { $0 }
+        }
+        for socket in sockets { socket.channel.close(promise: nil) }
+        let clock = ContinuousClock()
+        let end = clock.now + limit
+        for worker in self.workers { _ = try? await worker.onLoop { $0.startDraining() } }  // gone: nothing to drain
+        while clock.now < end {
+            var open = 0
+            for worker in self.workers { open += (try? await worker.onLoop { $0.connections.count }) ?? 0 }
+            if open == 0 { return }
+            do { try await Task.sleep(for: .milliseconds(50)) } catch { return }
+        }
+    }
 
     /// Closes everything and ends the event loops.
-    package func stop() async {}
+    package func stop() async {
+        let (group, sockets, resolvers) = self.state.withLock { state in
+            defer {
+                state.sockets.removeAll()
+                state.resolvers.removeAll()
+            }
+            return (state.group, state.sockets.values.flatMap { $0 }, state.resolvers.values.map(\.task))
+        }
+        for resolver in resolvers { resolver.cancel() }
+        for socket in sockets { socket.channel.close(promise: nil) }
+        for worker in self.workers { _ = try? await worker.onLoop { $0.stop() } }  // gone: nothing to close
+        self.state.withLock { state in
+            state.workers.removeAll()
+            state.group = nil
+            state.files.removeAll()
+        }
+        do {
+            try await group?.shutdownGracefully()
+            try await self.logThread.shutdownGracefully()
+        } catch {
+            self.logger.warning("event loops did not end in order", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private var workers: [NIOLoopBound<Worker>] { self.state.withLock { $0.workers } }
+
+    // MARK: Access logs
+
+    private struct Logs: Sendable {
+        var files: [String: LogFile] = [:]
+        var formats: [AccessLogConfiguration: LogFormat] = [:]
+    }
+
+    /// Opens files and compiles formats; a listener whose log cannot be written is left out and reported.
+    private func prepareLogs(_ state: inout ProxyState, _ failures: inout [ListenerFailure]) -> Logs {
+        var logs = Logs()
+        logs.files = self.state.withLock { $0.files }
+        state.listeners.removeAll { listener in
+            do {
+                for configuration in listener.accessLogs where logs.formats[configuration] == nil {
+                    logs.formats[configuration] = try LogFormat(configuration.format)
+                    if logs.files[configuration.path] == nil {
+                        logs.files[configuration.path] = try LogFile(path: configuration.path, pool: self.logThread)
+                    }
+                }
+                return false
+            } catch {
+                failures.append(
+                    ListenerFailure(listener: listener.name, message: "listener \(listener.name): \(error)")
+                )
+                return true
+            }
+        }
+        self.state.withLock { [files = logs.files] in $0.files = files }
+        return logs
+    }
+
+    private func hand(_ state: ProxyState, _ logs: Logs) async {
+        for worker in self.workers {
+            // Fails only when the loop has been shut down.
+            _ = try? await worker.onLoop { $0.use(state, files: logs.files, formats: logs.formats) }
+        }
+    }
+
+    // MARK: Listening sockets
+
+    private func listen(_ state: ProxyState) async -> [ListenerFailure] {
+        var wanted: [NetworkAddress: Listener] = [:]
+        var failures: [ListenerFailure] = []
+        for listener in state.listeners where listener.isBound {
+            if let other = wanted[listener.address] {
+                failures.append(
+                    ListenerFailure(
+                        listener: listener.name,
+                        message:
+                            "listener \(listener.name): \(listener.address) belongs to listener \(other.name) already"
+                    )
+                )
+            } else {
+                wanted[listener.address] = listener
+            }
+        }
+        let old = self.state.withLock { $0.sockets }
+        for (address, sockets) in old {
+            guard let listener = wanted[address] else {
+                self.state.withLock { $0.sockets[address] = nil }
+                for socket in sockets { socket.channel.close(promise: nil) }
+                continue
+            }
+            await self.use(listener, sockets)
+        }
+        for (address, listener) in wanted where old[address] == nil {
+            if self.state.withLock({ $0.isDraining }) { break }
+            do {
+                let sockets = try await self.bind(listener)
+                self.state.withLock { $0.sockets[address] = sockets }
+                self.logger.info(
+                    "listening",
+                    metadata: ["listener": "\(listener.name)", "address": "\(sockets.first?.address ?? address)"]
+                )
+            } catch {
+                failures.append(ListenerFailure(listener: listener.name, message: Self.message(error, address)))
+            }
+        }
+        return failures
+    }
+
+    /// The address stays open, under another listener.
+    private func use(_ listener: Listener, _ sockets: [ListeningSocket]) async {
+        for socket in sockets {
+            // Fails only when the loop has been shut down.
+            _ = try? await socket.acceptor.onLoop { $0.use(listener) }
+        }
+        self.state.withLock { state in
+            state.sockets[listener.address] = sockets.map { socket in
+                var socket = socket
+                socket.listenerName = listener.name
+                return socket
+            }
+        }
+    }
+
+    private func bind(_ listener: Listener) async throws -> [ListeningSocket] {
+        let workers = self.workers
+        var sockets: [ListeningSocket] = []
+        var address = listener.address
+        do {
+            if workers.count > 1, address.port != 0 {
+                // With SO_REUSEPORT a second proxy could take half of the connections unseen: first see that the
+                // address is free.
+                try await self.probe(address)
+            }
+            for worker in workers {
+                let bound = address
+                let socket = try await worker.onLoop { worker in
+                    Self.bind(listener, at: bound, worker: worker, sharesPort: workers.count > 1)
+                }.get()
+                sockets.append(socket)
+                // Port 0 becomes one port for all loops.
+                address.port = socket.address.port
+            }
+            return sockets
+        } catch {
+            for socket in sockets { socket.channel.close(promise: nil) }
+            throw error
+        }
+    }
+
+    private func probe(_ address: NetworkAddress) async throws {
+        guard let loop = self.workers.first?.eventLoop else { return }
+        let channel = try await ServerBootstrap(group: loop)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .bind(to: SocketAddress(address)).get()
+        try await channel.close()
+    }
+
+    private static func bind(
+        _ listener: Listener,
+        at address: NetworkAddress,
+        worker: Worker,
+        sharesPort: Bool
+    ) -> EventLoopFuture<ListeningSocket> {
+        let acceptor = NIOLoopBound(Acceptor(worker: worker, listener: listener), eventLoop: worker.loop)
+        var bootstrap = ServerBootstrap(group: worker.loop)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                // Out of file descriptors: wait a little instead of trying without pause.
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+                }
+            }
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.recvAllocator, value: worker.receiveAllocator)
+            .childChannelInitializer { channel in acceptor.value.accept(channel) }
+        if sharesPort {
+            bootstrap = bootstrap.serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
+        }
+        return bootstrap.bind(to: SocketAddress(address)).map { channel in
+            ListeningSocket(
+                channel: channel,
+                acceptor: acceptor,
+                address: channel.localAddress.flatMap(NetworkAddress.init) ?? address,
+                listenerName: listener.name
+            )
+        }
+    }
+
+    private static func message(_ error: any Error, _ address: NetworkAddress) -> String {
+        guard let error = error as? IOError else { return "cannot bind \(address): \(error)" }
+        switch error.errnoCode {
+        case EADDRINUSE: return "cannot bind \(address): address in use; is another proxy running?"
+        case EACCES: return "cannot bind \(address): permission denied; ports below 1024 need a capability or root"
+        case EADDRNOTAVAIL: return "cannot bind \(address): this machine has no such address"
+        default: return "cannot bind \(address): \(error.localizedReason)"
+        }
+    }
+
+    // MARK: Names of clusters
+
+    /// Keeps a task for each DNS cluster of the state, and ends those of clusters that have gone or changed.
+    private func resolve(_ state: ProxyState) {
+        self.state.withLock { own in
+            for (id, resolver) in own.resolvers {
+                let cluster = state.cluster(id)
+                if let cluster, cluster.discovery == resolver.cluster.discovery { continue }
+                resolver.task.cancel()
+                own.resolvers[id] = nil
+            }
+            for case .some(let cluster) in state.clusters where own.resolvers[cluster.id] == nil {
+                guard case .dns(let endpoints, let keepsOne, let refresh) = cluster.discovery else { continue }
+                let workers = own.workers
+                let resolve = self.options.resolve
+                let task = Task {
+                    while !Task.isCancelled {
+                        var found: [ClusterEndpoint] = []
+                        for endpoint in endpoints {
+                            let addresses = await resolve(endpoint.host)
+                            for ip in keepsOne ? Array(addresses.prefix(1)) : addresses {
+                                let address = NetworkAddress(ip: ip, port: endpoint.port)
+                                found.append(ClusterEndpoint(address: address, weight: endpoint.weight))
+                            }
+                        }
+                        if Task.isCancelled { return }
+                        for worker in workers {
+                            let addresses = found
+                            worker.eventLoop.execute { worker.value.resolved(cluster, addresses) }
+                        }
+                        // Without an answer the next try comes sooner.
+                        let pause = found.isEmpty ? min(refresh, .seconds(1)) : max(refresh, .milliseconds(100))
+                        do { try await Task.sleep(for: pause) } catch { return }
+                    }
+                }
+                own.resolvers[cluster.id] = Resolver(cluster: cluster, task: task)
+            }
+        }
+    }
+}
+
+extension NIOLoopBound {
+    /// Runs `body` where the value lives.
+    fileprivate func onLoop<Result: Sendable>(
+        _ body: @escaping @Sendable (Value) -> Result
+    ) async throws -> Result {
+        try await self.eventLoop.submit { body(self.value) }.get()
+    }
+}
+
+extension IOError {
+    fileprivate var localizedReason: String { String(cString: strerror(self.errnoCode)) }
+}
+
+extension Listener {
+    /// The access logs of all its chains.
+    fileprivate var accessLogs: [AccessLogConfiguration] {
+        var chains = self.chains
+        if let chain = self.defaultChain { chains.append(chain) }
+        return chains.flatMap { chain in
+            switch chain.terminal {
+            case .http(let manager): manager.accessLogs
+            case .tcp(let proxy): proxy.accessLogs
+            }
+        }
+    }
 }

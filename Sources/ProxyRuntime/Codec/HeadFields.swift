@@ -26,7 +26,8 @@ package struct HeadFields {
     private(set) var forwardedProtoIndex = -1
     private(set) var requestIDIndex = -1
     private(set) var serverIndex = -1
-    private(set) var dateIndex = -1
+    private(set) var transferEncodingIndex = -1
+    private(set) var grpcStatusIndex = -1
 
     /// What `Connection` lines say.
     package struct ConnectionOptions: OptionSet, Hashable, Sendable {
@@ -56,7 +57,8 @@ package struct HeadFields {
         self.forwardedProtoIndex = -1
         self.requestIDIndex = -1
         self.serverIndex = -1
-        self.dateIndex = -1
+        self.transferEncodingIndex = -1
+        self.grpcStatusIndex = -1
     }
 
     /// Reads header lines from `position` on; after `.complete` it stands behind the empty line, after `.needsMore`
@@ -156,7 +158,6 @@ package struct HeadFields {
         case 4 where Bytes.equal(name, "host"):
             if self.hostIndex >= 0 { return .repeatedHost }
             self.hostIndex = index
-        case 4 where Bytes.equal(name, "date"): self.dateIndex = index
         case 6 where Bytes.equal(name, "expect"): self.expectIndex = index
         case 6 where Bytes.equal(name, "server"): self.serverIndex = index
         case 7 where Bytes.equal(name, "upgrade"):
@@ -164,13 +165,16 @@ package struct HeadFields {
             self.dropped.insert(index)
         case 10 where Bytes.equal(name, "connection"): self.noteConnection(value, index)
         case 10 where Bytes.equal(name, "keep-alive"): self.dropped.insert(index)
+        case 11 where Bytes.equal(name, "grpc-status"): self.grpcStatusIndex = index
         case 12 where Bytes.equal(name, "x-request-id"):
             if self.requestIDIndex < 0 { self.requestIDIndex = index }
         case 14 where Bytes.equal(name, "content-length"): return self.noteLength(value)
         case 14 where Bytes.equal(name, "http2-settings"): self.dropped.insert(index)
         case 15 where Bytes.equal(name, "x-forwarded-for"): self.forwardedForIndex = index
         case 16 where Bytes.equal(name, "proxy-connection"): self.dropped.insert(index)
-        case 17 where Bytes.equal(name, "transfer-encoding"): return self.noteEncoding(value)
+        case 17 where Bytes.equal(name, "transfer-encoding"):
+            self.transferEncodingIndex = index
+            return self.noteEncoding(value)
         case 17 where Bytes.equal(name, "x-forwarded-proto"): self.forwardedProtoIndex = index
         case 29 where Bytes.equal(name, "x-envoy-upstream-service-time"): self.dropped.insert(index)
         default: ()

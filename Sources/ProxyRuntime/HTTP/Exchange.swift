@@ -1,0 +1,46 @@
+internal import NIOCore
+internal import TrafficEngine
+
+/// What a connection keeps about the exchange that is under way; one value, reused.
+struct Exchange {
+    var isActive = false
+    var reason = EndReason.completed
+    var isHead = false
+    var minorVersion: UInt8 = 1
+    var awaitsUpgrade = false
+    var skipsEmptyLine = true
+    /// Wall clock for the log, monotonic for durations.
+    var startMilliseconds = 0
+    var startNanoseconds: UInt64 = 0
+    var attemptNanoseconds: UInt64 = 0
+    var responseNanoseconds: UInt64 = 0
+    var status = 0
+    var bytesReceived = 0
+    /// Of the response's body.
+    var bytesSent = 0
+    /// Of anything sent to the client since the exchange began.
+    var bytesWritten = 0
+    var headBytesWritten = 0
+    var serviceMilliseconds: Int?
+    var route: Route?
+    var forward: ForwardAction?
+    var clusterIndex = 0
+    var cluster: ClusterRuntime?
+    var clusterName: String?
+    var pool: EndpointPool?
+    /// The balancer and the counters know of an attempt.
+    var attemptIsCounted = false
+    var upstreamLocal: NetworkAddress?
+    /// The request as it is sent on, with the part of its body that came in the same read.
+    var head = ByteBuffer()
+    /// Body bytes that came later, kept until they are sent, or for another attempt.
+    var heldBody = ByteBuffer()
+    var retryTask: Scheduled<Void>?
+
+    /// Makes it ready for the next request; the buffer of the head is kept.
+    mutating func reset() {
+        let head = self.head
+        self = Exchange()
+        self.head = head
+    }
+}

@@ -1,0 +1,377 @@
+internal import MeshModel
+internal import NIOCore
+internal import TrafficEngine
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// A client's connection and its counterpart at an endpoint, bytes passed on as they come.
+final class Tunnel: TimerTarget, ClusterWaiter {
+    private let worker: Worker
+    private let proxy: TCPProxy
+    private let facts: ClientFacts
+    private let counters: TCPCounters
+    private let logs: [AccessLog]
+    private let startMilliseconds: Int
+    private let startNanoseconds: UInt64
+    private var machine = TunnelMachine()
+    private var client: TunnelSide?
+    private var server: TunnelSide?
+    private var cluster: ClusterRuntime?
+    private var clusterName: String
+    private var pool: EndpointPool?
+    private var serverIsOpen = false
+    private var upstreamLocal: NetworkAddress?
+    private var bytesReceived = 0
+    private var bytesSent = 0
+    /// What came from the client before there was anywhere to send it.
+    private var held = ByteBuffer()
+    private var timer: TimerWheel.ID = -1
+    private var idleDeadline = Tick.never
+    private var resolveDeadline = Tick.never
+
+    init(worker: Worker, proxy: TCPProxy, facts: ClientFacts) {
+        self.worker = worker
+        self.proxy = proxy
+        self.facts = facts
+        self.counters = worker.tcpCounters(proxy.statPrefix)
+        self.logs = worker.accessLogs(proxy.accessLogs)
+        self.startMilliseconds = WallClock.milliseconds()
+        self.startNanoseconds = NIODeadline.now().uptimeNanoseconds
+        self.clusterName = ""
+    }
+
+    /// The handler of the client's channel.
+    func makeClientSide() -> TunnelSide {
+        let side = TunnelSide(tunnel: self, isClient: true)
+        self.client = side
+        return side
+    }
+
+    /// The client's channel is ready: connects to an endpoint.
+    func start() {
+        self.counters.counts.connections += 1
+        self.counters.counts.connectionsActive += 1
+        self.timer = self.worker.wheel.add(self)
+        let index =
+            self.proxy.clusters.count == 1
+            ? 0 : self.proxy.pickIndex(random: UInt32(truncatingIfNeeded: self.worker.random()))
+        let target = self.proxy.clusters[index]
+        self.clusterName = target.name
+        guard let cluster = self.worker.cluster(target.cluster) else {
+            self.counters.counts.noCluster += 1
+            self.end(.noCluster)
+            return
+        }
+        self.cluster = cluster
+        self.clusterName = cluster.cluster.name
+        self.connect(cluster)
+    }
+
+    private func connect(_ cluster: ClusterRuntime) {
+        switch cluster.choose(for: self.facts) {
+        case .failed(let reason):
+            self.end(cluster.cluster.name == Self.blackHoleName ? .blockedAddress : reason)
+        case .unresolved:
+            cluster.wait(self)
+            self.resolveDeadline = Tick.after(cluster.cluster.connectTimeout, now: self.worker.wheel.now)
+            self.worker.wheel.arm(self.timer, by: self.resolveDeadline)
+        case .pool(let pool):
+            guard cluster.mayConnect(isFirst: false) else {
+                self.end(.overflow)
+                return
+            }
+            self.connect(cluster, pool)
+        }
+    }
+
+    /// The cluster of destinations that the registry does not know; it has no endpoints.
+    private static let blackHoleName = "BlackHoleCluster"
+
+    private func connect(_ cluster: ClusterRuntime, _ pool: EndpointPool) {
+        self.pool = pool
+        cluster.began(pool)
+        cluster.counts.requests += 1
+        cluster.counts.requestsActive += 1
+        let side = TunnelSide(tunnel: self, isClient: false)
+        self.server = side
+        pool.connect(side) { result in
+            switch result {
+            case .failure(let reason):
+                self.server = nil
+                self.end(reason)
+            case .success:
+                self.serverIsOpen = true
+                self.connected(side)
+            }
+        }
+    }
+
+    func clusterReady() {
+        self.resolveDeadline = Tick.never
+        guard let cluster = self.cluster, !self.isOver else { return }
+        self.connect(cluster)
+    }
+
+    private func connected(_ side: TunnelSide) {
+        self.upstreamLocal = side.localAddress
+        let action = self.machine.connected()
+        if action == .closeServer {
+            side.close()
+            return
+        }
+        self.touch()
+        self.armTimer()
+        if self.held.readableBytes > 0 {
+            self.count(self.held.readableBytes, fromClient: true)
+            side.write(self.held)
+            side.flush()
+            self.held = ByteBuffer()
+        }
+        if action == .passAndEndServerSide { side.endOutput() }
+        self.client?.resumeReading()
+    }
+
+    // MARK: What the sides report
+
+    func peer(isClient: Bool) -> TunnelSide? { isClient ? (self.machine.isOpen ? self.server : nil) : self.client }
+
+    /// Bytes came before the server's side is open.
+    func hold(_ bytes: ByteBuffer) {
+        var bytes = bytes
+        self.held.writeBuffer(&bytes)
+    }
+
+    @inline(__always)
+    func count(_ bytes: Int, fromClient: Bool) {
+        if fromClient {
+            self.bytesReceived += bytes
+            self.counters.counts.bytesReceived += bytes
+            self.cluster?.counts.bytesSent += bytes
+        } else {
+            self.bytesSent += bytes
+            self.counters.counts.bytesSent += bytes
+            self.cluster?.counts.bytesReceived += bytes
+        }
+        self.touch()
+    }
+
+    func sideEnded(isClient: Bool) {
+        switch isClient ? self.machine.clientEnded() : self.machine.serverEnded() {
+        case .endOtherSide: self.peer(isClient: isClient)?.endOutput()
+        case .closeBoth:
+            self.client?.closeAfterFlush()
+            self.server?.closeAfterFlush()
+        case .ignore: ()
+        }
+    }
+
+    func sideClosed(isClient: Bool, isReset: Bool) {
+        if !isClient, self.serverIsOpen {
+            self.serverIsOpen = false
+            self.pool?.connectionClosed()
+        }
+        let other = isClient ? self.server : self.client
+        switch self.machine.closed(isClient: isClient, isReset: isReset) {
+        case .closeOther(let reason):
+            other?.closeAfterFlush()
+            self.finish(reason)
+        case .resetOther(let reason):
+            other?.reset()
+            self.finish(reason)
+        case .ignore: ()
+        }
+        if isClient { self.client = nil } else { self.server = nil }
+    }
+
+    /// The client's channel is gone, or never came to life.
+    func clientRemoved() { self.client = nil }
+
+    // MARK: The end
+
+    private var isOver = false
+
+    /// The proxy ends it.
+    private func end(_ reason: EndReason) {
+        guard self.machine.ended() else { return }
+        self.client?.closeAfterFlush()
+        self.server?.closeAfterFlush()
+        self.finish(reason)
+    }
+
+    /// Counts and logs, once.
+    private func finish(_ reason: EndReason) {
+        guard !self.isOver else { return }
+        self.isOver = true
+        self.held = ByteBuffer()
+        self.counters.counts.connectionsActive -= 1
+        if self.timer >= 0 { self.worker.wheel.remove(self.timer) }
+        if let cluster = self.cluster {
+            cluster.stopWaiting(self)
+            if let pool = self.pool {
+                cluster.ended(pool)
+                cluster.counts.requestsActive -= 1
+            }
+        }
+        if reason == .loopDetected { self.facts.listener.counts.loops += 1 }
+        if reason == .blockedAddress {
+            self.worker.countBlocked(
+                name: self.worker.options.nameOfAddress(self.facts.destination.ip) ?? "",
+                address: self.facts.destination,
+                reason: reason
+            )
+        }
+        if !self.logs.isEmpty { self.log(reason) }
+    }
+
+    private func log(_ reason: EndReason) {
+        let end = NIODeadline.now().uptimeNanoseconds
+        var record = LogRecord(startMilliseconds: self.startMilliseconds)
+        record.reason = reason
+        record.bytesReceived = self.bytesReceived
+        record.bytesSent = self.bytesSent
+        record.durationMilliseconds = Int((end &- self.startNanoseconds) / 1_000_000)
+        record.upstreamHost = self.pool?.address
+        record.upstreamLocal = self.upstreamLocal
+        record.clusterName = self.clusterName
+        record.downstreamLocal = self.facts.destination
+        record.downstreamRemote = self.facts.source
+        record.serverName = self.facts.serverName
+        let none = CapturedValues()
+        for log in self.logs {
+            log.sink.append { line in log.format.write(record, request: none, response: none, to: &line) }
+        }
+    }
+
+    // MARK: Time
+
+    @inline(__always)
+    private func touch() {
+        if let timeout = self.proxy.idleTimeout {
+            self.idleDeadline = Tick.after(timeout, now: self.worker.wheel.now)
+        }
+    }
+
+    private func armTimer() {
+        if self.idleDeadline != Tick.never { self.worker.wheel.arm(self.timer, by: self.idleDeadline) }
+    }
+
+    func timerFired(tick: Int) -> Int? {
+        if tick >= self.resolveDeadline {
+            self.resolveDeadline = Tick.never
+            self.end(.upstreamNameUnresolved)
+            return nil
+        }
+        if tick >= self.idleDeadline {
+            self.counters.counts.idleTimeouts += 1
+            self.end(.idleTimedOut)
+            return nil
+        }
+        let next = min(self.idleDeadline, self.resolveDeadline)
+        return next == Tick.never ? nil : next
+    }
+}
+
+/// One of a tunnel's two channels; alone in its pipeline.
+final class TunnelSide: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let tunnel: Tunnel
+    private let isClient: Bool
+    private var context: ChannelHandlerContext?
+    private var wantsRead = false
+    private var isReset = false
+
+    init(tunnel: Tunnel, isClient: Bool) {
+        self.tunnel = tunnel
+        self.isClient = isClient
+    }
+
+    var isWritable: Bool { self.context?.channel.isWritable ?? false }
+    var localAddress: NetworkAddress? { self.context?.localAddress.flatMap(NetworkAddress.init) }
+
+    func write(_ bytes: ByteBuffer) { self.context?.write(self.wrapOutboundOut(bytes), promise: nil) }
+
+    func flush() { self.context?.flush() }
+
+    func close() { self.context?.close(promise: nil) }
+
+    func endOutput() { self.context.map { $0.channel.closeAfterFlush(mode: .output) } }
+
+    func closeAfterFlush() { self.context.map { $0.channel.closeAfterFlush(mode: .all) } }
+
+    /// Ends the connection so that the peer sees a reset, as it happened on the other side.
+    func reset() {
+        guard let context = self.context else { return }
+        if let provider = context.channel as? any SocketOptionProvider {
+            // If it cannot be set, the connection ends in order: the peer learns of the end all the same.
+            _ = provider.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        }
+        context.close(promise: nil)
+    }
+
+    func resumeReading() {
+        guard self.wantsRead, let context = self.context else { return }
+        self.wantsRead = false
+        context.read()
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if self.isClient, context.channel.isActive { self.tunnel.start() }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if self.isClient { self.tunnel.start() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        if self.isClient { self.tunnel.clientRemoved() }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        // Reads stop when what is read could not go anywhere.
+        if let peer = self.tunnel.peer(isClient: self.isClient), peer.isWritable {
+            context.read()
+        } else {
+            self.wantsRead = true
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = self.unwrapInboundIn(data)
+        guard let peer = self.tunnel.peer(isClient: self.isClient) else {
+            self.tunnel.hold(bytes)
+            return
+        }
+        self.tunnel.count(bytes.readableBytes, fromClient: self.isClient)
+        peer.write(bytes)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) { self.tunnel.peer(isClient: self.isClient)?.flush() }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { self.tunnel.peer(isClient: self.isClient)?.resumeReading() }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed = event { self.tunnel.sideEnded(isClient: self.isClient) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.isReset = true
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.context = nil
+        self.tunnel.sideClosed(isClient: self.isClient, isReset: self.isReset)
+    }
+}
