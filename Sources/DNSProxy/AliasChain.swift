@@ -22,13 +22,11 @@ package struct AliasChain: Hashable, Sendable {
             self.negativeTTL = min(record.ttl, start.minimum)
         }
         for _ in 0..<Self.stepsMax {
-            let alias = message.answers.lazy.compactMap { record -> (DNSName, UInt32)? in
-                guard record.name == self.end, case .cname(let target) = record.data else { return nil }
-                return (target, record.ttl)
-            }.first
-            guard let (target, ttl) = alias else { break }
+            let current = self.end
+            let alias = message.answers.first { $0.name == current && $0.data.type == .cname }
+            guard let alias, case .cname(let target) = alias.data else { break }
             self.end = target
-            self.ttl = min(self.ttl, ttl)
+            self.ttl = min(self.ttl, alias.ttl)
         }
         for record in message.answers where record.name == self.end {
             switch (record.data, type) {
