@@ -7,7 +7,7 @@ package struct ADSServer: Sendable {
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let logger: Logger
 
-    /// - Parameter port: 0 takes a free one, see `port()`.
+    /// Port 0 takes a free one, see `port()`.
     package init(host: String = "0.0.0.0", port: Int, push: PushServer, logger: Logger) {
         var configuration = HTTP2ServerTransport.Posix.Config.defaults
         // Finds out about proxies that vanished without a word, and lets Envoy's own probes pass.

@@ -1,0 +1,173 @@
+import MeshModel
+import MeshTranslate
+
+/// Writes a mesh down in a few lines; objects are younger the later they are declared.
+struct MeshBuilder {
+    private(set) var snapshot = MeshSnapshot(revision: 1)
+    private var clock: Int64 = 0
+
+    init(policy: MeshSettings.OutboundPolicy = .registryOnly, accessLogFile: String = "") {
+        self.snapshot.settings.outboundPolicy = policy
+        self.snapshot.settings.accessLogFile = accessLogFile
+    }
+
+    /// A Kubernetes Service, `ports` as `name: number`, with endpoints `address: labels` on the same ports.
+    mutating func service(
+        _ name: String,
+        namespace: String = "default",
+        ip: String?,
+        ports: [String: Int],
+        endpoints: [String: [String: String]] = [:],
+        isHeadless: Bool = false
+    ) throws {
+        let service = Service(
+            host: try host("\(name).\(namespace).svc.cluster.local"),
+            addresses: try ip.map { [try block($0)] } ?? [],
+            ports: try ports.sorted { $0.value < $1.value }.map { name, number in
+                let port = try port(number)
+                return ServicePort(
+                    name: name,
+                    port: port,
+                    applicationProtocol: ApplicationProtocol(appProtocol: nil, portName: name, port: port)
+                )
+            },
+            isHeadless: isHeadless,
+            source: ObjectReference(kind: "Service", id: ObjectID(namespace: namespace, name: name)),
+            createdAt: self.tick()
+        )
+        self.snapshot.services.append(service)
+        self.snapshot.endpoints[ServiceKey(service)] = try endpoints.sorted { $0.key < $1.key }.flatMap {
+            text,
+            labels in
+            try service.ports.map { port in
+                Endpoint(
+                    address: .ip(try address(text)),
+                    port: port.port,
+                    servicePortName: port.name,
+                    labels: labels,
+                    workload: ObjectID(namespace: namespace, name: "\(name)-\(text)")
+                )
+            }
+        }
+    }
+
+    /// A ServiceEntry with one host and one port.
+    mutating func entry(
+        _ text: String,
+        namespace: String = "default",
+        addresses: [String] = [],
+        port number: Int,
+        _ word: ApplicationProtocol,
+        resolution: Resolution = .originalDestination,
+        visibility: Visibility = .everyone
+    ) throws {
+        let time = self.tick()
+        self.snapshot.services.append(
+            Service(
+                host: try host(text),
+                addresses: try addresses.map(block),
+                ports: [ServicePort(name: word.rawValue, port: try port(number), applicationProtocol: word)],
+                resolution: resolution,
+                isExternal: true,
+                visibility: visibility,
+                source: ObjectReference(
+                    kind: "ServiceEntry",
+                    id: ObjectID(namespace: namespace, name: "entry-\(time)")
+                ),
+                createdAt: time
+            )
+        )
+    }
+
+    /// A VirtualService.
+    mutating func rules(
+        for hosts: String...,
+        namespace: String = "default",
+        http: [HTTPRouteRule] = [],
+        tls: [ConnectionRouteRule] = [],
+        tcp: [ConnectionRouteRule] = []
+    ) throws {
+        let time = self.tick()
+        self.snapshot.routeRules.append(
+            RouteRules(
+                source: ObjectReference(
+                    kind: "VirtualService",
+                    id: ObjectID(namespace: namespace, name: "rules-\(time)")
+                ),
+                createdAt: time,
+                hosts: try hosts.map(host),
+                http: http,
+                tls: tls,
+                tcp: tcp
+            )
+        )
+    }
+
+    /// A DestinationRule with subsets `name: version`.
+    mutating func policy(
+        for text: String,
+        namespace: String = "default",
+        _ policy: TrafficPolicy = TrafficPolicy(),
+        subsets: [DestinationPolicy.Subset] = []
+    ) throws {
+        let time = self.tick()
+        self.snapshot.destinationPolicies.append(
+            DestinationPolicy(
+                source: ObjectReference(
+                    kind: "DestinationRule",
+                    id: ObjectID(namespace: namespace, name: "rule-\(time)")
+                ),
+                createdAt: time,
+                host: try host(text),
+                policy: policy,
+                subsets: subsets
+            )
+        )
+    }
+
+    /// The resources of a proxy in `namespace`, as the pod `client` at 10.213.9.9 unless said otherwise.
+    func resources(
+        namespace: String = "default",
+        pod: String = "client",
+        address text: String = "10.213.9.9",
+        labels: [String: String] = [:]
+    ) throws -> ProxyResources {
+        Translator.resources(
+            of: ProxyKey(
+                role: .sidecar,
+                address: try address(text),
+                workload: ObjectID(namespace: namespace, name: pod),
+                dnsDomain: "\(namespace).svc.cluster.local",
+                labels: labels
+            ),
+            in: self.snapshot
+        )
+    }
+
+    private mutating func tick() -> Int64 {
+        self.clock += 1
+        return self.clock
+    }
+}
+
+struct NotAValue: Error { var text: String }
+
+func host(_ text: String) throws -> HostName {
+    guard let host = HostName(text) else { throw NotAValue(text: text) }
+    return host
+}
+
+func port(_ number: Int) throws -> Port {
+    guard let port = Port(number) else { throw NotAValue(text: "\(number)") }
+    return port
+}
+
+func block(_ text: String) throws -> CIDR {
+    guard let block = CIDR(text) else { throw NotAValue(text: text) }
+    return block
+}
+
+func address(_ text: String) throws -> IPAddress {
+    guard let address = IPAddress(text) else { throw NotAValue(text: text) }
+    return address
+}
