@@ -29,9 +29,12 @@ extension ServerConnection {
         }
         let keepsStartLine =
             forward.prefixRewrite == nil && !self.scanner.isAbsoluteForm && self.scanner.minorVersion == 1
-        self.exchange.head.clear()
         var path: Range<Int>?
-        self.exchange.head.write(bytesMax: room) { writer in
+        // Moved out while it is written: the writing reads its neighbours.
+        var head = ByteBuffer()
+        swap(&head, &self.exchange.head)
+        head.clear()
+        head.write(bytesMax: room) { writer in
             if !keepsStartLine { path = self.putStartLine(bytes, route, forward, to: &writer) }
             HeadWriter.copyLines(
                 bytes,
@@ -55,6 +58,7 @@ extension ServerConnection {
             }
             writer.endLine()
         }
+        self.exchange.head = head
         if !self.logs.isEmpty { self.captureRequest(bytes, path: path) }
     }
 
