@@ -104,12 +104,12 @@ enum AccessLine {
 
         """
 
-    /// Says what was dialled: the address, the name that TLS asked for, and the name that the workload had looked
-    /// up. The last is metadata of our proxy; Envoy, which does not know it, writes `-`.
+    /// Says what was dialled: the address, and the name that TLS asked for. Why a connection came to its end stands
+    /// in the termination details; our proxy also names there what it blocked.
     static let tcp = """
-        [%START_TIME%] "TCP %DOWNSTREAM_LOCAL_ADDRESS%" %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% \
-        "%DYNAMIC_METADATA(lateen:destination_name)%" "%REQUESTED_SERVER_NAME%" "%UPSTREAM_HOST%" \
-        %UPSTREAM_CLUSTER% %DOWNSTREAM_REMOTE_ADDRESS%
+        [%START_TIME%] "TCP %DOWNSTREAM_LOCAL_ADDRESS%" %RESPONSE_FLAGS% "%CONNECTION_TERMINATION_DETAILS%" \
+        %BYTES_RECEIVED% %BYTES_SENT% %DURATION% "%REQUESTED_SERVER_NAME%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER% \
+        %DOWNSTREAM_REMOTE_ADDRESS%
 
         """
 }
