@@ -158,7 +158,7 @@ let package = Package(
         .executableTarget(
             name: "lateen-proxy",
             dependencies: [
-                "AdminServer", "DNSProxy", "Interception", "MeshModel", "MeshSubscribe", "ProxyRuntime",
+                "AdminServer", "DNSProxy", "DNSWire", "Interception", "MeshModel", "MeshSubscribe", "ProxyRuntime",
                 "TrafficEngine", "XDSAPI", argumentParser, logging, nioCore, nioPosix, serviceLifecycle,
             ],
             swiftSettings: strict
@@ -177,10 +177,11 @@ let package = Package(
         tests("SidecarInjection", needs: ["KubernetesAPI"]),
         tests("TrafficEngine", needs: ["MeshModel"]),
         tests("MeshSubscribe", needs: ["MeshModel", "TrafficEngine", "XDSAPI", protobuf]),
+        tests("AdminServer", needs: ["MeshModel", "ProxyRuntime", "TrafficEngine"]),
         tests("ProxyRuntime", needs: ["MeshModel", "TrafficEngine", nioCore, nioEmbedded, nioPosix, logging]),
         tests("DNSProxy", needs: ["DNSWire", "MeshModel", nioCore, nioEmbedded, nioPosix, logging]),
         tests("Interception"),
-        tests("LocalAPIServer", needs: ["KubernetesAPI", nioCore]),
+        tests("LocalAPIServer", needs: ["KubernetesAPI", logging, nioCore]),
         tests("LocalPlatform", needs: ["KubernetesAPI", "MeshModel"]),
         .testTarget(name: "LayeringTests", swiftSettings: strict),
     ]

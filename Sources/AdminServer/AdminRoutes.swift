@@ -1,5 +1,5 @@
 internal import ProxyRuntime
-package import TrafficEngine
+internal import TrafficEngine
 
 /// Answers requests to the administration interface.
 package struct AdminRoutes: Sendable {

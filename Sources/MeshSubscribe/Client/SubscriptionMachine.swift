@@ -130,7 +130,8 @@ package struct SubscriptionMachine: Sendable {
     package mutating func responseApplied(_ kind: ResourceKind, errors: [String]) -> Request {
         var request: Request
         if errors.isEmpty {
-            self.subscriptions[kind]?.version = self.subscriptions[kind]?.versionOffered ?? ""
+            let version = self.subscriptions[kind]?.versionOffered ?? ""
+            self.subscriptions[kind]?.version = version
             request = self.request(kind)
         } else {
             request = self.request(kind)
