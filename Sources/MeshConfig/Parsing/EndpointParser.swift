@@ -1,0 +1,103 @@
+import KubernetesAPI
+import MeshModel
+
+/// A share of a Service's endpoints.
+struct SliceFacts: Hashable, Sendable {
+    struct Entry: Hashable, Sendable {
+        var address: Endpoint.Address
+        var isReady: Bool
+        /// The pod that the slice names.
+        var pod: ObjectKey?
+    }
+
+    struct SlicePort: Hashable, Sendable {
+        var name: String
+        var port: Port
+    }
+
+    var service: ObjectKey
+    var entries: [Entry]
+    var ports: [SlicePort]
+}
+
+/// A pod as far as others may talk to it.
+struct PodFacts: Hashable, Sendable {
+    var workload: Workload
+    var createdAt: Int64
+    var isReady: Bool
+    /// It shares its node's address, which says nothing about who answers there.
+    var usesHostNetwork: Bool
+}
+
+enum EndpointParser {
+    static func parse(slice object: KubernetesObject) -> Parsed<SliceFacts> {
+        var findings = Findings("EndpointSlice", object)
+        guard let service = object.labels[EndpointSlice.serviceNameLabel], !service.isEmpty else {
+            return Parsed(object, value: nil)  // Belongs to no Service: nothing of ours.
+        }
+        let typed: EndpointSlice
+        do {
+            typed = try object.decode()
+        } catch {
+            findings.error("", "cannot be read: \(error)")
+            return Parsed(object, value: nil, diagnoses: findings.diagnoses)
+        }
+        var entries: [SliceFacts.Entry] = []
+        for (index, endpoint) in typed.endpoints.enumerated() {
+            // All addresses of an entry lead to the same place; readers use the first.
+            guard let text = endpoint.addresses.first else { continue }
+            guard let address = Self.address(text, type: typed.addressType) else {
+                findings.error("endpoints[\(index)].addresses[0]", "`\(text)` is no \(typed.addressType) address")
+                continue
+            }
+            let target = endpoint.targetRef
+            entries.append(
+                SliceFacts.Entry(
+                    address: address,
+                    isReady: endpoint.conditions.ready ?? true,
+                    pod: target?.kind == "Pod"
+                        ? target?.name.map { ObjectKey(namespace: target?.namespace ?? object.namespace, name: $0) }
+                        : nil
+                )
+            )
+        }
+        let ports = typed.ports.compactMap { entry in
+            entry.port.flatMap { Port($0) }.map { SliceFacts.SlicePort(name: entry.name ?? "", port: $0) }
+        }
+        let key = ObjectKey(namespace: object.namespace, name: service)
+        return Parsed(
+            object,
+            value: SliceFacts(service: key, entries: entries, ports: ports),
+            diagnoses: findings.diagnoses
+        )
+    }
+
+    static func parse(pod object: KubernetesObject) -> Parsed<PodFacts> {
+        // By hand, since most of a pod is of no interest and pods change often.
+        let status = object.status
+        guard let address = status["podIP"]?.string.flatMap(IPAddress.init),
+            status["phase"]?.string != "Succeeded", status["phase"]?.string != "Failed"
+        else { return Parsed(object, value: nil) }
+        let isReady = (status["conditions"]?.array ?? []).contains {
+            $0["type"]?.string == "Ready" && $0["status"]?.string == "True"
+        }
+        let workload = Workload(
+            id: ObjectID(object),
+            address: address,
+            labels: object.labels,
+            serviceAccount: object.spec["serviceAccountName"]?.string ?? "default"
+        )
+        let facts = PodFacts(
+            workload: workload,
+            createdAt: object.createdAt,
+            isReady: isReady && !object.isBeingDeleted,
+            usesHostNetwork: object.spec["hostNetwork"]?.bool ?? false
+        )
+        return Parsed(object, value: facts)
+    }
+
+    private static func address(_ text: String, type: String) -> Endpoint.Address? {
+        if type == "FQDN" { return HostName(text).map(Endpoint.Address.name) }
+        return IPAddress(text).map(Endpoint.Address.ip)
+    }
+}

@@ -1,0 +1,104 @@
+import KubernetesAPI
+import MeshModel
+
+/// A Kubernetes Service and what is needed to join its endpoints.
+struct ServiceFacts: Hashable, Sendable {
+    var service: MeshModel.Service
+    /// Endpoints that the Service itself names: the target of an ExternalName.
+    var ownEndpoints: [Endpoint] = []
+    var publishesNotReady = false
+}
+
+enum ServiceParser {
+    /// Istio's annotation, which holds for Services as `exportTo` does for its own kinds.
+    private static let exportAnnotation = "networking.istio.io/exportTo"
+
+    static func parse(_ object: KubernetesObject, domain: String) -> Parsed<ServiceFacts> {
+        var findings = Findings("Service", object)
+        let facts = self.facts(object, domain: domain, &findings)
+        return Parsed(object, value: facts, diagnoses: findings.diagnoses)
+    }
+
+    private static func facts(_ object: KubernetesObject, domain: String, _ findings: inout Findings) -> ServiceFacts? {
+        let id = ObjectID(object)
+        let typed: KubernetesAPI.Service
+        do {
+            typed = try object.decode()
+        } catch {
+            findings.error("", "cannot be read: \(error)")
+            return nil
+        }
+        guard let host = HostName("\(id.name).\(id.namespace).svc.\(domain)") else {
+            findings.error("metadata.name", "`\(id.name)` makes no host name")
+            return nil
+        }
+        var service = MeshModel.Service(
+            host: host,
+            ports: self.ports(typed.spec.ports, &findings),
+            visibility: Fields.visibility(self.exportTo(object), namespace: id.namespace),
+            source: ObjectReference(kind: "Service", id: id),
+            createdAt: object.createdAt,
+            selector: typed.spec.selector
+        )
+        if typed.spec.type == "ExternalName" {
+            return self.alias(service, target: typed.spec.externalName ?? "", &findings)
+        }
+        let texts = typed.spec.clusterIPs.isEmpty ? [typed.spec.clusterIP ?? ""] : typed.spec.clusterIPs
+        if texts == ["None"] {
+            service.isHeadless = true
+        } else {
+            service.addresses = texts.compactMap(IPAddress.init).map(CIDR.init)
+            // An address is on its way: until then nobody can dial the service.
+            if service.addresses.isEmpty { return nil }
+        }
+        return ServiceFacts(service: service, publishesNotReady: typed.spec.publishNotReadyAddresses)
+    }
+
+    /// An ExternalName is another name for a host elsewhere.
+    private static func alias(
+        _ service: MeshModel.Service,
+        target: String,
+        _ findings: inout Findings
+    ) -> ServiceFacts? {
+        guard IPAddress(target) == nil, let name = HostName(target), !name.isWildcard else {
+            findings.error("spec.externalName", "`\(target)` is no host name")
+            return nil
+        }
+        var service = service
+        service.resolution = .dns(roundRobin: false)
+        service.isExternal = true
+        let endpoints = service.ports.map {
+            Endpoint(address: .name(name), port: $0.port, servicePortName: $0.name)
+        }
+        return ServiceFacts(service: service, ownEndpoints: endpoints)
+    }
+
+    private static func ports(_ ports: [KubernetesAPI.Service.Port], _ findings: inout Findings) -> [ServicePort] {
+        ports.enumerated().compactMap { index, entry in
+            guard let port = Port(entry.port) else {
+                findings.error("spec.ports[\(index)].port", "\(entry.port) is no port: 1 to 65535")
+                return nil
+            }
+            switch entry.protocol {
+            case "SCTP": return nil
+            case "UDP": return ServicePort(name: entry.name ?? "", port: port, applicationProtocol: .udp)
+            default:
+                return ServicePort(
+                    name: entry.name ?? "",
+                    port: port,
+                    applicationProtocol: ApplicationProtocol(
+                        appProtocol: entry.appProtocol,
+                        portName: entry.name,
+                        port: port
+                    )
+                )
+            }
+        }
+    }
+
+    private static func exportTo(_ object: KubernetesObject) -> [String] {
+        (object.annotations[self.exportAnnotation] ?? "").split(separator: ",").map {
+            String($0.filter { !$0.isWhitespace })
+        }
+    }
+}
