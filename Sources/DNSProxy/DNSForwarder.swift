@@ -17,12 +17,13 @@ package final class DNSForwarder: Sendable {
         )
     }
 
-    /// From now on questions go to these servers; those under way stay with theirs.
-    package func update(_ upstreams: DNSUpstreams) {
-        self.eventLoop.execute { self.core.value.upstreams = upstreams }
+    /// Sends new questions to these servers when the call returns; those under way stay with theirs.
+    package func update(_ upstreams: DNSUpstreams) async {
+        // A loop that is gone asks nobody.
+        try? await self.eventLoop.submit { self.core.value.upstreams = upstreams }.get()
     }
 
-    /// What has been done so far; `nil` if the event loop is gone.
+    /// What has been done so far.
     package func statistics() async -> DNSStatistics {
         // A loop that is gone counts nothing.
         (try? await self.eventLoop.submit { self.core.value.statistics }.get()) ?? DNSStatistics()

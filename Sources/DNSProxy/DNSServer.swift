@@ -72,9 +72,10 @@ package final class DNSServer: Sendable {
         )
     }
 
-    /// From now on questions are answered out of this table.
-    package func update(_ table: DNSTable) {
-        self.forwarder.eventLoop.execute { self.core.value.table = table }
+    /// Answers out of this table; it is in force when the call returns.
+    package func update(_ table: DNSTable) async {
+        // A loop that is gone answers nothing.
+        try? await self.forwarder.eventLoop.submit { self.core.value.table = table }.get()
     }
 
     /// Takes all ports, or none.

@@ -38,7 +38,7 @@ package struct ResolvConfWatch: Sendable {
             if let file = Self.read(self.path), file != last {
                 last = file
                 let upstreams = DNSUpstreams(file, without: self.own)
-                self.forwarder.update(upstreams)
+                await self.forwarder.update(upstreams)
                 self.logger.info("dns servers changed", metadata: ["servers": "\(upstreams.servers)"])
             }
             // Cancellation ends the loop above.
