@@ -72,7 +72,7 @@ struct Sidecar: Sendable {
                         process.logger.info("ready")
                     }
                 },
-                nameTable: { dns.update($0) }
+                nameTable: { await dns.update($0) }
             ),
             logger: Logger(label: "ads")
         )

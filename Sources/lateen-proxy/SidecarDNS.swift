@@ -43,7 +43,7 @@ struct SidecarDNS: Sendable {
         await self.forwarder.stop()
     }
 
-    func update(_ entries: [NameTableEntry]) {
+    func update(_ entries: [NameTableEntry]) async {
         let hosts = entries.map { entry in
             DNSHost(
                 name: entry.name,
@@ -52,7 +52,7 @@ struct SidecarDNS: Sendable {
                     ? .kubernetes(name: entry.shortName, namespace: entry.namespace) : .external
             )
         }
-        self.server.update(DNSTable(hosts: hosts, viewpoint: self.viewpoint))
+        await self.server.update(DNSTable(hosts: hosts, viewpoint: self.viewpoint))
     }
 
     /// Addresses of a name of a DNS cluster; empty: none or no answer.

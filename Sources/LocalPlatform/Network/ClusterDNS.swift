@@ -55,7 +55,7 @@ final class ClusterDNS: Reconciler {
             endpoints: self.mirror.objects(.endpoints),
             outside: self.outside
         )
-        self.server.update(names.table)
+        await self.server.update(names.table)
         return nil
     }
 
