@@ -37,6 +37,7 @@ let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swi
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let swiftASN1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -150,8 +151,8 @@ let package = Package(
             name: "lateen-control",
             dependencies: [
                 "KubernetesAPI", "MeshConfig", "MeshModel", "MeshPush", "MeshTranslate", "SidecarInjection",
-                argumentParser, asyncHTTPClient, crypto, hummingbird, hummingbirdTLS, logging, nioCore, nioSSL, serviceLifecycle,
-                swiftASN1, x509,
+                argumentParser, asyncHTTPClient, crypto, hummingbird, hummingbirdTLS, logging, nioCore, nioHTTP1, nioSSL,
+                serviceLifecycle, swiftASN1, unixSignals, x509,
             ],
             swiftSettings: strict
         ),

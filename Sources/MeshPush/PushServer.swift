@@ -23,6 +23,8 @@ package final class PushServer: Sendable {
         var connections: [UInt64: ConnectionEntry] = [:]
         var connectionCounter: UInt64 = 0
         var statistics = PushStatistics()
+        /// Who waits for the first publication; `nil` once it has happened.
+        var waiting: [CheckedContinuation<Void, Never>]? = []
     }
 
     /// A stream, as the rest of the server sees it.
@@ -64,7 +66,27 @@ package final class PushServer: Sendable {
             await self.gather()
             self.publish()
         }
+        // Nothing will be published any more; who waits is cancelled, too, and finds out by itself.
+        let waiting = self.state.withLock { state in
+            defer { state.waiting?.removeAll() }
+            return state.waiting ?? []
+        }
+        for continuation in waiting { continuation.resume() }
     }
+
+    /// Returns when the first snapshot is published: proxies that came earlier would be told that nothing exists.
+    package func waitForFirst() async {
+        await withCheckedContinuation { continuation in
+            let isPublished = self.state.withLock { state in
+                state.waiting?.append(continuation)
+                return state.waiting == nil
+            }
+            if isPublished { continuation.resume() }
+        }
+    }
+
+    /// Whether there is something to push.
+    package var hasPublished: Bool { self.state.withLock { $0.waiting == nil } }
 
     /// All proxies and how far each has come, in order of names.
     package var status: [ProxyStatus] {
@@ -120,13 +142,16 @@ package final class PushServer: Sendable {
             next.change = change
             next.publishedAt = .now
         }
-        let wakes = self.state.withLock { state in
+        let (wakes, waiting) = self.state.withLock { state in
             state.generation = next
-            if change == .nothing { return [@Sendable () -> Void]() }
+            let waiting = state.waiting ?? []
+            state.waiting = nil
+            if change == .nothing { return ([@Sendable () -> Void](), waiting) }
             state.statistics.generations += 1
-            return state.connections.values.map(\.wake)
+            return (state.connections.values.map(\.wake), waiting)
         }
         self.logger.debug("generation published", metadata: ["revision": "\(pending.revision)"])
+        for continuation in waiting { continuation.resume() }
         for wake in wakes { wake() }
     }
 }

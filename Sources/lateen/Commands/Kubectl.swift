@@ -1,0 +1,76 @@
+import ArgumentParser
+import Foundation
+
+/// Runs `kubectl` against the mesh's cluster.
+struct Kubectl {
+    /// The kubeconfig to use; `nil` leaves the choice to kubectl.
+    let kubeconfig: String?
+
+    /// `KUBECONFIG` if it is set, else the file of the mesh on this machine if there is one.
+    init(environment: [String: String] = ProcessInfo.processInfo.environment) {
+        if let path = environment["KUBECONFIG"], !path.isEmpty {
+            self.kubeconfig = nil
+            return
+        }
+        let path = "\(environment["LATEEN_HOME"] ?? "/var/lib/lateen")/kubeconfig"
+        self.kubeconfig = FileManager.default.isReadableFile(atPath: path) ? path : nil
+    }
+
+    /// What `program` writes when it runs in a container.
+    func exec(
+        _ target: String,
+        namespace: String,
+        container: String,
+        _ program: [String]
+    ) throws -> Data {
+        try self.run(["exec", "-n", namespace, target, "-c", container, "--"] + program)
+    }
+
+    /// What `kubectl` writes; its complaint is thrown if it fails.
+    func run(_ arguments: [String]) throws -> Data {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["kubectl"] + (self.kubeconfig.map { ["--kubeconfig", $0] } ?? []) + arguments
+        let output = Pipe()
+        let errors = Pipe()
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        // Complaints are short; the output may be long and is read first, or the pipe would fill up.
+        let data = try output.fileHandleForReading.readToEnd() ?? Data()
+        let complaint = try errors.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            let text = String(decoding: complaint, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+            if process.terminationStatus == 127 { throw ValidationError("kubectl is not installed: \(text)") }
+            throw ValidationError("kubectl \(arguments.joined(separator: " ")): \(text)")
+        }
+        return data
+    }
+}
+
+/// Columns for people, each as wide as its widest entry.
+struct TextTable {
+    private var rows: [[String]]
+
+    init(_ titles: String...) { self.rows = [titles] }
+
+    mutating func add(_ cells: String...) { self.rows.append(cells) }
+
+    var isEmpty: Bool { self.rows.count == 1 }
+
+    var text: String {
+        let widths = (self.rows.first ?? []).indices.map { column in
+            self.rows.map { $0[column].count }.max() ?? 0
+        }
+        return self.rows.map { row in
+            var line = ""
+            for (cell, width) in zip(row, widths) {
+                line += cell + String(repeating: " ", count: width - cell.count + 5)
+            }
+            while line.last == " " { line.removeLast() }
+            return line + "\n"
+        }.joined()
+    }
+}
