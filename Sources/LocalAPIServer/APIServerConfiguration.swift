@@ -22,6 +22,11 @@ package struct APIServerConfiguration: Sendable {
     package var bodyBytesMax = 3 << 20
     /// Connections served at the same time; more are closed at once.
     package var connectionsMax = 4096
+    /// Version of a group that clients get when they name none; other groups prefer stable over beta over alpha.
+    ///
+    /// A real cluster would prefer `v1` here. The guides, and most manifests in the world, say `v1alpha3`: what was
+    /// applied is printed back as it was written.
+    package var preferredVersions = ["networking.istio.io": "v1alpha3"]
     /// Changes kept per kind for watches that resume; an older resourceVersion is answered with 410 Gone.
     package var watchHistoryMax = 2048
 

@@ -88,7 +88,7 @@ package final class LocalAPIServer: Sendable {
         )
         let service = ResourceService(
             store: store,
-            registry: ResourceRegistry(),
+            registry: ResourceRegistry(preferredVersions: configuration.preferredVersions),
             admission: AdmissionWebhooks(store: store, logger: self.logger),
             configuration: configuration,
             caPEM: pki.caPEM,

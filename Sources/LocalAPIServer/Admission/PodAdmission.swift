@@ -15,7 +15,7 @@ enum PodAdmission {
             spec.setDefault("priority", 0)
         }
         let name = pod.at("spec", "serviceAccountName")?.string ?? "default"
-        let key = ObjectKey(
+        let key = StoreKey(
             resource: GroupResource(group: "", resource: "serviceaccounts"),
             namespace: namespace,
             name: name

@@ -21,7 +21,7 @@ enum WebhookMatching {
     ) -> [String: String]? {
         if review.info.storageResource == ResourceService.namespaces { return review.object.labels }
         guard let namespace = review.namespace else { return nil }
-        let key = ObjectKey(resource: ResourceService.namespaces, namespace: "", name: namespace)
+        let key = StoreKey(resource: ResourceService.namespaces, namespace: "", name: namespace)
         return store.object(key)?.json.labels ?? [:]
     }
 
@@ -73,7 +73,7 @@ struct WebhookTarget {
         port: Int,
         store: ObjectStore
     ) throws -> (address: String, port: Int) {
-        let key = ObjectKey(resource: ResourceService.services, namespace: namespace, name: name)
+        let key = StoreKey(resource: ResourceService.services, namespace: namespace, name: name)
         guard let service = store.object(key)?.json else {
             throw WebhookFailure("there is no service \(namespace)/\(name)")
         }
@@ -92,7 +92,7 @@ struct WebhookTarget {
             }
         }
         let endpoints = store.object(
-            ObjectKey(resource: GroupResource(group: "", resource: "endpoints"), namespace: namespace, name: name)
+            StoreKey(resource: GroupResource(group: "", resource: "endpoints"), namespace: namespace, name: name)
         )
         for subset in endpoints?.json["subsets"]?.array ?? [] {
             let target = (subset["ports"]?.array ?? []).first { ($0["name"]?.string ?? "") == portName }

@@ -50,9 +50,9 @@ struct DefaultObjects: Sendable {
         return .object(base.merging(fields) { $1 })
     }
 
-    private func namespace(_ name: String) -> (ObjectKey, JSONValue) {
+    private func namespace(_ name: String) -> (StoreKey, JSONValue) {
         (
-            ObjectKey(resource: ResourceService.namespaces, namespace: "", name: name),
+            StoreKey(resource: ResourceService.namespaces, namespace: "", name: name),
             self.object(
                 "v1",
                 "Namespace",
@@ -64,12 +64,12 @@ struct DefaultObjects: Sendable {
         )
     }
 
-    private func kubernetesService(_ configuration: APIServerConfiguration) -> [(ObjectKey, JSONValue)] {
+    private func kubernetesService(_ configuration: APIServerConfiguration) -> [(StoreKey, JSONValue)] {
         let address = JSONValue.string(configuration.kubernetesServiceAddress)
         let endpoint = JSONValue.string(configuration.endpointAddress)
         let port = JSONValue(self.port)
-        func key(_ group: String, _ resource: String) -> ObjectKey {
-            ObjectKey(
+        func key(_ group: String, _ resource: String) -> StoreKey {
+            StoreKey(
                 resource: GroupResource(group: group, resource: resource),
                 namespace: "default",
                 name: "kubernetes"

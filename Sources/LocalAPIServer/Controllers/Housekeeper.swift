@@ -47,9 +47,9 @@ struct Housekeeper: Sendable {
     }
 
     /// Objects all of whose owners are gone.
-    private func orphans() -> Set<ObjectKey> {
+    private func orphans() -> Set<StoreKey> {
         self.service.store.read { index in
-            var orphans = Set<ObjectKey>()
+            var orphans = Set<StoreKey>()
             for uid in index.ownerUIDs where !index.hasObject(withUID: uid) {
                 for key in index.dependents(ofUID: uid) {
                     guard let object = index.object(key) else { continue }
@@ -102,7 +102,7 @@ struct Housekeeper: Sendable {
         }
     }
 
-    private func delete(_ key: ObjectKey, _ reason: String) async {
+    private func delete(_ key: StoreKey, _ reason: String) async {
         guard let object = self.service.store.object(key) else { return }
         // A kind whose definition is gone has no rules left either: its objects are just removed.
         guard let info = self.service.registry.current.find(key.resource) else {
@@ -127,7 +127,7 @@ struct Housekeeper: Sendable {
         }
     }
 
-    private func report(_ key: ObjectKey, _ reason: String, _ error: any Error) {
+    private func report(_ key: StoreKey, _ reason: String, _ error: any Error) {
         self.logger.error(
             "cannot delete object",
             metadata: [

@@ -34,7 +34,7 @@ struct Authenticator: Sendable {
         _ namespace: String,
         _ reference: ServiceAccountTokens.Claims.Reference
     ) -> Bool {
-        let key = ObjectKey(
+        let key = StoreKey(
             resource: GroupResource(group: "", resource: resource),
             namespace: namespace,
             name: reference.name

@@ -52,17 +52,13 @@ struct HTTPListener: Sendable {
 
     /// Serves until the task is cancelled.
     func serve(_ server: Server) async throws {
-        let open = Mutex(0)
+        let slots = ConnectionSlots(max: self.connectionsMax)
         try await server.executeThenClose { connections in
             try await withThrowingDiscardingTaskGroup { group in
                 for try await negotiation in connections {
-                    let isAllowed = open.withLock { count in
-                        guard count < self.connectionsMax else { return false }
-                        count += 1
-                        return true
-                    }
+                    let isAllowed = slots.take()
                     group.addTask {
-                        defer { if isAllowed { open.withLock { $0 -= 1 } } }
+                        defer { if isAllowed { slots.giveBack() } }
                         await self.serve(negotiation, isAllowed: isAllowed)
                     }
                 }
@@ -143,4 +139,21 @@ struct HTTPListener: Sendable {
         else { throw APIFailure.pathNotFound() }
         return try dispatcher.execRequest(target, request)
     }
+}
+
+/// Counts open connections against their limit.
+private final class ConnectionSlots: Sendable {
+    private let free: Mutex<Int>
+
+    init(max: Int) { self.free = Mutex(max) }
+
+    func take() -> Bool {
+        self.free.withLock { free in
+            guard free > 0 else { return false }
+            free -= 1
+            return true
+        }
+    }
+
+    func giveBack() { self.free.withLock { $0 += 1 } }
 }

@@ -1,5 +1,5 @@
 import Crypto
-import Foundation
+package import Foundation
 import SwiftASN1
 import X509
 
@@ -7,17 +7,17 @@ import X509
 /// the key that signs service account tokens.
 ///
 /// Everything is kept under `pki/`; what is missing, near its end or made for other names is issued anew at start.
-struct ClusterPKI: Sendable {
-    let caPEM: String
-    let servingCertificatePEM: String
+package struct ClusterPKI: Sendable {
+    package let caPEM: String
+    package let servingCertificatePEM: String
     let servingKeyPEM: String
     let adminCertificatePEM: String
-    let adminKeyPEM: String
-    let tokenKeyPEM: String
+    package let adminKeyPEM: String
+    package let tokenKeyPEM: String
 
     private static let day: TimeInterval = 86_400
 
-    static func open(_ configuration: APIServerConfiguration, now: Date = Date()) throws -> ClusterPKI {
+    package static func open(_ configuration: APIServerConfiguration, now: Date = Date()) throws -> ClusterPKI {
         let folder = configuration.pkiFolder
         try PrivateFiles.makeFolder(folder)
         let authority = try Authority.open(folder, now: now)

@@ -1,18 +1,23 @@
-import Foundation
-import JWTKit
+package import Foundation
+package import JWTKit
 
 /// Issues and checks the bearer tokens of service accounts (ES256, bound to an account and optionally to a pod).
-struct ServiceAccountTokens: Sendable {
+package struct ServiceAccountTokens: Sendable {
     /// Claims in the layout that Kubernetes uses, so that any client library can read them.
-    struct Claims: JWTPayload {
-        struct Reference: Codable, Sendable, Hashable {
-            var name: String
-            var uid: String
+    package struct Claims: JWTPayload {
+        package struct Reference: Codable, Sendable, Hashable {
+            package var name: String
+            package var uid: String
+
+            package init(name: String, uid: String) {
+                self.name = name
+                self.uid = uid
+            }
         }
 
-        struct Kubernetes: Codable, Sendable, Hashable {
+        package struct Kubernetes: Codable, Sendable, Hashable {
             var namespace: String
-            var serviceaccount: Reference
+            package var serviceaccount: Reference
             var pod: Reference?
         }
 
@@ -23,7 +28,7 @@ struct ServiceAccountTokens: Sendable {
         var iat: IssuedAtClaim
         var nbf: NotBeforeClaim
         var jti: IDClaim
-        var kubernetes: Kubernetes
+        package var kubernetes: Kubernetes
 
         enum CodingKeys: String, CodingKey {
             case iss, sub, aud, exp, iat, nbf, jti
@@ -31,9 +36,9 @@ struct ServiceAccountTokens: Sendable {
         }
 
         /// The account's user name.
-        var subject: String { self.sub.value }
+        package var subject: String { self.sub.value }
 
-        func verify(using algorithm: some JWTAlgorithm) async throws {
+        package func verify(using algorithm: some JWTAlgorithm) async throws {
             try self.exp.verifyNotExpired()
             try self.nbf.verifyNotBefore()
         }
@@ -42,13 +47,13 @@ struct ServiceAccountTokens: Sendable {
     let issuer: String
     private let keys: JWTKeyCollection
 
-    init(keyPEM: String, clusterDomain: String) async throws {
+    package init(keyPEM: String, clusterDomain: String) async throws {
         self.issuer = "https://kubernetes.default.svc.\(clusterDomain)"
         self.keys = JWTKeyCollection()
         await self.keys.add(ecdsa: try ES256PrivateKey(pem: keyPEM))
     }
 
-    func issue(
+    package func issue(
         namespace: String,
         account: Claims.Reference,
         pod: Claims.Reference?,
@@ -71,7 +76,7 @@ struct ServiceAccountTokens: Sendable {
     }
 
     /// The claims of a token that we signed, that is in its time and meant for this server; `nil` otherwise.
-    func check(_ token: String) async -> Claims? {
+    package func check(_ token: String) async -> Claims? {
         // Why a token is bad is of no use to who sent it: every failure is the same 401.
         guard let claims = try? await self.keys.verify(token, as: Claims.self) else { return nil }
         guard claims.iss.value == self.issuer, claims.aud.value.contains(self.issuer) else { return nil }

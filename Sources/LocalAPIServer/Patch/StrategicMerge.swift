@@ -1,9 +1,9 @@
-import KubernetesAPI
+package import KubernetesAPI
 
 /// Kubernetes' strategic merge patch: lists of named things are merged by their key instead of being replaced.
-struct StrategicMerge {
+package struct StrategicMerge {
     /// Merges `patch` into `value`; `schema` tells which lists have keys.
-    static func apply(_ patch: JSONValue, to value: JSONValue, schema: Schema?) throws -> JSONValue {
+    package static func apply(_ patch: JSONValue, to value: JSONValue, schema: Schema?) throws -> JSONValue {
         guard case .object(let changes) = patch else { return patch }
         switch changes["$patch"]?.string {
         case "replace"?: return .object(changes.filter { $0.key != "$patch" })

@@ -1,4 +1,4 @@
-import KubernetesAPI
+package import KubernetesAPI
 
 /// Columns that a CustomResourceDefinition asks for.
 enum CustomColumns {
@@ -30,11 +30,11 @@ enum CustomColumns {
 }
 
 /// The simple paths that printer columns use: `.spec.hosts`, `.spec.ports[0].name`, `.metadata.annotations['a\.b']`.
-struct JSONPath: Sendable {
+package struct JSONPath: Sendable {
     private var steps: [String] = []
     private let takesAll: Bool
 
-    init(_ text: String) {
+    package init(_ text: String) {
         self.takesAll = text.contains("[*]")
         var current = ""
         var characters = Array(text.hasPrefix(".") ? text.dropFirst() : text[...])[...]
@@ -52,7 +52,7 @@ struct JSONPath: Sendable {
         if !current.isEmpty { self.steps.append(current) }
     }
 
-    func find(in object: JSONValue) -> JSONValue? {
+    package func find(in object: JSONValue) -> JSONValue? {
         var value = object
         for step in self.steps {
             if step == "*" {

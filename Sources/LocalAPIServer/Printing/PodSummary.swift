@@ -1,12 +1,12 @@
-import KubernetesAPI
+package import KubernetesAPI
 
 /// The short description of a pod's state that `kubectl get pods` shows.
-struct PodSummary {
+package struct PodSummary {
     private let pod: JSONValue
     private let statuses: [JSONValue]
     private let initStatuses: [JSONValue]
 
-    init(_ pod: JSONValue) {
+    package init(_ pod: JSONValue) {
         self.pod = pod
         self.statuses = pod.at("status", "containerStatuses")?.array ?? []
         self.initStatuses = pod.at("status", "initContainerStatuses")?.array ?? []
@@ -17,7 +17,7 @@ struct PodSummary {
         return "\(count)/\(self.pod.at("spec", "containers")?.array?.count ?? 0)"
     }
 
-    var status: String {
+    package var status: String {
         if self.pod.metadata["deletionTimestamp"] != nil { return "Terminating" }
         let phase = self.pod.at("status", "reason")?.string ?? self.pod.at("status", "phase")?.string ?? "Unknown"
         if let initialising = self.initialising { return initialising }

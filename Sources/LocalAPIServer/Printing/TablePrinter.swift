@@ -78,8 +78,8 @@ struct TablePrinter: Sendable {
 }
 
 /// Short spans of time: `7s`, `5m12s`, `3h4m`, `2d`.
-enum HumanDuration {
-    static func text(seconds: Int64) -> String {
+package enum HumanDuration {
+    package static func text(seconds: Int64) -> String {
         if seconds < -1 { return "<invalid>" }
         if seconds < 0 { return "0s" }
         let minutes = seconds / 60

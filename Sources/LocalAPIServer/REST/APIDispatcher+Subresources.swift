@@ -108,7 +108,7 @@ extension APIDispatcher {
         var pod: ServiceAccountTokens.Claims.Reference?
         if let bound = spec["boundObjectRef"], bound["kind"]?.string == "Pod" {
             let podName = bound["name"]?.string ?? ""
-            let key = ObjectKey(resource: ResourceService.pods, namespace: namespace, name: podName)
+            let key = StoreKey(resource: ResourceService.pods, namespace: namespace, name: podName)
             guard let object = self.service.store.object(key) else {
                 throw APIFailure.notFound(ResourceService.pods, podName)
             }

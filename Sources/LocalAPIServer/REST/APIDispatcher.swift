@@ -5,7 +5,7 @@ import NIOCore
 import NIOHTTP1
 
 /// Finds out what a request's address means and has it done.
-struct APIDispatcher: Sendable {
+package struct APIDispatcher: Sendable {
     let service: ResourceService
     let tokens: ServiceAccountTokens
     let backend: any PodBackend
@@ -13,11 +13,11 @@ struct APIDispatcher: Sendable {
     let logger: Logger
 
     /// The kind, and the object or part of it, that an address names.
-    struct Target: Sendable {
-        var info: ResourceInfo
-        var namespace: String?
-        var name: String?
-        var subresource: String?
+    package struct Target: Sendable {
+        package var info: ResourceInfo
+        package var namespace: String?
+        package var name: String?
+        package var subresource: String?
     }
 
     static let openPaths: Set<String> = ["healthz", "livez", "readyz", "version"]
@@ -80,7 +80,7 @@ struct APIDispatcher: Sendable {
         }
     }
 
-    static func target(_ path: [String], _ catalogue: ResourceCatalogue) throws -> Target {
+    package static func target(_ path: [String], _ catalogue: ResourceCatalogue) throws -> Target {
         var rest = path.dropFirst()
         let group = path[0] == "apis" ? rest.popFirst() ?? "" : ""
         guard let version = rest.popFirst(), !rest.isEmpty else { throw APIFailure.pathNotFound() }

@@ -2,9 +2,9 @@ import KubernetesAPI
 import NIOHTTP1
 
 /// A request that was refused, as the `Status` object that Kubernetes clients understand.
-struct APIFailure: Error, Sendable {
+package struct APIFailure: Error, Sendable {
     /// One offending field of an invalid object.
-    struct Cause: Sendable, Hashable {
+    package struct Cause: Sendable, Hashable {
         enum Reason: String, Sendable {
             case invalid = "FieldValueInvalid"
             case required = "FieldValueRequired"
@@ -14,15 +14,15 @@ struct APIFailure: Error, Sendable {
             case typeInvalid = "FieldValueTypeInvalid"
         }
 
-        var field: String
+        package var field: String
         var reason: Reason
         /// What follows the field's path, starting with the kind of fault.
         var message: String
     }
 
-    var code: Int
+    package var code: Int
     var reason: String
-    var message: String
+    package var message: String
     var group = ""
     var kind = ""
     var name = ""

@@ -96,14 +96,7 @@ struct APIRequest: Sendable {
         if self.contentType.hasSuffix("yaml") {
             return try Self.yaml(self.body)
         }
-        if self.contentType.hasSuffix("protobuf") {
-            throw APIFailure(
-                415,
-                "UnsupportedMediaType",
-                "the body of the request was in an unsupported format - accepted media types include: "
-                    + "application/json, application/yaml"
-            )
-        }
+        if self.contentType.hasSuffix("protobuf") { return try ProtobufBody.parse(self.body) }
         do { return try JSONValue.parse(self.body.readableBytesView) } catch {
             throw APIFailure.badRequest("the body of the request is not JSON: \(error)")
         }

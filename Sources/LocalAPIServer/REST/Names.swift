@@ -1,5 +1,5 @@
 /// The forms that names and labels of Kubernetes objects must have (RFC 1123 and the API conventions).
-enum Names {
+package enum Names {
     static let labelRule =
         "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
         + "with an alphanumeric character (e.g. 'my-name',  or '123-abc')"
@@ -10,7 +10,7 @@ enum Names {
         "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
         + "and end with an alphanumeric character, at most 63 characters"
 
-    static func isLabel(_ text: some StringProtocol) -> Bool {
+    package static func isLabel(_ text: some StringProtocol) -> Bool {
         let bytes = Array(text.utf8)
         guard (1...63).contains(bytes.count), bytes.first != UInt8(ascii: "-"), bytes.last != UInt8(ascii: "-") else {
             return false
@@ -18,7 +18,7 @@ enum Names {
         return bytes.allSatisfy { self.isLowerAlphanumeric($0) || $0 == UInt8(ascii: "-") }
     }
 
-    static func isSubdomain(_ text: some StringProtocol) -> Bool {
+    package static func isSubdomain(_ text: some StringProtocol) -> Bool {
         text.utf8.count <= 253
             && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { part in
                 let bytes = Array(part.utf8)
@@ -28,10 +28,10 @@ enum Names {
             }
     }
 
-    static func isLabelValue(_ text: some StringProtocol) -> Bool { text.isEmpty || self.isLabelPart(text) }
+    package static func isLabelValue(_ text: some StringProtocol) -> Bool { text.isEmpty || self.isLabelPart(text) }
 
     /// A label key: `name` or `prefix/name`.
-    static func isQualified(_ text: String) -> Bool {
+    package static func isQualified(_ text: String) -> Bool {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         switch parts.count {
         case 1: return self.isLabelPart(parts[0])

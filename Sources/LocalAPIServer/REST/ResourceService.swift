@@ -70,8 +70,8 @@ final class ResourceService: Sendable {
         .string(KubernetesTime.text(seconds: Int64(Date().timeIntervalSince1970)))
     }
 
-    func key(_ info: ResourceInfo, _ namespace: String?, _ name: String) -> ObjectKey {
-        ObjectKey(
+    func key(_ info: ResourceInfo, _ namespace: String?, _ name: String) -> StoreKey {
+        StoreKey(
             resource: info.storageResource,
             namespace: info.isNamespaced ? namespace ?? "" : "",
             name: name
@@ -140,7 +140,7 @@ final class ResourceService: Sendable {
         }
         let stored = try await self.store.write { transaction in
             if transaction.object(key) != nil { throw APIFailure.alreadyExists(info.resource, key.name) }
-            if let scope, transaction.object(ObjectKey(resource: Self.namespaces, namespace: "", name: scope)) == nil {
+            if let scope, transaction.object(StoreKey(resource: Self.namespaces, namespace: "", name: scope)) == nil {
                 throw APIFailure.notFound(Self.namespaces, scope)
             }
             var final = final
@@ -201,7 +201,7 @@ final class ResourceService: Sendable {
 
     private func requireNamespace(_ namespace: String?, name: String, info: ResourceInfo) throws {
         guard let namespace else { return }
-        let key = ObjectKey(resource: Self.namespaces, namespace: "", name: namespace)
+        let key = StoreKey(resource: Self.namespaces, namespace: "", name: namespace)
         guard let found = self.store.object(key) else { throw APIFailure.notFound(Self.namespaces, namespace) }
         if found.json.metadata["deletionTimestamp"] != nil {
             throw APIFailure.forbidden(
@@ -303,7 +303,7 @@ final class ResourceService: Sendable {
     }
 
     /// What every namespace has from its first moment.
-    func namespaceContents(_ namespace: String) -> [(ObjectKey, JSONValue)] {
+    func namespaceContents(_ namespace: String) -> [(StoreKey, JSONValue)] {
         func object(_ kind: String, _ name: String, _ extra: [String: JSONValue] = [:]) -> JSONValue {
             .object(
                 [
@@ -317,7 +317,7 @@ final class ResourceService: Sendable {
         }
         return [
             (
-                ObjectKey(
+                StoreKey(
                     resource: GroupResource(group: "", resource: "serviceaccounts"),
                     namespace: namespace,
                     name: "default"
@@ -325,7 +325,7 @@ final class ResourceService: Sendable {
                 object("ServiceAccount", "default")
             ),
             (
-                ObjectKey(
+                StoreKey(
                     resource: GroupResource(group: "", resource: "configmaps"),
                     namespace: namespace,
                     name: "kube-root-ca.crt"

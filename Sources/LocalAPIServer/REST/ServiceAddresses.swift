@@ -131,12 +131,12 @@ enum ServiceAddresses {
 }
 
 /// An IPv4 range that addresses are taken from.
-struct AddressRange {
+package struct AddressRange {
     let text: String
     private let first: UInt32
     private let count: UInt32
 
-    init?(_ text: String) {
+    package init?(_ text: String) {
         let parts = text.split(separator: "/")
         guard parts.count == 2, let base = Self.number(parts[0]), let length = Int(parts[1]), (8...30).contains(length)
         else { return nil }
@@ -145,14 +145,14 @@ struct AddressRange {
         self.first = base & ~(self.count - 1)
     }
 
-    func contains(_ address: String) -> Bool {
+    package func contains(_ address: String) -> Bool {
         guard let number = Self.number(Substring(address)) else { return false }
         return number > self.first && number - self.first < self.count - 1
     }
 
     /// An address from past the first 16, which are left for well-known services; random, so that an address freed a
     /// moment ago is unlikely to mean something else at once.
-    func free(notIn taken: Set<String>) -> String? {
+    package func free(notIn taken: Set<String>) -> String? {
         let low: UInt32 = self.count > 64 ? 16 : 1
         let size = self.count - 1 - low
         let start = UInt32.random(in: 0..<size)

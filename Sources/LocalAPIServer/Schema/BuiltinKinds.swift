@@ -1,8 +1,8 @@
 /// The kinds that are always there.
-enum BuiltinKinds {
-    static func catalogue() -> ResourceCatalogue {
+package enum BuiltinKinds {
+    package static func catalogue(preferredVersions: [String: String]) -> ResourceCatalogue {
         var schemas = SchemaText(BuiltinSchemas.text)
-        var catalogue = ResourceCatalogue()
+        var catalogue = ResourceCatalogue(preferredVersions: preferredVersions)
 
         func add(
             _ apiVersion: String,

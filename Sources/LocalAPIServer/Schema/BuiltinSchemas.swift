@@ -1,6 +1,6 @@
 /// The fields of the built-in kinds, in the notation of ``SchemaText``.
-enum BuiltinSchemas {
-    static let text = """
+package enum BuiltinSchemas {
+    package static let text = """
         ObjectMeta name:str generateName:str namespace:str selfLink:str uid:str resourceVersion:str generation:int
         ObjectMeta creationTimestamp:time deletionTimestamp:time deletionGracePeriodSeconds:int labels:map annotations:map
         ObjectMeta ownerReferences:[OwnerReference]@uid finalizers:[str]@ managedFields:[any]

@@ -1,10 +1,10 @@
 import KubernetesAPI
 
 /// Everything the server knows about one kind in one version.
-struct ResourceInfo: Sendable {
+package struct ResourceInfo: Sendable {
     var group: String
     var version: String
-    var plural: String
+    package var plural: String
     var singular: String
     var kind: String
     var listKind: String
@@ -15,7 +15,7 @@ struct ResourceInfo: Sendable {
     var hasScale = false
     /// Where objects are kept if not under the kind's own name (events of `events.k8s.io`).
     var storage: GroupResource?
-    var schema: Schema
+    package var schema: Schema
     var isCustom = false
     /// Columns of a custom kind.
     var columns: [JSONValue] = []

@@ -2,11 +2,14 @@ import KubernetesAPI
 import Synchronization
 
 /// The kinds that the server offers at this moment.
-struct ResourceCatalogue: Sendable {
+package struct ResourceCatalogue: Sendable {
     /// Groups in the order of discovery; the core group is the empty name.
     private(set) var groups: [String] = []
     private var byGroupVersion: [String: [String: ResourceInfo]] = [:]
     private var versionsByGroup: [String: [String]] = [:]
+    private let preferred: [String: String]
+
+    init(preferredVersions: [String: String] = [:]) { self.preferred = preferredVersions }
 
     mutating func add(_ info: ResourceInfo) {
         if !self.groups.contains(info.group) { self.groups.append(info.group) }
@@ -18,7 +21,10 @@ struct ResourceCatalogue: Sendable {
 
     /// Versions of a group, preferred first.
     func versions(of group: String) -> [String] {
-        (self.versionsByGroup[group] ?? []).sorted { Self.rank($0) > Self.rank($1) }
+        let preferred = self.preferred[group]
+        return (self.versionsByGroup[group] ?? []).sorted { first, second in
+            (first == preferred ? 1 : 0, Self.rank(first)) > (second == preferred ? 1 : 0, Self.rank(second))
+        }
     }
 
     func resources(group: String, version: String) -> [ResourceInfo] {
@@ -38,7 +44,7 @@ struct ResourceCatalogue: Sendable {
         return nil
     }
 
-    var all: [ResourceInfo] {
+    package var all: [ResourceInfo] {
         self.groups.flatMap { group in
             self.versions(of: group).flatMap { self.resources(group: group, version: $0) }
         }
@@ -60,8 +66,8 @@ final class ResourceRegistry: Sendable {
     private let catalogue: Mutex<ResourceCatalogue>
     private let builtin: ResourceCatalogue
 
-    init() {
-        self.builtin = BuiltinKinds.catalogue()
+    init(preferredVersions: [String: String]) {
+        self.builtin = BuiltinKinds.catalogue(preferredVersions: preferredVersions)
         self.catalogue = Mutex(self.builtin)
     }
 

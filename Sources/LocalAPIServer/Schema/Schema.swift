@@ -1,13 +1,13 @@
-import KubernetesAPI
+package import KubernetesAPI
 
 /// What a value of an object may be: the subset of OpenAPI v3 that custom resources and the built-in kinds use.
 ///
 /// One tree serves validation, `kubectl explain`, strategic merge patches and apply.
-final class Schema: Sendable {
+package final class Schema: Sendable {
     enum Kind: String, Sendable { case object, array, string, integer, number, boolean }
 
     let kind: Kind?
-    let properties: [String: Schema]
+    package let properties: [String: Schema]
     /// Value type of a map with free keys.
     let additional: Schema?
     let items: Schema?
@@ -81,7 +81,7 @@ final class Schema: Sendable {
     }
 
     /// Reads the `openAPIV3Schema` of a CustomResourceDefinition.
-    init(openAPI json: JSONValue) {
+    package init(openAPI json: JSONValue) {
         self.kind = json["type"]?.string.flatMap(Kind.init(rawValue:))
         let properties = (json["properties"]?.object ?? [:]).mapValues { Schema(openAPI: $0) }
         self.properties = properties

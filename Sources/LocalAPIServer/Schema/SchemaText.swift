@@ -5,11 +5,11 @@ import KubernetesAPI
 /// One type per line: `Name field:type field:type …`. Types are `str int bool num quantity ios time any map`, the
 /// name of another type, `[T]` a list and `{T}` a map with free keys. A trailing `!` marks a required field, `@key` the
 /// field that tells elements of a list apart (`@` alone: a set). A text in quotes after a name describes it.
-struct SchemaText {
+package struct SchemaText {
     private var lines: [String: [Substring]] = [:]
     private var types: [String: Schema] = [:]
 
-    init(_ text: String) {
+    package init(_ text: String) {
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
             // Long types go on in lines that start with the same name.
@@ -18,7 +18,7 @@ struct SchemaText {
     }
 
     /// The schema of a named type; the notation is ours, so a mistake in it is a programming error.
-    mutating func type(_ name: String) -> Schema {
+    package mutating func type(_ name: String) -> Schema {
         if let known = self.types[name] { return known }
         guard let fields = self.lines[name] else { preconditionFailure("schema text has no type \(name)") }
         var properties: [String: Schema] = [:]

@@ -1,11 +1,11 @@
 import Foundation
-import KubernetesAPI
+package import KubernetesAPI
 
 /// What is wrong with a value.
-struct SchemaFaults {
-    var causes: [APIFailure.Cause] = []
+package struct SchemaFaults {
+    package var causes: [APIFailure.Cause] = []
     /// Paths of fields that the schema does not declare.
-    var unknown: [String] = []
+    package var unknown: [String] = []
     /// Reports stop here: a message with hundreds of faults helps nobody.
     static let max = 32
 
@@ -14,7 +14,7 @@ struct SchemaFaults {
 
 /// How the messages name a fault: custom resources and built-in kinds differ a little in Kubernetes.
 extension Schema {
-    func check(_ value: JSONValue, at path: String = "") -> SchemaFaults {
+    package func check(_ value: JSONValue, at path: String = "") -> SchemaFaults {
         var faults = SchemaFaults()
         self.check(value, path, &faults)
         return faults
@@ -147,7 +147,7 @@ extension Schema {
     }
 
     /// The value without the fields that the schema does not declare.
-    func pruned(_ value: JSONValue) -> JSONValue {
+    package func pruned(_ value: JSONValue) -> JSONValue {
         if self.preservesUnknown { return value }
         switch value {
         case .object(let fields):

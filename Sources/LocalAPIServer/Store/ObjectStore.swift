@@ -1,5 +1,5 @@
 import Dispatch
-import Foundation
+package import Foundation
 import KubernetesAPI
 import Synchronization
 
@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Writes that arrive while one is being synced are committed together with the next: many clients share the cost
 /// of one `fsync`.
-final class ObjectStore: Sendable {
+package final class ObjectStore: Sendable {
     private struct State {
         var index: StoreIndex
         var pending: [@Sendable (inout StoreTransaction) -> (@Sendable (Result<Void, any Error>) -> Void)?] = []
@@ -24,7 +24,7 @@ final class ObjectStore: Sendable {
     private let state: Mutex<State>
     private let writer = DispatchQueue(label: "lateen.store.writer")
 
-    init(file: URL, historyMax: Int) throws {
+    package init(file: URL, historyMax: Int) throws {
         self.database = try StoreDatabase(file: file)
         let loaded = try self.database.load()
         self.state = Mutex(
@@ -34,13 +34,13 @@ final class ObjectStore: Sendable {
 
     // MARK: Reads
 
-    func read<R: Sendable>(_ body: (borrowing StoreIndex) throws -> R) rethrows -> R {
+    package func read<R: Sendable>(_ body: (borrowing StoreIndex) throws -> R) rethrows -> R {
         try self.state.withLock { try body($0.index) }
     }
 
-    func object(_ key: ObjectKey) -> StoredObject? { self.read { $0.object(key) } }
+    package func object(_ key: StoreKey) -> StoredObject? { self.read { $0.object(key) } }
 
-    func objects(of resource: GroupResource, namespace: String? = nil) -> [StoredObject] {
+    package func objects(of resource: GroupResource, namespace: String? = nil) -> [StoredObject] {
         self.read { $0.objects(of: resource, namespace: namespace) }
     }
 
@@ -50,7 +50,8 @@ final class ObjectStore: Sendable {
     ///
     /// `body` runs on the writer's thread, one at a time, and may be any pure function of the transaction; what it
     /// throws discards its own changes only.
-    func write<R: Sendable>(_ body: @escaping @Sendable (inout StoreTransaction) throws -> R) async throws -> R {
+    package func write<R: Sendable>(_ body: @escaping @Sendable (inout StoreTransaction) throws -> R) async throws -> R
+    {
         try await withCheckedThrowingContinuation { continuation in
             let operation: @Sendable (inout StoreTransaction) -> (@Sendable (Result<Void, any Error>) -> Void)? = {
                 var attempt = $0
@@ -112,7 +113,7 @@ final class ObjectStore: Sendable {
     /// A wake-up after each commit that touches a kind (any kind if `nil`); several commits may share one.
     ///
     /// Changes themselves are read from the index's history, so a slow reader costs nothing but its own 410.
-    func wakeups(for resource: GroupResource?) -> AsyncStream<Void> {
+    package func wakeups(for resource: GroupResource?) -> AsyncStream<Void> {
         let (stream, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let id = self.state.withLock { state in
             state.nextWatcher += 1

@@ -48,7 +48,7 @@ final class StoreDatabase: Sendable {
             )
             var objects: [StoredObject] = []
             while let row = try rows.next() {
-                let key = ObjectKey(
+                let key = StoreKey(
                     resource: GroupResource(group: row[0], resource: row[1]),
                     namespace: row[2],
                     name: row[3]

@@ -1,7 +1,7 @@
 import KubernetesAPI
 
 /// All committed objects in memory, with the recent changes of each kind: what reads and watches are answered from.
-struct StoreIndex: Sendable {
+package struct StoreIndex: Sendable {
     struct Name: Hashable, Sendable {
         var namespace: String
         var name: String
@@ -16,10 +16,10 @@ struct StoreIndex: Sendable {
         var historyStart: Int64
     }
 
-    private(set) var version: Int64
+    package private(set) var version: Int64
     private var tables: [GroupResource: Table] = [:]
     /// Dependents by the uid of their owner, for garbage collection.
-    private var dependents: [String: Set<ObjectKey>] = [:]
+    private var dependents: [String: Set<StoreKey>] = [:]
     private var uids: Set<String> = []
     private let loadedVersion: Int64
     private let historyMax: Int
@@ -31,7 +31,7 @@ struct StoreIndex: Sendable {
         for object in objects { self.insert(object) }
     }
 
-    func object(_ key: ObjectKey) -> StoredObject? {
+    func object(_ key: StoreKey) -> StoredObject? {
         self.tables[key.resource]?.objects[Name(namespace: key.namespace, name: key.name)]
     }
 
@@ -47,7 +47,7 @@ struct StoreIndex: Sendable {
         self.tables.values.flatMap { table in table.objects.values.filter { $0.key.namespace == namespace } }
     }
 
-    func dependents(ofUID uid: String) -> Set<ObjectKey> { self.dependents[uid] ?? [] }
+    func dependents(ofUID uid: String) -> Set<StoreKey> { self.dependents[uid] ?? [] }
 
     /// Every uid that some object names as its owner.
     var ownerUIDs: [String] { Array(self.dependents.keys) }
@@ -55,7 +55,7 @@ struct StoreIndex: Sendable {
     func hasObject(withUID uid: String) -> Bool { self.uids.contains(uid) }
 
     /// Changes of a kind after a version; `nil` if some of them are forgotten.
-    func changes(of resource: GroupResource, after version: Int64) -> ArraySlice<StoreChange>? {
+    package func changes(of resource: GroupResource, after version: Int64) -> ArraySlice<StoreChange>? {
         guard let table = self.tables[resource] else { return version >= self.loadedVersion ? [] : nil }
         guard version >= table.historyStart else { return nil }
         var low = 0
@@ -99,10 +99,10 @@ struct StoreIndex: Sendable {
     private mutating func remember(_ change: StoreChange) {
         let resource = change.after.key.resource
         self.tables[resource, default: Table(historyStart: self.loadedVersion)].history.append(change)
-        guard let count = self.tables[resource]?.history.count, count >= self.historyMax * 2 else { return }
+        guard let history = self.tables[resource]?.history, history.count >= self.historyMax * 2 else { return }
         // Dropping half at a time makes the cost of forgetting constant per change.
-        let dropped = count - self.historyMax
-        self.tables[resource]?.historyStart = self.tables[resource]?.history[dropped - 1].resourceVersion ?? 0
-        self.tables[resource]?.history.removeFirst(dropped)
+        let dropped = history.count - self.historyMax
+        self.tables[resource]?.historyStart = history[dropped - 1].resourceVersion
+        self.tables[resource]?.history = Array(history[dropped...])
     }
 }

@@ -1,11 +1,11 @@
 import Foundation
-import KubernetesAPI
+package import KubernetesAPI
 
 /// The view of one write: committed objects overlaid with what earlier writes of the same batch and this one changed.
-struct StoreTransaction {
+package struct StoreTransaction {
     private let index: StoreIndex
     /// Latest state per key; `nil` marks a deletion.
-    private var overlay: [ObjectKey: StoredObject?] = [:]
+    private var overlay: [StoreKey: StoredObject?] = [:]
     private(set) var changes: [StoreChange] = []
     private(set) var version: Int64
 
@@ -14,7 +14,7 @@ struct StoreTransaction {
         self.version = index.version
     }
 
-    func object(_ key: ObjectKey) -> StoredObject? {
+    func object(_ key: StoreKey) -> StoredObject? {
         if let changed = self.overlay[key] { return changed }
         return self.index.object(key)
     }
@@ -30,7 +30,7 @@ struct StoreTransaction {
 
     /// Writes an object with the next resourceVersion.
     @discardableResult
-    mutating func put(_ key: ObjectKey, _ json: JSONValue) -> StoredObject {
+    package mutating func put(_ key: StoreKey, _ json: JSONValue) -> StoredObject {
         let before = self.object(key)
         self.version += 1
         let object = StoredObject(
@@ -45,7 +45,7 @@ struct StoreTransaction {
 
     /// Removes an object; its last state carries the version of the removal, as watches report it.
     @discardableResult
-    mutating func remove(_ object: StoredObject) -> StoredObject {
+    package mutating func remove(_ object: StoredObject) -> StoredObject {
         self.version += 1
         let last = StoredObject(
             key: object.key,
