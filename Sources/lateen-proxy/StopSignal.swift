@@ -19,18 +19,17 @@ final class StopSignal: Sendable {
             // Without this the signal would end the process before anybody hears of it.
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            nonisolated(unsafe) var count = 0  // touched by the source's serial handler only
-            source.setEventHandler {
-                count += 1
-                if count > 1 { _exit(1) }
-                self.send(name)
-            }
+            source.setEventHandler { self.send(name) }
             source.resume()
             return source
         }
-        return await withExtendedLifetime(sources) {
-            for await reason in self.stream { return reason }
-            return "cancelled"
+        var reason = "cancelled"
+        for await received in self.stream {
+            reason = received
+            break
         }
+        for source in sources { source.cancel() }
+        for number in [SIGTERM, SIGINT] { signal(number, SIG_DFL) }
+        return reason
     }
 }
