@@ -29,10 +29,15 @@ package struct ADSServer: Sendable {
 
     /// Serves until cancelled.
     package func run() async throws {
-        try await withTaskCancellationHandler {
-            try await self.server.serve()
-        } onCancel: {
-            self.server.beginGracefulShutdown()
+        do {
+            try await withTaskCancellationHandler {
+                try await self.server.serve()
+            } onCancel: {
+                self.server.beginGracefulShutdown()
+            }
+        } catch where Task.isCancelled {
+            // The transport calls it an error to be told to stop.
+            return
         }
     }
 
