@@ -143,7 +143,7 @@ let package = Package(
             name: "lateen",
             dependencies: [
                 "KubernetesAPI", "LocalAPIServer", "LocalPlatform", "MeshModel", "SidecarInjection", argumentParser,
-                asyncHTTPClient, logging, nioCore, serviceLifecycle, yams,
+                asyncHTTPClient, logging, nioCore, serviceLifecycle, unixSignals, yams,
             ],
             swiftSettings: strict
         ),
@@ -171,7 +171,7 @@ let package = Package(
         tests("XDSAPI", needs: [grpcCore, protobuf]),
         tests("IstioAPI", needs: [protobuf]),
         tests("DNSWire", needs: [nioCore]),
-        tests("KubernetesAPI", needs: [nioCore]),
+        tests("KubernetesAPI", needs: [logging, nioCore, nioHTTP1, nioPosix]),
         tests("MeshConfig", needs: ["MeshModel", "IstioAPI", "KubernetesAPI"]),
         tests("MeshTranslate", needs: ["MeshModel", "XDSAPI", protobuf], exclude: ["Golden"]),
         tests("MeshPush", needs: ["MeshModel", "MeshTranslate", "XDSAPI", protobuf]),

@@ -35,7 +35,8 @@ final class ReplicaSetController: Reconciler {
         var wait: Duration?
         await withTaskGroup(of: Duration?.self) { group in
             for set in self.mirror.objects(.replicaSets) where !set.isBeingDeleted {
-                group.addTask { await self.reconcile(set, pods: owned[set.uid] ?? []) }
+                let pods = owned[set.uid] ?? []
+                group.addTask { await self.reconcile(set, pods: pods) }
             }
             for await next in group { wait = Self.sooner(wait, next) }
         }

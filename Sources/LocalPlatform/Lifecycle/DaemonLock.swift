@@ -1,0 +1,58 @@
+package import Foundation
+import Glibc
+
+/// Makes sure that there is one daemon for a state folder: the lock goes with the process that holds it.
+package struct DaemonLock: ~Copyable {
+    private let descriptor: Int32
+
+    /// Takes the lock; throws if another process has it.
+    package init(_ state: StateFolder) throws {
+        self.descriptor = open(state.lock.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard self.descriptor >= 0 else {
+            throw PlatformError("cannot open \(state.lock.path): \(String(cString: strerror(errno)))")
+        }
+        guard flock(self.descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(self.descriptor)
+            throw PlatformError("another lateen platform runs on \(state.path); see `lateen status`")
+        }
+    }
+
+    deinit { close(self.descriptor) }
+}
+
+/// The running daemon, as its pid file tells.
+package enum Daemon {
+    /// The daemon of a state folder, if it is alive.
+    package static func running(_ state: StateFolder) -> ProcessIdentity? {
+        guard let text = try? String(contentsOf: state.daemonPid, encoding: .utf8),
+            let identity = ProcessIdentity(pidFileText: text), identity.isAlive
+        else { return nil }
+        return identity
+    }
+
+    /// Writes the pid file of this process.
+    package static func writePidFile(_ state: StateFolder) throws {
+        guard let own = ProcessIdentity(pid: getpid()) else { throw PlatformError("cannot read /proc/self/stat") }
+        try Data("\(own)\n".utf8).write(to: state.daemonPid, options: .atomic)
+    }
+
+    /// Starts the daemon in a session of its own; its output goes to its log.
+    package static func start(program: String, arguments: [String], state: StateFolder) throws -> ProcessIdentity {
+        for file in [state.ready, Self.failure(state)] { try? FileManager.default.removeItem(at: file) }
+        var environment = ProcessInfo.processInfo.environment
+        environment["LATEEN_HOME"] = state.path
+        let pid = try DaemonProcess.spawn(
+            program: program,
+            arguments: arguments,
+            environment: environment,
+            log: state.daemonLog.path
+        )
+        guard let identity = ProcessIdentity(pid: pid) else {
+            throw PlatformError("the platform ended at once; see \(state.daemonLog.path)")
+        }
+        return identity
+    }
+
+    /// Where the daemon says why it could not start.
+    package static func failure(_ state: StateFolder) -> URL { state.run.appendingPathComponent("failure") }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+import Foundation
+import LocalPlatform
+
+/// Stops the mesh on this machine.
+struct Down: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Stop the mesh and remove every namespace, rule and process of it.",
+        discussion: """
+            Objects, keys, logs and databases stay in the state folder, so that the next `lateen up` goes on where this
+            one ended; --purge deletes them too. May be called twice, and after anything was killed.
+            """
+    )
+
+    @Flag(help: "Delete the state folder as well.")
+    var purge = false
+
+    func run() async throws {
+        let progress = Progress()
+        do {
+            try Preflight.checkRights()
+            let state = StateFolder(environment: ProcessInfo.processInfo.environment)
+            let teardown = Teardown(state: state)
+            try await teardown.run { progress.tell($0) }
+            if self.purge { try teardown.purge() }
+            progress.tell(self.purge ? "nothing is left, \(state.path) is deleted" : "nothing is left running")
+        } catch {
+            progress.fail("\(error)")
+            throw ExitCode.failure
+        }
+    }
+}

@@ -1,0 +1,20 @@
+import ArgumentParser
+import Foundation
+import LocalPlatform
+
+/// Prints where the kubeconfig is.
+struct KubeconfigCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kubeconfig",
+        abstract: "Print the path of the kubeconfig: export KUBECONFIG=$(lateen kubeconfig)"
+    )
+
+    func run() throws {
+        let state = StateFolder(environment: ProcessInfo.processInfo.environment)
+        print(state.kubeconfig.path)
+        guard FileManager.default.fileExists(atPath: state.kubeconfig.path) else {
+            FileHandle.standardError.write(Data("lateen: the file is not there yet; `lateen up` writes it\n".utf8))
+            throw ExitCode.failure
+        }
+    }
+}
