@@ -5,6 +5,12 @@ package struct ProtocolInspector {
         package var isTLS = false
         package var serverName: String?
         package var applicationProtocols: [String] = []
+
+        package init(isTLS: Bool = false, serverName: String? = nil, applicationProtocols: [String] = []) {
+            self.isTLS = isTLS
+            self.serverName = serverName
+            self.applicationProtocols = applicationProtocols
+        }
     }
 
     package enum Inspection: Hashable, Sendable {

@@ -1,5 +1,5 @@
 /// Something that has deadlines.
-protocol TimerTarget: AnyObject {
+package protocol TimerTarget: AnyObject {
     /// Its deadline, or an earlier one that it had once, has come.
     ///
     /// - Returns: the next tick to look again; `nil`: none until `TimerWheel.arm`.
@@ -10,9 +10,9 @@ protocol TimerTarget: AnyObject {
 ///
 /// Putting a deadline off costs nothing: the owner keeps its true deadline, and is asked for it when an earlier one
 /// fires. Lists are linked by index inside one array, so nothing is allocated or retained per deadline.
-struct TimerWheel {
+package struct TimerWheel {
     /// A place in the wheel, owned by one target.
-    typealias ID = Int32
+    package typealias ID = Int32
 
     private struct Entry {
         var target: (any TimerTarget)?
@@ -22,15 +22,17 @@ struct TimerWheel {
         var previous: Int32 = -1
     }
 
-    static let slotCount = 1024
+    package static let slotCount = 1024
+
+    package init() {}
 
     private var entries: [Entry] = []
     private var free: [Int32] = []
     private var heads = [Int32](repeating: -1, count: Self.slotCount)
-    private(set) var now = 0
+    package private(set) var now = 0
 
     /// A place for `target`; it is kept alive until `remove`.
-    mutating func add(_ target: any TimerTarget) -> ID {
+    package mutating func add(_ target: any TimerTarget) -> ID {
         if let id = self.free.popLast() {
             self.entries[Int(id)] = Entry(target: target)
             return id
@@ -39,7 +41,7 @@ struct TimerWheel {
         return Int32(self.entries.count - 1)
     }
 
-    mutating func remove(_ id: ID) {
+    package mutating func remove(_ id: ID) {
         self.unlink(id)
         self.entries[Int(id)].target = nil
         self.free.append(id)
@@ -47,7 +49,7 @@ struct TimerWheel {
 
     /// Makes sure that the target is asked no later than at `tick`.
     @inline(__always)
-    mutating func arm(_ id: ID, by tick: Int) {
+    package mutating func arm(_ id: ID, by tick: Int) {
         let filed = self.entries[Int(id)].tick
         if filed >= 0, filed <= tick { return }
         self.refile(id, tick)
@@ -81,10 +83,10 @@ struct TimerWheel {
     }
 
     /// Moves on by one tick; call `popDue` until it is empty, then file what was answered with `arm`.
-    mutating func advance() { self.now += 1 }
+    package mutating func advance() { self.now += 1 }
 
     /// The next target whose tick is now.
-    mutating func popDue() -> (ID, any TimerTarget)? {
+    package mutating func popDue() -> (ID, any TimerTarget)? {
         let id = self.heads[self.now % Self.slotCount]
         guard id >= 0 else { return nil }
         self.unlink(id)
@@ -94,13 +96,13 @@ struct TimerWheel {
 }
 
 /// Ticks of the loops' coarse clock.
-enum Tick {
-    static let milliseconds = 50
+package enum Tick {
+    package static let milliseconds = 50
     /// No deadline.
-    static let never = Int.max
+    package static let never = Int.max
 
     /// The tick at which `duration` is certainly over when it starts during `now`.
-    static func after(_ duration: Duration, now: Int) -> Int {
+    package static func after(_ duration: Duration, now: Int) -> Int {
         let (seconds, attoseconds) = duration.components
         guard seconds < 1_000_000_000 else { return Self.never }
         let milliseconds = Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)

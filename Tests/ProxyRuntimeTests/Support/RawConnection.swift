@@ -1,0 +1,198 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// A connection as bytes: what came, and whether and how it ended. Used for the client's and the endpoint's side.
+final class RawConnection: Sendable {
+    enum End: Sendable { case open, ended, reset }
+
+    private struct Waiter: Sendable {
+        var condition: @Sendable (String, End) -> Bool
+        var continuation: CheckedContinuation<String, Never>
+    }
+
+    private struct State: Sendable {
+        var received: [UInt8] = []
+        var end = End.open
+        var waiters: [Waiter] = []
+
+        mutating func takeReady() -> [Waiter] {
+            let text = self.text
+            let end = self.end
+            let ready = self.waiters.filter { $0.condition(text, end) }
+            self.waiters.removeAll { $0.condition(text, end) }
+            return ready
+        }
+
+        var text: String { String(decoding: self.received, as: UTF8.self) }
+    }
+
+    private let state = Mutex(State())
+    let channel: any Channel
+
+    init(channel: any Channel) { self.channel = channel }
+
+    /// Connects to a local port.
+    static func connect(port: UInt16) async throws -> RawConnection {
+        let connection = Mutex<RawConnection?>(nil)
+        _ = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelInitializer { channel in
+                let own = RawConnection(channel: channel)
+                connection.withLock { $0 = own }
+                return channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Collector(connection: own))
+                }
+            }
+            .connect(host: "127.0.0.1", port: Int(port)).get()
+        return try #require(connection.withLock { $0 })
+    }
+
+    var received: String { self.state.withLock { $0.text } }
+    var end: End { self.state.withLock { $0.end } }
+
+    func send(_ text: String) {
+        self.channel.writeAndFlush(ByteBuffer(string: text), promise: nil)
+    }
+
+    func send(_ buffer: ByteBuffer) async throws { try await self.channel.writeAndFlush(buffer) }
+
+    func endOutput() { self.channel.close(mode: .output, promise: nil) }
+
+    func close() { self.channel.close(promise: nil) }
+
+    func reset() async throws {
+        let provider = try #require(self.channel as? any SocketOptionProvider)
+        try await provider.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+        self.channel.close(promise: nil)
+    }
+
+    /// Waits until what has come satisfies `condition`, or the connection has ended; returns all that has come.
+    @discardableResult
+    func wait(until condition: @escaping @Sendable (String) -> Bool) async -> String {
+        await self.wait { text, end in condition(text) || end != .open }
+    }
+
+    @discardableResult
+    func waitFor(_ part: String) async -> String { await self.wait { $0.contains(part) } }
+
+    /// Waits for the end of the connection.
+    @discardableResult
+    func waitForEnd() async -> String { await self.wait { _, end in end != .open } }
+
+    private func wait(_ condition: @escaping @Sendable (String, End) -> Bool) async -> String {
+        await withCheckedContinuation { continuation in
+            let ready = self.state.withLock { state in
+                state.waiters.append(Waiter(condition: condition, continuation: continuation))
+                return (state.takeReady(), state.text)
+            }
+            for waiter in ready.0 { waiter.continuation.resume(returning: ready.1) }
+        }
+    }
+
+    fileprivate func update(_ change: (inout [UInt8], inout End) -> Void) {
+        let ready = self.state.withLock { state in
+            change(&state.received, &state.end)
+            return (state.takeReady(), state.text)
+        }
+        for waiter in ready.0 { waiter.continuation.resume(returning: ready.1) }
+    }
+
+    final class Collector: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let connection: RawConnection
+
+        init(connection: RawConnection) { self.connection = connection }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            let bytes = self.unwrapInboundIn(data)
+            self.connection.update { received, _ in received.append(contentsOf: bytes.readableBytesView) }
+        }
+
+        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+            if case ChannelEvent.inputClosed = event {
+                self.connection.update { _, end in if end == .open { end = .ended } }
+            }
+        }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) {
+            self.connection.update { _, end in end = .reset }
+            context.close(promise: nil)
+        }
+
+        func channelInactive(context: ChannelHandlerContext) {
+            self.connection.update { _, end in if end == .open { end = .ended } }
+        }
+    }
+}
+
+/// An endpoint whose connections a test answers by hand.
+final class RawServer: Sendable {
+    private struct State: Sendable {
+        var connections: [RawConnection] = []
+        var waiters: [(Int, CheckedContinuation<RawConnection, Never>)] = []
+    }
+
+    private let channel: any Channel
+    private let state: StateBox
+    let port: UInt16
+
+    private final class StateBox: Sendable {
+        let value = Mutex(State())
+    }
+
+    private init(channel: any Channel, state: StateBox, port: UInt16) {
+        self.channel = channel
+        self.state = state
+        self.port = port
+    }
+
+    static func start() async throws -> RawServer {
+        let state = StateBox()
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { channel in
+                let connection = RawConnection(channel: channel)
+                return channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(RawConnection.Collector(connection: connection))
+                    let ready = state.value.withLock { state in
+                        state.connections.append(connection)
+                        let count = state.connections.count
+                        let ready = state.waiters.filter { $0.0 < count }
+                        state.waiters.removeAll { $0.0 < count }
+                        return ready.map { ($0.1, state.connections[$0.0]) }
+                    }
+                    for (continuation, connection) in ready { continuation.resume(returning: connection) }
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        return RawServer(
+            channel: channel,
+            state: state,
+            port: UInt16(try #require(channel.localAddress?.port))
+        )
+    }
+
+    var connectionCount: Int { self.state.value.withLock { $0.connections.count } }
+
+    /// The connection number `index`, which may still have to come.
+    func connection(_ index: Int) async -> RawConnection {
+        await withCheckedContinuation { continuation in
+            let ready = self.state.value.withLock { state -> RawConnection? in
+                if index < state.connections.count { return state.connections[index] }
+                state.waiters.append((index, continuation))
+                return nil
+            }
+            if let ready { continuation.resume(returning: ready) }
+        }
+    }
+
+    func stop() async throws { try await self.channel.close() }
+}
