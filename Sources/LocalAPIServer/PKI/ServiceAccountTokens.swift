@@ -61,6 +61,8 @@ package struct ServiceAccountTokens: Sendable {
         lifetime: TimeInterval,
         now: Date = Date()
     ) async throws -> (token: String, expires: Date) {
+        // Whole seconds: not every client reads fractions in these claims.
+        let now = Date(timeIntervalSince1970: now.timeIntervalSince1970.rounded(.down))
         let expires = now.addingTimeInterval(lifetime)
         let claims = Claims(
             iss: IssuerClaim(value: self.issuer),

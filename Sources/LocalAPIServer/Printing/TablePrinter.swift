@@ -19,6 +19,8 @@ struct TableColumn: Sendable {
     ) {
         self.name = name
         self.type = type
+        // kubectl puts the kind before the column of this format when it shows several kinds at once.
+        self.format = name == "Name" ? "name" : ""
         self.priority = wide ? 1 : 0
         self.cell = cell
     }
