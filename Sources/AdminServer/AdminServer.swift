@@ -30,7 +30,7 @@ package struct AdminServer: Sendable {
         }
     }
 
-    private typealias Connection = NIOAsyncChannel<HTTPServerRequestPart, HTTPPart<HTTPResponseHead, ByteBuffer>>
+    private typealias Connection = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
     private typealias Server = NIOAsyncChannel<Connection, Never>
 
     private static let bodyBytesMax = 64 << 10
@@ -129,7 +129,7 @@ package struct AdminServer: Sendable {
         _ response: AdminResponse,
         _ request: HTTPRequestHead,
         withoutBody: Bool
-    ) -> [HTTPPart<HTTPResponseHead, ByteBuffer>] {
+    ) -> [HTTPServerResponsePart] {
         var headers = HTTPHeaders()
         headers.add(name: "content-type", value: response.contentType)
         headers.add(name: "content-length", value: "\(response.body.utf8.count)")
@@ -138,7 +138,7 @@ package struct AdminServer: Sendable {
         if !request.isKeepAlive { headers.add(name: "connection", value: "close") }
         let status = HTTPResponseStatus(statusCode: response.status)
         let head = HTTPResponseHead(version: request.version, status: status, headers: headers)
-        let body = withoutBody ? [] : [HTTPPart<HTTPResponseHead, ByteBuffer>.body(ByteBuffer(string: response.body))]
+        let body = withoutBody ? [] : [HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: response.body)))]
         return [.head(head)] + body + [.end(nil)]
     }
 }

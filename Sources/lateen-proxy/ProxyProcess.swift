@@ -49,7 +49,11 @@ struct ProxyProcess: Sendable {
             statistics: { await self.runtime.statistics() },
             otherStatistics: otherStatistics,
             listeners: { self.listeners.value },
-            configDump: configDump,
+            configDump: {
+                // Shows everything once and touches half of the program for it.
+                defer { ResidentMemory.releaseStartPages() }
+                return try await configDump()
+            },
             logLevel: { self.level.current.rawValue },
             setLogLevel: { self.level.set($0) },
             quit: { self.stop.send("/quitquitquit") }

@@ -70,6 +70,7 @@ struct RunCommand: AsyncParsableCommand {
         }
         process.state.value = .live
         process.logger.info("ready", metadata: ["bootstrap": "\(self.bootstrap)"])
+        ResidentMemory.releaseStartPages()
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await admin.run() }
             let reason = await process.stop.wait()

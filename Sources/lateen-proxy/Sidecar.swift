@@ -70,6 +70,7 @@ struct Sidecar: Sendable {
                     if process.state.value == .preInitializing {
                         process.state.value = .live
                         process.logger.info("ready")
+                        ResidentMemory.releaseStartPages()
                     }
                 },
                 nameTable: { await dns.update($0) }
