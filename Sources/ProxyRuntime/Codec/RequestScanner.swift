@@ -183,7 +183,8 @@ package struct RequestScanner {
         if self.minorVersion == 0, self.fields.hasTransferEncoding { return .failed(.encodingInOldVersion) }
         guard self.fields.hostIndex >= 0 else {
             if self.minorVersion > 0 { return .failed(.missingHost) }
-            if !self.isAbsoluteForm { self.authority = ByteRange(start: 0, count: 0) }
+            if self.isAbsoluteForm { return Self.isValidHost(bytes, self.authority) ? .complete : .failed(.badTarget) }
+            self.authority = ByteRange(start: 0, count: 0)
             return .complete
         }
         let host = self.fields.fields[self.fields.hostIndex].value

@@ -82,6 +82,8 @@ import TrafficEngine
         ("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
         ("GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
         ("GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
+        ("GET http://b.test::0/x HTTP/1.0\r\n\r\n", .badTarget),
+        ("GET http:///x HTTP/1.0\r\n\r\n", .badTarget),
         ("GET /\r\nHost: a\r\n\r\n", .badVersion),
         ("GET / HTTP/1.1 \r\nHost: a\r\n\r\n", .badVersion),
         ("GET / http/1.1\r\nHost: a\r\n\r\n", .badVersion),
