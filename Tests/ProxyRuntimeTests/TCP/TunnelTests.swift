@@ -18,6 +18,7 @@ import TrafficEngine
             await endpoint.waitFor("login")
             client.close()
             await endpoint.waitForEnd()
+            endpoint.close()
             let statistics = await proxy.waitForStatistics { $0.tcp["test"]?.connectionsActive == 0 }
             #expect(statistics.tcp["test"]?.bytesReceived == 5)
             #expect(statistics.tcp["test"]?.bytesSent == 13)
