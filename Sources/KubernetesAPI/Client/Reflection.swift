@@ -121,7 +121,7 @@ extension KubernetesClient {
     /// Keeps the caller informed of all objects of a type, until the task is cancelled.
     ///
     /// Lists, then watches on from there; after errors it waits and goes on. `onSynced` is called once, after the
-    /// first list was delivered. Changes come one at a time, in order.
+    /// first list was delivered, or when the server turned out not to have the type. Changes come one at a time, in order.
     package func reflect(
         _ type: ResourceType,
         namespace: String? = nil,
@@ -166,6 +166,12 @@ extension KubernetesClient {
             } catch {
                 if Task.isCancelled { return }
                 wait = machine.failed(error)
+                // A type that the server does not have (yet) has no objects; it is asked for again all the same.
+                if !isSynced, (error as? KubernetesError)?.isNotFound == true {
+                    await onChange(.replacedAll([]))
+                    await onSynced()
+                    isSynced = true
+                }
                 let complaint = "\(error)"
                 // The same complaint again and again says nothing new.
                 let level: Logger.Level = complaint == lastComplaint ? .debug : .warning
