@@ -118,7 +118,8 @@ struct ExecConnection: Sendable {
         for try await output in session.output {
             switch output {
             case .stdout(let bytes): try await self.send(.stdout, bytes, outbound)
-            case .stderr(let bytes): try await self.send(.stderr, bytes, outbound)
+            // With a terminal there is one stream; a client that did not ask for errors has no place for them.
+            case .stderr(let bytes): try await self.send(self.request.stderr ? .stderr : .stdout, bytes, outbound)
             }
         }
         let code = try await session.exitStatus()

@@ -9,8 +9,8 @@ struct Authenticator: Sendable {
     let tokens: ServiceAccountTokens
     let store: ObjectStore
 
-    /// - Parameter certificate: What the client presented; the TLS layer has checked that our authority issued it.
-    /// - Throws: 401 for a token that is not good; a request without any credentials is anonymous.
+    /// The TLS layer has checked that our authority issued the certificate. A token that is not good throws 401; a
+    /// request without any credentials is anonymous.
     func identity(certificate: NIOSSLCertificate?, headers: HTTPHeaders) async throws -> Identity {
         if let certificate, let identity = Self.identity(of: certificate) { return identity }
         guard let header = headers.first(name: "authorization") else { return .anonymous }
