@@ -35,7 +35,7 @@ package struct ADSServer: Sendable {
             } onCancel: {
                 self.server.beginGracefulShutdown()
             }
-        } catch where Task.isCancelled {
+        } catch  where Task.isCancelled {
             // The transport calls it an error to be told to stop.
             return
         }

@@ -1,6 +1,5 @@
 package import Logging
 package import MeshModel
-import MeshTranslate
 import Synchronization
 
 /// Brings snapshots to proxies: gathers changes for a moment, publishes a generation, wakes the streams.
@@ -182,8 +181,7 @@ extension PushServer {
             (state.connections.removeValue(forKey: id), state.connections.values.map(\.proxy))
         }
         guard let proxy = entry?.proxy, !others.contains(proxy) else { return }
-        let key = OutboundKey(proxy)
-        await self.cache.forget(proxy, othersWithSameView: others.contains { OutboundKey($0) == key })
+        await self.cache.forget(proxy, others: others)
     }
 
     func report(

@@ -18,14 +18,19 @@ struct Generation: Sendable {
 /// An actor, as translation is slow next to everything around it: proxies that need the same wait for one to do it.
 actor TranslationCache {
     private var generation: Generation
+    /// Labels by which rules tell proxies apart.
+    private var labels: Set<String>
     private var outbound: [OutboundKey: ResourceSet] = [:]
     private var inbound: [ProxyKey: ResourceSet] = [:]
 
-    init(_ generation: Generation) { self.generation = generation }
+    init(_ generation: Generation) {
+        self.generation = generation
+        self.labels = Translator.clientLabels(in: generation.snapshot)
+    }
 
     func resources(for proxy: ProxyKey, in wanted: Generation) -> ResourceSet {
         self.advance(to: wanted)
-        let key = OutboundKey(proxy)
+        let key = OutboundKey(proxy, labels: self.labels)
         let shared = self.outbound[key] ?? ResourceSet(Translator.outbound(of: key, in: self.generation.snapshot))
         self.outbound[key] = shared
         let own = self.inbound[proxy] ?? ResourceSet(Translator.inbound(of: proxy, in: self.generation.snapshot))
@@ -34,9 +39,10 @@ actor TranslationCache {
     }
 
     /// Forgets what was made for a proxy that has gone.
-    func forget(_ proxy: ProxyKey, othersWithSameView: Bool) {
+    func forget(_ proxy: ProxyKey, others: [ProxyKey]) {
         self.inbound[proxy] = nil
-        if !othersWithSameView { self.outbound[OutboundKey(proxy)] = nil }
+        let key = OutboundKey(proxy, labels: self.labels)
+        if !others.contains(where: { OutboundKey($0, labels: self.labels) == key }) { self.outbound[key] = nil }
     }
 
     /// Keeps what the change leaves valid. A proxy that asks with an older generation gets the newer one's.
@@ -55,6 +61,7 @@ actor TranslationCache {
         case .nothing, .endpoints, .everything:
             self.outbound = [:]
             self.inbound = [:]
+            self.labels = Translator.clientLabels(in: wanted.snapshot)
         }
     }
 }

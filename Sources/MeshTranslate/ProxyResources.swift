@@ -38,10 +38,13 @@ package struct OutboundKey: Hashable, Sendable {
     package var dnsDomain: String
     package var labels: [String: String]
 
-    package init(_ proxy: ProxyKey) {
+    /// - Parameters:
+    ///   - proxy: whom the configuration is for.
+    ///   - labels: names of the labels that matter, see ``Translator/clientLabels(in:)``.
+    package init(_ proxy: ProxyKey, labels: Set<String>) {
         self.role = proxy.role
         self.namespace = proxy.workload.namespace
         self.dnsDomain = proxy.dnsDomain
-        self.labels = proxy.labels
+        self.labels = proxy.labels.filter { labels.contains($0.key) }
     }
 }

@@ -5,7 +5,9 @@ package import XDSAPI
 package enum Translator {
     /// All resources of one proxy.
     package static func resources(of proxy: ProxyKey, in snapshot: MeshSnapshot) -> ProxyResources {
-        self.outbound(of: OutboundKey(proxy), in: snapshot).adding(self.inbound(of: proxy, in: snapshot))
+        self.outbound(of: OutboundKey(proxy, labels: self.clientLabels(in: snapshot)), in: snapshot).adding(
+            self.inbound(of: proxy, in: snapshot)
+        )
     }
 
     /// What applications behind proxies with this key may reach: the larger part, and the same for many.
@@ -13,13 +15,24 @@ package enum Translator {
         let scope = ProxyScope(key: key, snapshot: snapshot)
         let plan = OutboundPlan(scope)
         var resources = ProxyResources()
-        resources.clusters = OutboundClusters(scope: scope).clusters()
-        resources.endpoints = OutboundClusters(scope: scope).assignments(of: nil)
+        let clusters = OutboundClusters(scope: scope)
+        resources.clusters = clusters.clusters()
+        resources.endpoints = clusters.assignments(of: nil)
         resources.listeners = OutboundListeners(scope: scope, plan: plan).listeners()
         resources.routes = OutboundRoutes(scope: scope, plan: plan).configurations()
         resources.nameTable = NameTableBuilder(scope: scope).table()
         resources.sort()
         return resources
+    }
+
+    /// Names of the labels that any rule asks of clients; by all others, proxies need not be told apart.
+    package static func clientLabels(in snapshot: MeshSnapshot) -> Set<String> {
+        var names: Set<String> = []
+        for rules in snapshot.routeRules {
+            for match in rules.http.flatMap(\.matches) { names.formUnion(match.sourceLabels.keys) }
+            for match in (rules.tls + rules.tcp).flatMap(\.matches) { names.formUnion(match.sourceLabels.keys) }
+        }
+        return names
     }
 
     /// What reaches the workload itself.

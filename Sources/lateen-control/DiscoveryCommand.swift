@@ -73,7 +73,7 @@ struct DiscoveryCommand: AsyncParsableCommand {
         do {
             configuration = try self.kubeconfig.map { try .kubeconfig(path: $0) } ?? .inCluster()
         } catch {
-            throw ValidationError("\(error)")
+            throw Failure("\(error)")
         }
         let client = try KubernetesClient(configuration: configuration, logger: logger)
         let push = PushServer(logger: logger)
@@ -94,6 +94,7 @@ struct DiscoveryCommand: AsyncParsableCommand {
             RunningService("discovery") {
                 await push.waitForFirst()
                 try Task.checkCancellation()
+                logger.info("serving proxies", metadata: ["port": "\(self.xdsPort)"])
                 try await ADSServer(host: self.host, port: self.xdsPort, push: push, logger: logger).run()
             },
             monitoring.service(host: self.host, port: self.monitoringPort, logger: logger),

@@ -20,15 +20,14 @@ struct RequestCommand: AsyncParsableCommand {
     func run() async throws {
         let path = self.path.hasPrefix("/") ? self.path : "/" + self.path
         let url = "http://127.0.0.1:\(self.monitoringPort)\(path)"
+        let status: HTTPResponseStatus
         do {
             let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url), timeout: .seconds(10))
-            let body = try await response.body.collect(upTo: 64 << 20)
-            print(String(buffer: body), terminator: "")
-            guard response.status == .ok else {
-                throw ValidationError("\(url): \(response.status.code) \(response.status.reasonPhrase)")
-            }
-        } catch let error as HTTPClientError {
-            throw ValidationError("\(url): \(error.description); does the control plane run here?")
+            print(String(buffer: try await response.body.collect(upTo: 64 << 20)), terminator: "")
+            status = response.status
+        } catch {
+            throw Failure("\(url): no answer (\(error)); does the control plane run here?")
         }
+        guard status == .ok else { throw Failure("\(url): \(status.code) \(status.reasonPhrase)") }
     }
 }

@@ -27,11 +27,32 @@ import XDSAPI
             dnsDomain: "default.svc.cluster.local"
         )
 
-        let some = Translator.endpoints(of: [ServiceKey(reviews)], for: OutboundKey(proxy), in: mesh.snapshot)
+        let some = Translator.endpoints(
+            of: [ServiceKey(reviews)],
+            for: OutboundKey(proxy, labels: []),
+            in: mesh.snapshot
+        )
 
         let all = Translator.resources(of: proxy, in: mesh.snapshot).endpoints
         #expect(some == all.filter { $0.clusterName.hasSuffix(reviews.host.text) })
         #expect(some.count == 1)
+    }
+
+    @Test("Proxies are told apart only by labels that some rule asks for")
+    func clientLabels() throws {
+        var mesh = try GoldenTests.bookinfoMesh()
+        let details = try host("details.default.svc.cluster.local")
+        var match = RequestMatch()
+        match.sourceLabels = ["app": "reviews"]
+        var rule = HTTPRouteRule(action: .respond(status: 403, body: nil))
+        rule.matches = [match]
+        try mesh.rules(for: details.text, http: [rule])
+
+        #expect(Translator.clientLabels(in: mesh.snapshot) == ["app"])
+        let reviews = try mesh.resources(labels: ["app": "reviews", "pod-template-hash": "1"])
+        let other = try mesh.resources(labels: ["app": "other"])
+        #expect(reviews == (try mesh.resources(labels: ["app": "reviews", "pod-template-hash": "2"])))
+        #expect(reviews.routes != other.routes)
     }
 
     @Test("What is exported elsewhere only does not exist")

@@ -4,7 +4,13 @@ import XDSAPI
 
 /// Clusters of everything that a proxy may reach, and their endpoints.
 struct OutboundClusters {
-    let scope: ProxyScope
+    private let scope: ProxyScope
+    private let targets: [Target]
+
+    init(scope: ProxyScope) {
+        self.scope = scope
+        self.targets = Self.targets(scope)
+    }
 
     /// One cluster that traffic can be sent to.
     private struct Target {
@@ -20,7 +26,7 @@ struct OutboundClusters {
 
     func clusters() -> [Envoy_Config_Cluster_V3_Cluster] {
         let factory = ClusterFactory(settings: self.scope.settings)
-        let declared = self.targets().map { target -> Envoy_Config_Cluster_V3_Cluster in
+        let declared = self.targets.map { target -> Envoy_Config_Cluster_V3_Cluster in
             var cluster = factory.cluster(named: target.name, protocol: target.port.applicationProtocol)
             factory.apply(target.policy, to: &cluster)
             self.setDiscovery(of: &cluster, target)
@@ -31,7 +37,7 @@ struct OutboundClusters {
 
     /// Endpoint lists of clusters that receive them by EDS; `nil` asks for those of all services.
     func assignments(of services: Set<ServiceKey>?) -> [Envoy_Config_Endpoint_V3_ClusterLoadAssignment] {
-        self.targets().compactMap { target in
+        self.targets.compactMap { target in
             guard services?.contains(ServiceKey(target.service)) ?? true,
                 case .endpoints = discovery(of: target.service, target.policy)
             else { return nil }
@@ -39,11 +45,11 @@ struct OutboundClusters {
         }
     }
 
-    private func targets() -> [Target] {
+    private static func targets(_ scope: ProxyScope) -> [Target] {
         var taken: Set<String> = []
         var targets: [Target] = []
-        for service in self.scope.services {
-            let effective = self.scope.policy(for: service)
+        for service in scope.services {
+            let effective = scope.policy(for: service)
             for port in service.ports where port.applicationProtocol != .udp {
                 let subsets: [DestinationPolicy.Subset?] = [nil] + effective.subsets
                 for subset in subsets {

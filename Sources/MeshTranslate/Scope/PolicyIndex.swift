@@ -18,34 +18,41 @@ struct EffectivePolicy {
 /// Finds the DestinationRules for a service: the client's namespace first, then the service's, then the root
 /// namespace; the first that has any decides (facts #41).
 struct PolicyIndex {
-    private let byNamespace: [String: [DestinationPolicy]]
+    /// The rules of one namespace; each list is in order of age.
+    private struct Rules {
+        var exact: [HostName: [DestinationPolicy]] = [:]
+        var wildcards: [DestinationPolicy] = []
+
+        /// All rules with the most specific host; `*.foo.com` adds nothing to what is said about `a.foo.com`.
+        func mostSpecific(for host: HostName) -> [DestinationPolicy] {
+            if let exact = self.exact[host] { return exact }
+            let covering = self.wildcards.filter { $0.host.covers(host) }
+            let longest = covering.map(\.host.text.utf8.count).max()
+            return covering.filter { $0.host.text.utf8.count == longest }
+        }
+    }
+
+    private var byNamespace: [String: Rules] = [:]
     private let clientNamespace: String
     private let rootNamespace: String
 
     init(_ all: [DestinationPolicy], client: OutboundKey, root: String) {
-        let visible = all.filter {
-            $0.source.id.namespace == client.namespace || $0.visibility.includes(client.namespace)
-        }
-        self.byNamespace = Dictionary(grouping: visible, by: \.source.id.namespace)
         self.clientNamespace = client.namespace
         self.rootNamespace = root
+        for policy in all {
+            let namespace = policy.source.id.namespace
+            guard namespace == client.namespace || policy.visibility.includes(client.namespace) else { continue }
+            self.byNamespace[namespace, default: Rules()].exact[policy.host, default: []].append(policy)
+            if policy.host.isWildcard { self.byNamespace[namespace]?.wildcards.append(policy) }
+        }
     }
 
     func policy(for service: Service) -> EffectivePolicy {
         for namespace in [self.clientNamespace, service.namespace, self.rootNamespace] {
-            let found = self.mostSpecific(self.byNamespace[namespace] ?? [], for: service.host)
+            let found = self.byNamespace[namespace]?.mostSpecific(for: service.host) ?? []
             if !found.isEmpty { return self.merged(found) }
         }
         return EffectivePolicy()
-    }
-
-    /// All rules with the most specific host; `*.foo.com` adds nothing to what is said about `a.foo.com`.
-    private func mostSpecific(_ policies: [DestinationPolicy], for host: HostName) -> [DestinationPolicy] {
-        let exact = policies.filter { $0.host == host }
-        if !exact.isEmpty { return exact }
-        let covering = policies.filter { $0.host.covers(host) }
-        let longest = covering.map(\.host.text.utf8.count).max()
-        return covering.filter { $0.host.text.utf8.count == longest }
     }
 
     /// Oldest first: the first policy that says something wins, subsets of all are taken by name.

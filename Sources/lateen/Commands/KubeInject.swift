@@ -28,12 +28,12 @@ struct KubeInject: ParsableCommand {
             data = try FileHandle.standardInput.readToEnd() ?? Data()
         } else {
             guard let content = FileManager.default.contents(atPath: self.filename) else {
-                throw ValidationError("cannot read \(self.filename)")
+                throw CommandFailure(description: "cannot read \(self.filename)")
             }
             data = content
         }
         guard let text = String(data: data, encoding: .utf8) else {
-            throw ValidationError("\(self.filename) is not UTF-8")
+            throw CommandFailure(description: "\(self.filename) is not UTF-8")
         }
         var settings = InjectionSettings()
         settings.discoveryAddress = self.discoveryAddress
@@ -43,7 +43,7 @@ struct KubeInject: ParsableCommand {
             injected = try ManifestInjector(SidecarInjector(settings: settings))
                 .inject(text, file: self.filename == "-" ? "<standard input>" : self.filename)
         } catch {
-            throw ValidationError(error.description)
+            throw CommandFailure(description: error.description)
         }
         if let output = self.output {
             try Data(injected.utf8).write(to: URL(fileURLWithPath: output), options: .atomic)

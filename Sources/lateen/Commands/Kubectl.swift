@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 
 /// Runs `kubectl` against the mesh's cluster.
@@ -43,11 +42,18 @@ struct Kubectl {
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
             let text = String(decoding: complaint, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-            if process.terminationStatus == 127 { throw ValidationError("kubectl is not installed: \(text)") }
-            throw ValidationError("kubectl \(arguments.joined(separator: " ")): \(text)")
+            if process.terminationStatus == 127 {
+                throw CommandFailure(description: "kubectl is not installed: \(text)")
+            }
+            throw CommandFailure(description: "kubectl \(arguments.joined(separator: " ")): \(text)")
         }
         return data
     }
+}
+
+/// What went wrong, in one sentence for the person at the terminal.
+struct CommandFailure: Error, CustomStringConvertible {
+    var description: String
 }
 
 /// Columns for people, each as wide as its widest entry.

@@ -43,7 +43,7 @@ struct ProxyConfig: ParsableCommand {
             let data: Data
             if let file = self.file {
                 guard let content = FileManager.default.contents(atPath: file) else {
-                    throw ValidationError("cannot read \(file)")
+                    throw CommandFailure(description: "cannot read \(file)")
                 }
                 data = content
             } else {
@@ -58,7 +58,7 @@ struct ProxyConfig: ParsableCommand {
             do {
                 return ConfigDump(json: try JSONValue.parse(data))
             } catch {
-                throw ValidationError("the proxy's answer is no JSON: \(error)")
+                throw CommandFailure(description: "the proxy's answer is no JSON: \(error)")
             }
         }
 
