@@ -1,21 +1,21 @@
-internal import DNSWire
+package import DNSWire
 internal import MeshModel
-internal import NIOCore
+package import NIOCore
 
 /// Turns requests into answers: out of the table, or from other servers. Lives on one event loop.
-final class AnsweringCore {
+package final class AnsweringCore {
     /// How a request came; decides how long the answer may be.
-    enum Transport {
+    package enum Transport {
         /// From this port; an answer that is too long is truncated.
         case udp(port: Int?)
         case tcp
     }
 
     /// Asks other servers; calls back once, on this loop.
-    typealias Forward = (DNSQuery, @escaping (ForwardResult) -> Void) -> Void
+    package typealias Forward = (DNSQuery, @escaping (ForwardResult) -> Void) -> Void
 
-    var table: DNSTable
-    private(set) var statistics = DNSStatistics()
+    package var table: DNSTable
+    package private(set) var statistics = DNSStatistics()
     private let forward: Forward
     private let isOwnPort: (Int) -> Bool
     private let recentNames: RecentNames?
@@ -26,7 +26,7 @@ final class AnsweringCore {
     ///   - recentNames: notes what was looked up.
     ///   - isOwnPort: whether a question from this port is one that we have sent ourselves.
     ///   - forward: asks other servers.
-    init(
+    package init(
         table: DNSTable,
         recentNames: RecentNames?,
         isOwnPort: @escaping (Int) -> Bool = { _ in false },
@@ -39,12 +39,12 @@ final class AnsweringCore {
         self.rotation = UInt32.random(in: 0...UInt32.max)
     }
 
-    func connectionRefused() { self.statistics.connectionsRefused += 1 }
+    package func connectionRefused() { self.statistics.connectionsRefused += 1 }
 
     /// - Parameter reply: called once with the answer, at once or later, or never if none is due.
     /// - Returns: whether `reply` is or will be called.
     @discardableResult
-    func handle(_ request: ByteBuffer, _ transport: Transport, reply: @escaping (ByteBuffer) -> Void) -> Bool {
+    package func handle(_ request: ByteBuffer, _ transport: Transport, reply: @escaping (ByteBuffer) -> Void) -> Bool {
         switch DNSRequest(decoding: request) {
         case .ignored: return false
         case .refused(let message):

@@ -1,19 +1,19 @@
-internal import NIOCore
+package import NIOCore
 
 /// Answers datagrams.
-final class DNSDatagramHandler: ChannelInboundHandler {
-    typealias InboundIn = AddressedEnvelope<ByteBuffer>
-    typealias OutboundOut = AddressedEnvelope<ByteBuffer>
+package final class DNSDatagramHandler: ChannelInboundHandler {
+    package typealias InboundIn = AddressedEnvelope<ByteBuffer>
+    package typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
     private let core: AnsweringCore
     /// Answers that are ready while a batch is being read are sent together.
     private var isReading = false
 
-    init(core: AnsweringCore) {
+    package init(core: AnsweringCore) {
         self.core = core
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let envelope = self.unwrapInboundIn(data)
         self.isReading = true
         self.core.handle(envelope.data, .udp(port: envelope.remoteAddress.port)) { answer in
@@ -24,26 +24,26 @@ final class DNSDatagramHandler: ChannelInboundHandler {
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
+    package func channelReadComplete(context: ChannelHandlerContext) {
         self.isReading = false
         context.flush()
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // A client that went away (ECONNREFUSED, EHOSTUNREACH) is no reason to stop serving the others.
     }
 }
 
 /// Answers the queries of one TCP connection, in whatever order answers come (RFC 7766 section 6.2.1.1).
-final class DNSStreamHandler: ChannelDuplexHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
+package final class DNSStreamHandler: ChannelDuplexHandler {
+    package typealias InboundIn = ByteBuffer
+    package typealias OutboundIn = ByteBuffer
+    package typealias OutboundOut = ByteBuffer
 
     /// The longest query: a name, an OPT record and generous options.
-    static let queryBytesMax = 4096
+    package static let queryBytesMax = 4096
     /// Queries of one connection that are being answered; more are not read.
-    static let outstandingMax = 32
+    package static let outstandingMax = 32
 
     private let core: AnsweringCore
     private let idleTimeout: TimeAmount
@@ -54,22 +54,22 @@ final class DNSStreamHandler: ChannelDuplexHandler {
     private var isGone = false
     private var timer: Scheduled<Void>?
 
-    init(core: AnsweringCore, idleTimeout: TimeAmount) {
+    package init(core: AnsweringCore, idleTimeout: TimeAmount) {
         self.core = core
         self.idleTimeout = idleTimeout
     }
 
-    func channelActive(context: ChannelHandlerContext) {
+    package func channelActive(context: ChannelHandlerContext) {
         self.armTimer(context)
         context.fireChannelActive()
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.frames.append(self.unwrapInboundIn(data))
         self.work(context)
     }
 
-    func read(context: ChannelHandlerContext) {
+    package func read(context: ChannelHandlerContext) {
         if self.outstanding < Self.outstandingMax {
             context.read()
         } else {
@@ -77,7 +77,7 @@ final class DNSStreamHandler: ChannelDuplexHandler {
         }
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .inputClosed? = event as? ChannelEvent {
             self.isInputClosed = true
             self.closeIfDone(context)
@@ -86,13 +86,13 @@ final class DNSStreamHandler: ChannelDuplexHandler {
         }
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    package func channelInactive(context: ChannelHandlerContext) {
         self.isGone = true
         self.timer?.cancel()
         context.fireChannelInactive()
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     private func work(_ context: ChannelHandlerContext) {
         while self.outstanding < Self.outstandingMax, let query = self.frames.next() {

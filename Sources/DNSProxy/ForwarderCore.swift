@@ -3,7 +3,7 @@ internal import NIOCore
 internal import NIOPosix
 
 /// How a question to other servers ended.
-enum ForwardResult {
+package enum ForwardResult {
     case answer(UpstreamAnswer)
     /// Nobody answered, or there is too much to do: SERVFAIL (facts #3).
     case failed
