@@ -41,7 +41,12 @@ package final class AnsweringCore {
 
     package func connectionRefused() { self.statistics.connectionsRefused += 1 }
 
-    /// - Parameter reply: called once with the answer, at once or later, or never if none is due.
+    /// Answers one message.
+    ///
+    /// - Parameters:
+    ///   - request: as it came.
+    ///   - transport: how it came.
+    ///   - reply: called once with the answer, at once or later, or never if none is due.
     /// - Returns: whether `reply` is or will be called.
     @discardableResult
     package func handle(_ request: ByteBuffer, _ transport: Transport, reply: @escaping (ByteBuffer) -> Void) -> Bool {

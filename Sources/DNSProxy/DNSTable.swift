@@ -76,8 +76,11 @@ package struct DNSTable: Sendable {
 
     /// Looks up a question of class IN.
     ///
-    /// - Parameter rotation: any number; the addresses start at another one for each, so that clients which take the
-    ///   first are spread.
+    /// - Parameters:
+    ///   - question: in any case.
+    ///   - rotation: any number; the addresses start at another one for each, so that clients which take the first
+    ///     are spread.
+    /// - Returns: what this table alone can say.
     package func answer(_ question: DNSQuestion, rotation: UInt32 = 0) -> Answer {
         let name = question.name
         if let entry = self.entries[name] {

@@ -7,7 +7,9 @@ extension DNSMessage {
     /// an authority, the message says that it is truncated, so that the client asks again over TCP; the OPT record
     /// always stays (RFC 6891 section 7).
     ///
-    /// - Parameter limit: at least 512 in UDP (`payloadMax` of the query); 65,535 in TCP.
+    /// - Parameters:
+    ///   - buffer: may hold other bytes already.
+    ///   - limit: at least 512 in UDP (`payloadMax` of the query); 65,535 in TCP.
     package func encode(into buffer: inout ByteBuffer, limit: Int) {
         var writer = DNSWriter(start: buffer.writerIndex, limit: limit - (self.edns == nil ? 0 : DNSWriter.optLength))
         var header = self.header

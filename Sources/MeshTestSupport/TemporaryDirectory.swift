@@ -2,7 +2,11 @@ internal import Foundation
 
 /// A folder that is there while `body` runs and gone afterwards, however `body` ends.
 ///
-/// - Parameter body: gets the folder's path, without a trailing slash.
+/// - Parameters:
+///   - isolation: where `body` runs.
+///   - body: gets the folder's path, without a trailing slash.
+/// - Returns: what `body` returns.
+/// - Throws: what `body` throws, or that no folder could be made.
 package func withTemporaryDirectory<Result>(
     isolation: isolated (any Actor)? = #isolation,
     _ body: (String) async throws -> Result
