@@ -44,11 +44,19 @@ struct TestProxy {
 
     func connect() async throws -> RawConnection { try await RawConnection.connect(port: self.port) }
 
-    /// Waits until the counters satisfy `condition`.
-    func waitForStatistics(_ condition: (ProxyStatistics) -> Bool) async -> ProxyStatistics {
+    /// Waits until the counters satisfy `condition`; what never comes is an issue, not a hang.
+    func waitForStatistics(
+        sourceLocation: SourceLocation = #_sourceLocation,
+        _ condition: (ProxyStatistics) -> Bool
+    ) async -> ProxyStatistics {
+        let deadline = ContinuousClock.now + .seconds(20)
         while true {
             let statistics = await self.runtime.statistics()
             if condition(statistics) { return statistics }
+            guard ContinuousClock.now < deadline else {
+                Issue.record("the counters never came to what is awaited: \(statistics)", sourceLocation: sourceLocation)
+                return statistics
+            }
             await Task.yield()
         }
     }
