@@ -183,7 +183,7 @@ let package = Package(
         tests("DNSProxy", needs: ["DNSWire", "MeshModel", nioCore, nioEmbedded, nioPosix, logging]),
         tests("Interception"),
         tests("LocalAPIServer", needs: ["KubernetesAPI", logging, nioCore]),
-        tests("LocalPlatform", needs: ["KubernetesAPI", "MeshModel"]),
+        tests("LocalPlatform", needs: ["DNSProxy", "KubernetesAPI", "MeshModel"]),
         .testTarget(name: "LayeringTests", swiftSettings: strict),
     ]
 )

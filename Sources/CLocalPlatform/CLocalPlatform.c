@@ -6,7 +6,6 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pthread.h>
-#include <pty.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -257,12 +256,22 @@ int lateen_spawn(
     return mine.error;
 }
 
-int lateen_open_terminal(int rows, int columns, int *primary, int *secondary) {
-    struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
-    if (openpty(primary, secondary, NULL, NULL, rows > 0 && columns > 0 ? &size : NULL) != 0) return errno;
-    fcntl(*primary, F_SETFD, FD_CLOEXEC);
-    fcntl(*secondary, F_SETFD, FD_CLOEXEC);
-    return 0;
+int lateen_open_terminal(
+    const char *multiplexer, int rows, int columns, int64_t owner, int *primary, int *secondary) {
+    *primary = open(multiplexer, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (*primary < 0) return errno;
+    int unlocked = 0;
+    *secondary = -1;
+    if (ioctl(*primary, TIOCSPTLCK, &unlocked) == 0) {
+        *secondary = ioctl(*primary, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    }
+    if (*secondary < 0 || (owner > 0 && fchown(*secondary, (uid_t)owner, (gid_t)-1) != 0)) {
+        int error = errno;
+        if (*secondary >= 0) close(*secondary);
+        close(*primary);
+        return error;
+    }
+    return lateen_resize_terminal(*primary, rows, columns);
 }
 
 int lateen_resize_terminal(int primary, int rows, int columns) {

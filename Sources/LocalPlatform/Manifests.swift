@@ -35,7 +35,7 @@ package struct Manifests: Sendable {
         self.entries = entries
     }
 
-    static func entries(text: String, file: String) throws -> [Entry] {
+    package static func entries(text: String, file: String) throws -> [Entry] {
         let documents: [YAML.Document]
         do { documents = try YAML.documents(text, file: file) } catch { throw PlatformError("\(error)") }
         return try documents.flatMap { document -> [Entry] in

@@ -46,7 +46,11 @@ int lateen_spawn(
     pid_t *_Nonnull pid, const char *_Nullable *_Nonnull stage);
 
 /// Opens a pseudo-terminal of the given size. Returns 0 or an errno.
-int lateen_open_terminal(int rows, int columns, int *_Nonnull primary, int *_Nonnull secondary);
+///
+/// `multiplexer` is the `ptmx` to open: that of the sandbox, so that programs in it find their terminal's name.
+int lateen_open_terminal(
+    const char *_Nonnull multiplexer, int rows, int columns, int64_t owner, int *_Nonnull primary,
+    int *_Nonnull secondary);
 
 /// Tells the terminal behind `primary` its new size. Returns 0 or an errno.
 int lateen_resize_terminal(int primary, int rows, int columns);

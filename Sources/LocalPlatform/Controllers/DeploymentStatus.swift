@@ -1,17 +1,33 @@
-import KubernetesAPI
+package import KubernetesAPI
 
 /// The status of a deployment, in the form that `kubectl rollout status` and `kubectl wait` read.
-struct DeploymentStatus {
-    var replicas: Int
-    var unavailableMax: Int
-    var deadline: Int
-    var generation: Int
+package struct DeploymentStatus {
+    package var replicas: Int
+    package var unavailableMax: Int
+    package var deadline: Int
+    package var generation: Int
     /// The replica set of the present template; `nil` while a paused deployment has none.
-    var new: KubernetesObject?
-    var old: [KubernetesObject]
+    package var new: KubernetesObject?
+    package var old: [KubernetesObject]
+
+    package init(
+        replicas: Int,
+        unavailableMax: Int,
+        deadline: Int,
+        generation: Int,
+        new: KubernetesObject?,
+        old: [KubernetesObject]
+    ) {
+        self.replicas = replicas
+        self.unavailableMax = unavailableMax
+        self.deadline = deadline
+        self.generation = generation
+        self.new = new
+        self.old = old
+    }
 
     /// The whole status; times of conditions are taken over from `previous` where nothing changed.
-    func json(previous: JSONValue, now: Int64) -> JSONValue {
+    package func json(previous: JSONValue, now: Int64) -> JSONValue {
         let sets = self.old + [self.new].compactMap { $0 }
         func total(_ field: String) -> Int { sets.reduce(0) { $0 + ($1.status[field]?.int ?? 0) } }
         let present = total("replicas")

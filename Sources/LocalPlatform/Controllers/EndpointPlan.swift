@@ -1,28 +1,28 @@
-import KubernetesAPI
+package import KubernetesAPI
 
 /// The endpoint objects of one Service, worked out from its pods.
-struct EndpointPlan {
+package struct EndpointPlan {
     /// Marks slices that are ours to change and delete.
-    static let manager = "endpointslice-controller.k8s.io"
-    static let managedByLabel = "endpointslice.kubernetes.io/managed-by"
+    package static let manager = "endpointslice-controller.k8s.io"
+    package static let managedByLabel = "endpointslice.kubernetes.io/managed-by"
 
     /// One pod behind the service on a set of ports.
     private struct Member {
-        var pod: KubernetesObject
-        var address: String
-        var isReady: Bool
-        var isTerminating: Bool
+        package var pod: KubernetesObject
+        package var address: String
+        package var isReady: Bool
+        package var isTerminating: Bool
     }
 
     private struct PortSet: Hashable {
         /// Pieces of JSON, in the order of the service.
-        var ports: [JSONValue]
+        package var ports: [JSONValue]
     }
 
-    let service: KubernetesObject
+    package let service: KubernetesObject
     private var groups: [(ports: [JSONValue], members: [Member])] = []
 
-    init(service: KubernetesObject, pods: [KubernetesObject]) {
+    package init(service: KubernetesObject, pods: [KubernetesObject]) {
         self.service = service
         let selector = service.spec["selector"]?.stringMap ?? [:]
         let publishesAll = service.spec["publishNotReadyAddresses"]?.bool ?? false
@@ -70,7 +70,7 @@ struct EndpointPlan {
     }
 
     /// The slices that should be there: one for each set of ports.
-    var slices: [KubernetesObject] {
+    package var slices: [KubernetesObject] {
         self.groups.map { ports, members in
             let hash = PodLink.hash(JSONValue.array(ports).text()).suffix(5)
             var slice = KubernetesObject(
@@ -93,7 +93,7 @@ struct EndpointPlan {
     }
 
     /// The older form, for clients that still read it.
-    var endpoints: KubernetesObject {
+    package var endpoints: KubernetesObject {
         var object = KubernetesObject(.endpoints, namespace: self.service.namespace, name: self.service.name)
         object.labels = self.service.labels
         // Keeps other controllers from mirroring what has slices already.

@@ -1,9 +1,9 @@
-import KubernetesAPI
+package import KubernetesAPI
 import Logging
 import Synchronization
 
 /// Keeps as many pods as each ReplicaSet asks for.
-final class ReplicaSetController: Reconciler {
+package final class ReplicaSetController: Reconciler {
     let name = "replicaset"
     let types: Set<ResourceType> = [.replicaSets, .pods]
 
@@ -72,7 +72,7 @@ final class ReplicaSetController: Reconciler {
     }
 
     /// Which pods go when there are too many: those not ready first, then the youngest.
-    static func surplus(_ pods: [KubernetesObject], wanted: Int) -> [KubernetesObject] {
+    package static func surplus(_ pods: [KubernetesObject], wanted: Int) -> [KubernetesObject] {
         guard pods.count > wanted else { return [] }
         let ordered = pods.sorted { left, right in
             let (leftReady, rightReady) = (Self.readySince(left) != nil, Self.readySince(right) != nil)

@@ -1,27 +1,39 @@
-import KubernetesAPI
+package import KubernetesAPI
 
 /// How many pods each replica set of a deployment should have next.
-struct RolloutPlan: Hashable {
+package struct RolloutPlan: Hashable {
     /// One replica set as the plan sees it.
-    struct Set: Hashable {
-        var name: String
+    package struct Set: Hashable {
+        package var name: String
         /// What its spec asks for.
-        var wanted: Int
+        package var wanted: Int
         /// Pods that exist.
-        var present: Int
+        package var present: Int
         /// Pods that are ready long enough.
-        var available: Int
+        package var available: Int
+
+        package init(
+            name: String,
+            wanted: Int,
+            present: Int,
+            available: Int
+        ) {
+            self.name = name
+            self.wanted = wanted
+            self.present = present
+            self.available = available
+        }
     }
 
-    var replicas: Int
+    package var replicas: Int
     /// Pods above `replicas` that may exist during a rollout.
-    var surge: Int
+    package var surge: Int
     /// Pods below `replicas` that may be missing during a rollout.
-    var unavailable: Int
-    var recreates: Bool
+    package var unavailable: Int
+    package var recreates: Bool
 
     /// Reads the strategy; percentages are of the replicas, surge rounded up, unavailable down, and not both zero.
-    init(_ spec: Deployment.Spec) {
+    package init(_ spec: Deployment.Spec) {
         self.replicas = max(0, spec.replicas ?? 1)
         self.recreates = spec.strategy?.type == "Recreate"
         let rolling = spec.strategy?.rollingUpdate
@@ -31,7 +43,7 @@ struct RolloutPlan: Hashable {
         if self.surge == 0, self.unavailable == 0 { self.unavailable = 1 }
     }
 
-    init(replicas: Int, surge: Int, unavailable: Int, recreates: Bool = false) {
+    package init(replicas: Int, surge: Int, unavailable: Int, recreates: Bool = false) {
         self.replicas = replicas
         self.surge = surge
         self.unavailable = unavailable
@@ -39,7 +51,7 @@ struct RolloutPlan: Hashable {
     }
 
     /// The next sizes by name; what is not named keeps its size. `old` are in the order in which they were made.
-    func step(new: Set, old: [Set]) -> [String: Int] {
+    package func step(new: Set, old: [Set]) -> [String: Int] {
         let oldPresent = old.reduce(0) { $0 + max($1.wanted, $1.present) }
         if self.recreates {
             var sizes: [String: Int] = [:]

@@ -1,11 +1,11 @@
-import KubernetesAPI
+package import KubernetesAPI
 
 /// The label that tells the pods of one template from those of the next.
-enum TemplateHash {
-    static let label = "pod-template-hash"
+package enum TemplateHash {
+    package static let label = "pod-template-hash"
 
     /// Ten characters that depend on every field of the template; letters are those that cannot form words.
-    static func hash(_ template: JSONValue, collisions: Int) -> String {
+    package static func hash(_ template: JSONValue, collisions: Int) -> String {
         let alphabet = Array("bcdfghjklmnpqrstvwxz2456789")
         var value = UInt64(14_695_981_039_346_656_037)
         for byte in template.serialize() + Array("/\(collisions)".utf8) {
@@ -20,7 +20,7 @@ enum TemplateHash {
     }
 
     /// The template without the label that we add.
-    static func plain(_ template: JSONValue) -> JSONValue {
+    package static func plain(_ template: JSONValue) -> JSONValue {
         var template = template
         template[path: "metadata", "labels", Self.label] = nil
         template[path: "metadata", "creationTimestamp"] = nil

@@ -30,7 +30,7 @@ package struct Preflight: Sendable {
         }
     }
 
-    static func effective(inStatus status: String) -> UInt64 {
+    package static func effective(inStatus status: String) -> UInt64 {
         for line in status.split(separator: "\n") where line.hasPrefix("CapEff:") {
             return UInt64(line.dropFirst(7).drop(while: \.isWhitespace), radix: 16) ?? 0
         }
@@ -88,7 +88,7 @@ package struct Preflight: Sendable {
     }
 
     /// `users:(("python3",pid=42,fd=3))` becomes `python3 (pid 42)`.
-    static func owner(inListing listing: String) -> String? {
+    package static func owner(inListing listing: String) -> String? {
         guard let start = listing.range(of: "users:((\"") else { return nil }
         let rest = listing[start.upperBound...]
         guard let quote = rest.firstIndex(of: "\""), let pid = rest.range(of: "pid=") else { return nil }

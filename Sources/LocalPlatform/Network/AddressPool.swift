@@ -1,16 +1,16 @@
-import Foundation
-import MeshModel
+package import Foundation
+package import MeshModel
 
 /// Which pod has which address. Addresses are given out in turn, so that one just freed is not reused at once.
-struct AddressPool: Codable, Hashable {
+package struct AddressPool: Codable, Hashable {
     /// Addresses by pod uid, as bits.
     private(set) var taken: [String: UInt32] = [:]
     private var next: UInt32
 
-    init(_ range: ClosedRange<UInt32> = PlatformNetwork.podAddresses) { self.next = range.lowerBound }
+    package init(_ range: ClosedRange<UInt32> = PlatformNetwork.podAddresses) { self.next = range.lowerBound }
 
     /// The address of a pod: the one it has, or the next free one; `nil` if all are taken.
-    mutating func allocate(
+    package mutating func allocate(
         _ uid: String,
         in range: ClosedRange<UInt32> = PlatformNetwork.podAddresses
     ) -> IPAddress? {
@@ -30,18 +30,18 @@ struct AddressPool: Codable, Hashable {
         return nil
     }
 
-    mutating func release(_ uid: String) { self.taken[uid] = nil }
+    package mutating func release(_ uid: String) { self.taken[uid] = nil }
 
     /// Frees the addresses of all pods but these.
-    mutating func keep(only uids: Set<String>) { self.taken = self.taken.filter { uids.contains($0.key) } }
+    package mutating func keep(only uids: Set<String>) { self.taken = self.taken.filter { uids.contains($0.key) } }
 
     /// The pool as last written; a file that cannot be read starts a new one.
-    static func read(_ file: URL) -> AddressPool {
+    package static func read(_ file: URL) -> AddressPool {
         guard let data = try? Data(contentsOf: file), let pool = try? JSONDecoder().decode(Self.self, from: data) else {
             return AddressPool()
         }
         return pool
     }
 
-    func write(_ file: URL) throws { try JSONEncoder().encode(self).write(to: file, options: .atomic) }
+    package func write(_ file: URL) throws { try JSONEncoder().encode(self).write(to: file, options: .atomic) }
 }

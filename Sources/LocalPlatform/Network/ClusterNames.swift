@@ -1,18 +1,30 @@
-import DNSProxy
-import KubernetesAPI
-import MeshModel
+package import DNSProxy
+package import KubernetesAPI
+package import MeshModel
 
 /// Works out the names that the cluster's DNS answers.
-struct ClusterNames {
-    var services: [KubernetesObject]
-    var slices: [KubernetesObject]
-    var endpoints: [KubernetesObject]
+package struct ClusterNames {
+    package var services: [KubernetesObject]
+    package var slices: [KubernetesObject]
+    package var endpoints: [KubernetesObject]
     /// Names outside the cluster that this platform serves, with their addresses.
-    var outside: [String: IPAddress]
+    package var outside: [String: IPAddress]
+
+    package init(
+        services: [KubernetesObject],
+        slices: [KubernetesObject],
+        endpoints: [KubernetesObject],
+        outside: [String: IPAddress]
+    ) {
+        self.services = services
+        self.slices = slices
+        self.endpoints = endpoints
+        self.outside = outside
+    }
 
     private static let domain = PlatformNetwork.clusterDomain
 
-    var table: DNSTable {
+    package var table: DNSTable {
         DNSTable(
             hosts: self.hosts,
             viewpoint: DNSViewpoint(clusterDomain: Self.domain),
@@ -20,7 +32,7 @@ struct ClusterNames {
         )
     }
 
-    var hosts: [DNSHost] {
+    package var hosts: [DNSHost] {
         var slicesByService: [ObjectKey: [KubernetesObject]] = [:]
         for slice in self.slices {
             guard let name = slice.labels[EndpointSlice.serviceNameLabel] else { continue }

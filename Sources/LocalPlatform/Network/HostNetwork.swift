@@ -22,7 +22,7 @@ package enum HostNetwork {
         Self.conflict(inRoutes: try await Tool.run(["ip", "-4", "route", "show", "table", "all"]))
     }
 
-    static func conflict(inRoutes routes: String) -> String? {
+    package static func conflict(inRoutes routes: String) -> String? {
         let wanted = [PlatformNetwork.podRange, PlatformNetwork.serviceRange, PlatformNetwork.outsideRange]
             .compactMap { CIDR($0) }
         for line in routes.split(separator: "\n") {
@@ -76,7 +76,7 @@ package enum HostNetwork {
         Self.putBack(state: state)
     }
 
-    static func ourDevices(inLinks links: String) -> [String] {
+    package static func ourDevices(inLinks links: String) -> [String] {
         links.split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
             guard words.count > 1 else { return nil }

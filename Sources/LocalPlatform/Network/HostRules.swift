@@ -33,7 +33,7 @@ package enum HostRules {
     }
 
     /// The restore text that deletes all that is ours in the output of `iptables-save`; `nil` if there is nothing.
-    static func removal(of saved: String, table: String) -> String? {
+    package static func removal(of saved: String, table: String) -> String? {
         let lines = saved.split(separator: "\n")
         let chains = lines.filter { $0.hasPrefix(":LATEEN-") }.map { String($0.dropFirst().prefix { $0 != " " }) }
         let jumps = lines.filter { line in

@@ -9,16 +9,9 @@ actor NodePortForwarder {
     /// Connections of one port at the same time; more are closed at once.
     static let connectionsMax = 512
 
-    private final class Target: Sendable {
-        let backends: Mutex<[ServiceRoute.Backend]>
-        let open = Mutex(0)
-
-        init(_ backends: [ServiceRoute.Backend]) { self.backends = Mutex(backends) }
-    }
-
     private let eventLoops: any EventLoopGroup
     private let logger: Logger
-    private var listeners: [Int: (channel: any Channel, target: Target)] = [:]
+    private var listeners: [Int: (channel: any Channel, target: NodePortTarget)] = [:]
     private var complaints: Set<Int> = []
 
     init(eventLoops: any EventLoopGroup, logger: Logger) {
@@ -38,7 +31,7 @@ actor NodePortForwarder {
                 continue
             }
             do {
-                let target = Target(entry.backends)
+                let target = NodePortTarget(entry.backends)
                 self.listeners[port] = (try await self.listen(port, target), target)
                 self.complaints.remove(port)
                 self.logger.info("node port served", metadata: ["port": "\(port)", "service": "\(entry.name)"])
@@ -56,45 +49,64 @@ actor NodePortForwarder {
         self.listeners = [:]
     }
 
-    private func listen(_ port: Int, _ target: Target) async throws -> any Channel {
+    private func listen(_ port: Int, _ target: NodePortTarget) async throws -> any Channel {
         let eventLoops = self.eventLoops
         return try await ServerBootstrap(group: eventLoops)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelInitializer { channel in Self.forward(channel, target) }
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Door(target))
+                }
+            }
             .bind(host: "127.0.0.1", port: port).get()
     }
+}
 
-    private static func forward(_ channel: any Channel, _ target: Target) -> EventLoopFuture<Void> {
+/// Where the connections of one node port go.
+private final class NodePortTarget: Sendable {
+    let backends: Mutex<[ServiceRoute.Backend]>
+    let open = Mutex(0)
+
+    init(_ backends: [ServiceRoute.Backend]) { self.backends = Mutex(backends) }
+}
+
+/// The client's side until the endpoint is connected: nothing is read before.
+private final class Door: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let target: NodePortTarget
+
+    init(_ target: NodePortTarget) { self.target = target }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let channel = context.channel
+        let target = self.target
         let backend = target.backends.withLock { $0.randomElement() }
         let hasRoom = target.open.withLock { open in
             open += 1
-            return open <= Self.connectionsMax
+            return open <= NodePortForwarder.connectionsMax
         }
         channel.closeFuture.whenComplete { _ in target.open.withLock { $0 -= 1 } }
         guard let backend, hasRoom else {
             channel.close(promise: nil)
-            return channel.eventLoop.makeSucceededVoidFuture()
+            return
         }
-        return ClientBootstrap(group: channel.eventLoop)
+        ClientBootstrap(group: channel.eventLoop)
             .connectTimeout(.seconds(5))
             .channelOption(.autoRead, value: false)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .connect(host: backend.address.description, port: backend.port)
-            .flatMap { other in
-                channel.eventLoop.makeCompletedFuture {
-                    let (one, two) = Glue.pair(channel, other)
-                    try channel.pipeline.syncOperations.addHandler(one)
-                    try other.pipeline.syncOperations.addHandler(two)
-                    channel.read()
-                    other.read()
-                }
+            .flatMapThrowing { other in
+                let (one, two) = Glue.pair(channel, other)
+                try channel.pipeline.syncOperations.addHandler(one)
+                try other.pipeline.syncOperations.addHandler(two)
+                channel.read()
+                other.read()
+                if !channel.isActive { other.close(promise: nil) }
             }
-            .flatMapError { error in
-                channel.close(promise: nil)
-                return channel.eventLoop.makeFailedFuture(error)
-            }
+            .whenFailure { _ in channel.close(promise: nil) }
     }
 }
 

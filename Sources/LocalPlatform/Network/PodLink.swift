@@ -2,21 +2,37 @@ import Foundation
 import Glibc
 
 /// The network of one namespace: its name, the host's end of its link, its address and where its traffic goes.
-struct PodLink: Sendable, Hashable {
+package struct PodLink: Sendable, Hashable {
     /// Shown by `ip netns`.
-    var namespace: String
+    package var namespace: String
     /// The host's end; at most 15 bytes.
-    var hostDevice: String
-    var address: String
-    var bridge: String
-    var gateway: String
+    package var hostDevice: String
+    package var address: String
+    package var bridge: String
+    package var gateway: String
     /// `/32` makes every packet pass the gateway, where Services are translated.
-    var prefixLength: Int
+    package var prefixLength: Int
 
-    var namespaceFile: String { "/run/netns/\(self.namespace)" }
+    package init(
+        namespace: String,
+        hostDevice: String,
+        address: String,
+        bridge: String,
+        gateway: String,
+        prefixLength: Int
+    ) {
+        self.namespace = namespace
+        self.hostDevice = hostDevice
+        self.address = address
+        self.bridge = bridge
+        self.gateway = gateway
+        self.prefixLength = prefixLength
+    }
+
+    package var namespaceFile: String { "/run/netns/\(self.namespace)" }
 
     /// The link of a pod. Its name is cut so that the whole stays a file name; the hash keeps it unique.
-    static func pod(uid: String, name: String, address: String) -> PodLink {
+    package static func pod(uid: String, name: String, address: String) -> PodLink {
         let hash = Self.hash(uid)
         return PodLink(
             namespace: "\(PlatformNetwork.namespacePrefix)\(hash)-\(name.prefix(180))",
@@ -29,7 +45,7 @@ struct PodLink: Sendable, Hashable {
     }
 
     /// The link of a host outside the mesh.
-    static func outside(name: String, address: String) -> PodLink {
+    package static func outside(name: String, address: String) -> PodLink {
         PodLink(
             namespace: "\(PlatformNetwork.namespacePrefix)outside-\(name.prefix(180))",
             hostDevice: "lto\(Self.hash(name))",
@@ -41,14 +57,14 @@ struct PodLink: Sendable, Hashable {
     }
 
     /// 32 bits of FNV-1a in hex: enough to tell the pods of one machine apart.
-    static func hash(_ text: String) -> String {
+    package static func hash(_ text: String) -> String {
         let value = text.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
         let hex = String(value, radix: 16)
         return String(repeating: "0", count: 8 - hex.count) + hex
     }
 
     /// What `ip -batch` does on the host to connect an existing namespace.
-    var hostCommands: [String] {
+    package var hostCommands: [String] {
         let inside = "ltp\(self.hostDevice.dropFirst(3))"
         return [
             "link add \(self.hostDevice) type veth peer name \(inside)",
@@ -58,7 +74,7 @@ struct PodLink: Sendable, Hashable {
     }
 
     /// What `ip -batch` does inside the namespace.
-    var insideCommands: [String] {
+    package var insideCommands: [String] {
         let inside = "ltp\(self.hostDevice.dropFirst(3))"
         return [
             "link set lo up",
@@ -71,7 +87,7 @@ struct PodLink: Sendable, Hashable {
     }
 
     /// Makes the namespace anew; what had its name before is removed first.
-    func create() async throws {
+    package func create() async throws {
         await self.remove()
         try await Tool.run(["ip", "netns", "add", self.namespace])
         try await Tool.run(["ip", "-batch", "-"], input: self.hostCommands.joined(separator: "\n") + "\n")
@@ -85,14 +101,14 @@ struct PodLink: Sendable, Hashable {
     }
 
     /// Removes the namespace and with it both ends of the link; nothing happens if there is none.
-    func remove() async {
+    package func remove() async {
         guard access(self.namespaceFile, F_OK) == 0 else { return }
         _ = try? await Tool.run(["ip", "link", "del", self.hostDevice])
         _ = try? await Tool.run(["ip", "netns", "del", self.namespace])
     }
 
     /// The namespace's descriptor, for those who start processes in it; the caller closes it.
-    func open() throws -> Int32 {
+    package func open() throws -> Int32 {
         let descriptor = Glibc.open(self.namespaceFile, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw SpawnError(program: self.namespace, step: "open the network namespace", errorNumber: errno)

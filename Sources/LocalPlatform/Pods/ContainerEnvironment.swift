@@ -1,20 +1,38 @@
 import Foundation
-import KubernetesAPI
+package import KubernetesAPI
 
 /// Why a container cannot be created yet; the reason is one of Kubernetes' own words.
-struct ContainerConfigError: Error, Hashable {
-    var reason = "CreateContainerConfigError"
-    var message: String
+package struct ContainerConfigError: Error, Hashable {
+    package var reason = "CreateContainerConfigError"
+    package var message: String
+
+    package init(
+        reason: String = "CreateContainerConfigError",
+        message: String
+    ) {
+        self.reason = reason
+        self.message = message
+    }
 }
 
 /// Puts together the environment of a container from its image, its spec and the objects that it refers to.
-struct ContainerEnvironment {
-    var downward: DownwardAPI
+package struct ContainerEnvironment {
+    package var downward: DownwardAPI
     /// ConfigMaps and Secrets of the pod's namespace by name.
-    var configMap: (String) -> KubernetesObject?
-    var secret: (String) -> KubernetesObject?
+    package var configMap: (String) -> KubernetesObject?
+    package var secret: (String) -> KubernetesObject?
 
-    func variables(
+    package init(
+        downward: DownwardAPI,
+        configMap: @escaping (String) -> KubernetesObject?,
+        secret: @escaping (String) -> KubernetesObject?
+    ) {
+        self.downward = downward
+        self.configMap = configMap
+        self.secret = secret
+    }
+
+    package func variables(
         of container: Container,
         image: CatalogueImage,
         standard: [String: String]

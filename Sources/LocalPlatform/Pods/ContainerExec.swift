@@ -120,7 +120,8 @@ final class ContainerExecSession: PodExecSession {
     static func terminal(_ request: SpawnRequest, eventLoops: any EventLoopGroup) async throws -> ContainerExecSession {
         var request = request
         var (primary, secondary): (Int32, Int32) = (-1, -1)
-        let failure = lateen_open_terminal(24, 80, &primary, &secondary)
+        let multiplexer = "/proc/\(request.enter)/root/dev/pts/ptmx"
+        let failure = lateen_open_terminal(multiplexer, 24, 80, Int64(request.user ?? 0), &primary, &secondary)
         guard failure == 0 else { throw SpawnError(program: "terminal", step: "open", errorNumber: failure) }
         request.input = secondary
         request.output = secondary
@@ -176,6 +177,8 @@ final class ContainerExecSession: PodExecSession {
     }
 
     func resize(columns: Int, rows: Int) async {
+        // A client without a window of its own says nought; programs would believe it.
+        guard columns > 0, rows > 0 else { return }
         self.terminal.withLock { descriptor in
             guard descriptor >= 0 else { return }
             _ = lateen_resize_terminal(descriptor, Int32(clamping: rows), Int32(clamping: columns))

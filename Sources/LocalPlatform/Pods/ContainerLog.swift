@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 import Glibc
 import Synchronization
 
@@ -7,28 +7,28 @@ import Synchronization
 /// Lines look as the container runtime interface writes them: `2018-07-01T10:00:00.000000000Z stdout F text`; `P` marks
 /// a piece of a line that is longer than `lineBytesMax`. A file that grows past `fileBytesMax` becomes `….1`, and the one
 /// that had this name before goes, so a container never keeps more than twice that.
-final class ContainerLog: Sendable {
-    enum Stream: String { case stdout, stderr }
+package final class ContainerLog: Sendable {
+    package enum Stream: String { case stdout, stderr }
 
-    static let lineBytesMax = 16 << 10
-    static let fileBytesMax = 8 << 20
+    package static let lineBytesMax = 16 << 10
+    package static let fileBytesMax = 8 << 20
 
-    let file: URL
+    package let file: URL
     private let state: Mutex<State>
 
     private struct State {
-        var descriptor: Int32
-        var size: Int
+        package var descriptor: Int32
+        package var size: Int
         /// Counts rotations.
-        var generation = 0
-        var isClosed = false
-        var partial: [String: [UInt8]] = [:]
-        var followers: [Int: AsyncStream<Void>.Continuation] = [:]
-        var nextFollower = 0
+        package var generation = 0
+        package var isClosed = false
+        package var partial: [String: [UInt8]] = [:]
+        package var followers: [Int: AsyncStream<Void>.Continuation] = [:]
+        package var nextFollower = 0
     }
 
     /// Opens the file for appending, and makes its folder.
-    init(file: URL) throws {
+    package init(file: URL) throws {
         self.file = file
         try FileManager.default.createDirectory(
             at: file.deletingLastPathComponent(),
@@ -43,10 +43,10 @@ final class ContainerLog: Sendable {
         self.state.withLock { if $0.descriptor >= 0 { close($0.descriptor) } }
     }
 
-    static func rotated(_ file: URL) -> URL { file.appendingPathExtension("1") }
+    package static func rotated(_ file: URL) -> URL { file.appendingPathExtension("1") }
 
     /// Adds what a container wrote.
-    func append(_ bytes: some Collection<UInt8>, stream: Stream) {
+    package func append(_ bytes: some Collection<UInt8>, stream: Stream) {
         let followers = self.state.withLock { state in
             var line = state.partial.removeValue(forKey: stream.rawValue) ?? []
             let time = Self.now()
@@ -71,7 +71,7 @@ final class ContainerLog: Sendable {
     }
 
     /// The container has ended: what is left of its last lines is written, and followers end.
-    func finish() {
+    package func finish() {
         let followers = self.state.withLock { state in
             for (name, line) in state.partial.sorted(by: { $0.key < $1.key }) {
                 guard let stream = Stream(rawValue: name) else { continue }
@@ -86,7 +86,7 @@ final class ContainerLog: Sendable {
     }
 
     /// Wakes after each piece that was added; ends when the container does.
-    func changes() -> AsyncStream<Void> {
+    package func changes() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let id: Int? = self.state.withLock { state in
             if state.isClosed { return nil }
@@ -102,8 +102,8 @@ final class ContainerLog: Sendable {
         return stream
     }
 
-    var generation: Int { self.state.withLock { $0.generation } }
-    var isClosed: Bool { self.state.withLock { $0.isClosed } }
+    package var generation: Int { self.state.withLock { $0.generation } }
+    package var isClosed: Bool { self.state.withLock { $0.isClosed } }
 
     private func write(_ bytes: [UInt8], _ state: inout State) {
         guard !bytes.isEmpty, state.descriptor >= 0 else { return }
@@ -124,7 +124,7 @@ final class ContainerLog: Sendable {
     }
 
     /// The present moment with nanoseconds, RFC 3339 in UTC.
-    static func now() -> String {
+    package static func now() -> String {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return ClockText.text(seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))

@@ -1,51 +1,65 @@
-import KubernetesAPI
+package import KubernetesAPI
 
 /// What is known of one container of a pod: the part of it that becomes status.
-struct ContainerRecord: Hashable {
-    enum State: Hashable {
+package struct ContainerRecord: Hashable {
+    package enum State: Hashable {
         case waiting(reason: String, message: String?)
         case running(since: Int64)
         case terminated(Termination)
     }
 
-    struct Termination: Hashable {
-        var code: Int32
-        var reason: String
-        var message: String?
-        var started: Int64?
-        var finished: Int64
+    package struct Termination: Hashable {
+        package var code: Int32
+        package var reason: String
+        package var message: String?
+        package var started: Int64?
+        package var finished: Int64
+
+        package init(
+            code: Int32,
+            reason: String,
+            message: String? = nil,
+            started: Int64? = nil,
+            finished: Int64
+        ) {
+            self.code = code
+            self.reason = reason
+            self.message = message
+            self.started = started
+            self.finished = finished
+        }
     }
 
-    enum Role: Hashable {
+    package enum Role: Hashable {
         case initializer
         /// An init container with `restartPolicy: Always`.
         case sidecar
         case main
     }
 
-    var name: String
-    var image: String
-    var role: Role
-    var state = State.waiting(reason: "ContainerCreating", message: nil)
-    var last: Termination?
-    var restarts = 0
+    package var name: String
+    package var image: String
+    package var role: Role
+    package var state = State.waiting(reason: "ContainerCreating", message: nil)
+    package var last: Termination?
+    package var restarts = 0
     /// The startup probe, if there is one, has succeeded.
-    var hasStarted = false
-    var isReady = false
-    var containerID: String?
+    package var hasStarted = false
+    package var isReady = false
+    package var containerID: String?
 
-    init(_ container: Container, role: Role) {
+    package init(_ container: Container, role: Role) {
         self.name = container.name
         self.image = container.image
         self.role = role
     }
 
-    var isRunning: Bool { if case .running = self.state { true } else { false } }
+    package var isRunning: Bool { if case .running = self.state { true } else { false } }
 
-    var termination: Termination? { if case .terminated(let end) = self.state { end } else { nil } }
+    package var termination: Termination? { if case .terminated(let end) = self.state { end } else { nil } }
 
     /// Whether an init container needs no further attention before the next may start.
-    var isDoneInitializing: Bool {
+    package var isDoneInitializing: Bool {
         switch self.role {
         case .initializer: self.termination?.code == 0
         case .sidecar: self.isRunning && self.hasStarted
@@ -54,7 +68,7 @@ struct ContainerRecord: Hashable {
     }
 
     /// Takes over what an earlier daemon wrote, whose containers are gone: what ran then counts as ended.
-    mutating func restore(_ status: ContainerStatus, now: Int64) {
+    package mutating func restore(_ status: ContainerStatus, now: Int64) {
         self.restarts = status.restartCount
         if let end = status.lastState?.terminated { self.last = Self.termination(end, now: now) }
         if let end = status.state?.terminated {
@@ -83,7 +97,7 @@ struct ContainerRecord: Hashable {
     }
 
     /// The entry of `containerStatuses`.
-    var json: JSONValue {
+    package var json: JSONValue {
         var json: JSONValue = [
             "name": .string(self.name), "image": .string(self.image), "imageID": .string("lateen://\(self.image)"),
             "ready": .bool(self.isReadyInStatus), "started": .bool(self.isRunning && self.hasStarted),
@@ -111,7 +125,7 @@ struct ContainerRecord: Hashable {
 }
 
 extension ContainerRecord.Termination {
-    init(_ status: ExitStatus, started: Int64?, finished: Int64) {
+    package init(_ status: ExitStatus, started: Int64?, finished: Int64) {
         self.init(
             code: status.code,
             reason: status.code == 0 ? "Completed" : "Error",

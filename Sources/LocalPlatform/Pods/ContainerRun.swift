@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 
 /// One run of a container: its processes, its log, and what `exec` needs to join it.
-final class ContainerRun: Sendable {
+package final class ContainerRun: Sendable {
     let process: ChildProcess
     let log: ContainerLog
     /// The first process of the sandbox, as seen from the host; its namespaces are the container's.
@@ -85,7 +85,7 @@ final class ContainerRun: Sendable {
         self.process.signal(SIGKILL)
     }
 
-    static func firstProcess(inInfo text: String) -> Int32? {
+    package static func firstProcess(inInfo text: String) -> Int32? {
         guard let start = text.range(of: "\"child-pid\":") else { return nil }
         return Int32(text[start.upperBound...].drop { $0 == " " }.prefix { $0.isNumber })
     }

@@ -1,14 +1,26 @@
-import KubernetesAPI
+package import KubernetesAPI
 
 /// The fields of a pod that its containers may see, as environment variables or files.
-struct DownwardAPI {
-    var pod: KubernetesObject
-    var podAddress: String
-    var hostAddress: String
-    var nodeName: String
+package struct DownwardAPI {
+    package var pod: KubernetesObject
+    package var podAddress: String
+    package var hostAddress: String
+    package var nodeName: String
+
+    package init(
+        pod: KubernetesObject,
+        podAddress: String,
+        hostAddress: String,
+        nodeName: String
+    ) {
+        self.pod = pod
+        self.podAddress = podAddress
+        self.hostAddress = hostAddress
+        self.nodeName = nodeName
+    }
 
     /// The value of a `fieldRef`; `nil` if the path is not one of the API's.
-    func value(_ path: String) -> String? {
+    package func value(_ path: String) -> String? {
         switch path {
         case "metadata.name": return self.pod.name
         case "metadata.namespace": return self.pod.namespace ?? "default"

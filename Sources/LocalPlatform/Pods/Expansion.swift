@@ -1,8 +1,8 @@
 /// `$(NAME)` references in commands, arguments and values of a container's environment.
-enum Expansion {
+package enum Expansion {
     /// Replaces each `$(NAME)` that is known. `$$` stands for one dollar, so `$$(NAME)` stays `$(NAME)`; a reference
     /// to an unknown name stays as it is.
-    static func expand(_ text: String, _ variables: [String: String]) -> String {
+    package static func expand(_ text: String, _ variables: [String: String]) -> String {
         guard text.utf8.contains(UInt8(ascii: "$")) else { return text }
         var result = ""
         var rest = text[...]

@@ -1,17 +1,25 @@
-import Foundation
+package import Foundation
 import Glibc
 import KubernetesAPI
-import LocalAPIServer
-import NIOCore
+package import LocalAPIServer
+package import NIOCore
 
 /// Reads the lines of a container's log as `kubectl logs` wants them.
-struct LogReader {
-    var timestamps: Bool
+package struct LogReader {
+    package var timestamps: Bool
     /// Lines older than this many seconds since 1970 are left out.
-    var since: Int64?
+    package var since: Int64?
+
+    package init(
+        timestamps: Bool,
+        since: Int64?
+    ) {
+        self.timestamps = timestamps
+        self.since = since
+    }
 
     /// One line of a log file as text for the client; `nil` if it is left out.
-    func line(_ record: Substring) -> String? {
+    package func line(_ record: Substring) -> String? {
         let parts = record.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
         guard parts.count == 4 else { return nil }
         if let since, let time = KubernetesTime.seconds(String(parts[0])), time < since { return nil }
@@ -20,7 +28,7 @@ struct LogReader {
     }
 
     /// The last `tail` lines (all if `nil`) of a log on disk, the rotated part first.
-    func tail(_ file: URL, lines tail: Int?) -> String {
+    package func tail(_ file: URL, lines tail: Int?) -> String {
         var all: [String] = []
         for part in [ContainerLog.rotated(file), file] {
             guard let data = try? Data(contentsOf: part) else { continue }
@@ -31,7 +39,7 @@ struct LogReader {
     }
 
     /// The log of a run, and with `follow` what is added to it until the container ends.
-    func stream(_ log: ContainerLog, request: PodLogRequest) -> AsyncThrowingStream<ByteBuffer, any Error> {
+    package func stream(_ log: ContainerLog, request: PodLogRequest) -> AsyncThrowingStream<ByteBuffer, any Error> {
         let (stream, continuation) = AsyncThrowingStream.makeStream(of: ByteBuffer.self)
         let changes = log.changes()
         var cursor = Cursor(file: log.file, generation: log.generation)
@@ -56,16 +64,16 @@ struct LogReader {
 
     /// A place in a log that is being written and may be rotated meanwhile.
     private struct Cursor: Sendable {
-        let file: URL
-        var generation: Int
-        var offset: UInt64 = 0
+        package let file: URL
+        package var generation: Int
+        package var offset: UInt64 = 0
 
-        mutating func skipToEnd() {
+        package mutating func skipToEnd() {
             let size = try? FileManager.default.attributesOfItem(atPath: self.file.path)[.size] as? UInt64
             self.offset = size ?? 0
         }
 
-        mutating func rest(generation: Int) -> String {
+        package mutating func rest(generation: Int) -> String {
             var text = ""
             if generation != self.generation {
                 text = Self.read(ContainerLog.rotated(self.file), from: &self.offset)

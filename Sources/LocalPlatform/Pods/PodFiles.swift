@@ -1,18 +1,36 @@
-import Foundation
-import KubernetesAPI
+package import Foundation
+package import KubernetesAPI
 
 /// The files of `/etc` that are made for each pod.
-struct PodFiles {
-    var podName: String
-    var namespace: String
-    var address: String
-    var hostName: String
-    var subdomain: String?
-    var hostAliases: [HostAlias]
-    var users: [Int]
+package struct PodFiles {
+    package var podName: String
+    package var namespace: String
+    package var address: String
+    package var hostName: String
+    package var subdomain: String?
+    package var hostAliases: [HostAlias]
+    package var users: [Int]
+
+    package init(
+        podName: String,
+        namespace: String,
+        address: String,
+        hostName: String,
+        subdomain: String?,
+        hostAliases: [HostAlias],
+        users: [Int]
+    ) {
+        self.podName = podName
+        self.namespace = namespace
+        self.address = address
+        self.hostName = hostName
+        self.subdomain = subdomain
+        self.hostAliases = hostAliases
+        self.users = users
+    }
 
     /// Contents by file name.
-    var contents: [String: String] {
+    package var contents: [String: String] {
         [
             "hosts": self.hosts, "resolv.conf": self.resolver, "hostname": self.hostName + "\n",
             "passwd": self.passwd, "group": self.group,
@@ -21,7 +39,7 @@ struct PodFiles {
         ]
     }
 
-    var hosts: String {
+    package var hosts: String {
         var lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
         let full = self.subdomain.map {
             "\(self.hostName).\($0).\(self.namespace).svc.\(PlatformNetwork.clusterDomain)\t"
@@ -31,7 +49,7 @@ struct PodFiles {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    var resolver: String {
+    package var resolver: String {
         let domain = PlatformNetwork.clusterDomain
         return """
             search \(self.namespace).svc.\(domain) svc.\(domain) \(domain)
@@ -43,19 +61,19 @@ struct PodFiles {
 
     private var extraUsers: [Int] { Set(self.users).subtracting([0, 65534, 1337]).sorted() }
 
-    var passwd: String {
+    package var passwd: String {
         let own = self.extraUsers.map { "user\($0):x:\($0):\($0)::/home:/bin/sh\n" }.joined()
         return "root:x:0:0:root:/root:/bin/sh\nistio-proxy:x:1337:1337::/home:/bin/sh\n\(own)"
             + "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
     }
 
-    var group: String {
+    package var group: String {
         let own = self.extraUsers.map { "user\($0):x:\($0):\n" }.joined()
         return "root:x:0:\nistio-proxy:x:1337:\n\(own)nogroup:x:65534:\n"
     }
 
     /// Writes all files into a folder; returns where each is.
-    func write(to folder: URL) throws -> [String: String] {
+    package func write(to folder: URL) throws -> [String: String] {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         var places: [String: String] = [:]
         for (name, text) in self.contents {

@@ -1,27 +1,43 @@
-import KubernetesAPI
+package import KubernetesAPI
 
 /// Puts a pod's `status` together from what is known of its containers.
-struct PodStatusBuilder {
-    var restartPolicy: String
-    var startTime: Int64
-    var address: String?
-    var initializers: [ContainerRecord]
-    var containers: [ContainerRecord]
-    var isBeingDeleted: Bool
+package struct PodStatusBuilder {
+    package var restartPolicy: String
+    package var startTime: Int64
+    package var address: String?
+    package var initializers: [ContainerRecord]
+    package var containers: [ContainerRecord]
+    package var isBeingDeleted: Bool
 
-    var isInitialized: Bool { self.initializers.allSatisfy(\.isDoneInitializing) }
+    package init(
+        restartPolicy: String,
+        startTime: Int64,
+        address: String?,
+        initializers: [ContainerRecord],
+        containers: [ContainerRecord],
+        isBeingDeleted: Bool
+    ) {
+        self.restartPolicy = restartPolicy
+        self.startTime = startTime
+        self.address = address
+        self.initializers = initializers
+        self.containers = containers
+        self.isBeingDeleted = isBeingDeleted
+    }
+
+    package var isInitialized: Bool { self.initializers.allSatisfy(\.isDoneInitializing) }
 
     private var sidecars: [ContainerRecord] { self.initializers.filter { $0.role == .sidecar } }
 
-    var isReady: Bool {
+    package var isReady: Bool {
         self.isInitialized && !self.containers.isEmpty
             && (self.containers + self.sidecars).allSatisfy { $0.isRunning && $0.isReady }
     }
 
     /// Whether the pod will never run anything again.
-    var isFinished: Bool { ["Succeeded", "Failed"].contains(self.phase) }
+    package var isFinished: Bool { ["Succeeded", "Failed"].contains(self.phase) }
 
-    var phase: String {
+    package var phase: String {
         if self.initializers.contains(where: self.hasFailedForGood) { return "Failed" }
         let ends = self.containers.compactMap(\.termination)
         if self.isInitialized || !ends.isEmpty, ends.count == self.containers.count, !self.containers.isEmpty {
@@ -42,7 +58,7 @@ struct PodStatusBuilder {
     }
 
     /// The whole status; condition times are taken over from `previous` where nothing changed.
-    func status(previous: JSONValue, now: Int64) -> JSONValue {
+    package func status(previous: JSONValue, now: Int64) -> JSONValue {
         let phase = self.phase
         var conditions: [JSONValue] = []
         func condition(_ type: String, _ holds: Bool, reason: String? = nil, message: String? = nil) {

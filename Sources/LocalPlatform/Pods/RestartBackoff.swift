@@ -1,22 +1,24 @@
 /// How long a container that keeps ending stays down: 10 s doubled up to 5 min, as the kubelet does; the first restart
 /// comes after a second. A run of ten minutes forgives all that was before.
-struct RestartBackoff: Hashable {
-    static let first: Duration = .seconds(1)
-    static let second: Duration = .seconds(10)
-    static let longest: Duration = .seconds(300)
-    static let forgivenAfter: Duration = .seconds(600)
+package struct RestartBackoff: Hashable {
+    package static let first: Duration = .seconds(1)
+    package static let second: Duration = .seconds(10)
+    package static let longest: Duration = .seconds(300)
+    package static let forgivenAfter: Duration = .seconds(600)
 
-    private(set) var failures = 0
+    package private(set) var failures = 0
+
+    package init() {}
 
     /// The container ended after having run for `uptime`; returns the wait before the next start.
-    mutating func ended(after uptime: Duration) -> Duration {
+    package mutating func ended(after uptime: Duration) -> Duration {
         if uptime >= Self.forgivenAfter { self.failures = 0 }
         self.failures += 1
         return self.delay
     }
 
     /// The wait that belongs to the present number of failures.
-    var delay: Duration {
+    package var delay: Duration {
         switch self.failures {
         case 0: return .zero
         case 1: return Self.first
@@ -27,7 +29,7 @@ struct RestartBackoff: Hashable {
     }
 
     /// Kubernetes' sentence for a container that waits.
-    static func message(delay: Duration, container: String, pod: String) -> String {
+    package static func message(delay: Duration, container: String, pod: String) -> String {
         let seconds = delay.components.seconds
         let text = seconds >= 60 ? "\(seconds / 60)m\(seconds % 60)s" : "\(seconds)s"
         return "back-off \(text) restarting failed container=\(container) pod=\(pod)"

@@ -1,25 +1,55 @@
 import Foundation
 
 /// What a container's processes see and may do, as the arguments of bubblewrap.
-struct Sandbox: Sendable, Hashable {
-    struct Mount: Sendable, Hashable {
-        var source: String
-        var target: String
-        var isReadOnly: Bool
+package struct Sandbox: Sendable, Hashable {
+    package struct Mount: Sendable, Hashable {
+        package var source: String
+        package var target: String
+        package var isReadOnly: Bool
+
+        package init(
+            source: String,
+            target: String,
+            isReadOnly: Bool
+        ) {
+            self.source = source
+            self.target = target
+            self.isReadOnly = isReadOnly
+        }
     }
 
-    var hostName: String
+    package var hostName: String
     /// Files of `/etc` made for this pod: name and place on the host.
-    var generatedFiles: [String: String]
-    var mounts: [Mount]
-    var user: Int
-    var group: Int
-    var capabilities: Set<Capability>
-    var folder: String
-    var command: [String]
+    package var generatedFiles: [String: String]
+    package var mounts: [Mount]
+    package var user: Int
+    package var group: Int
+    package var capabilities: Set<Capability>
+    package var folder: String
+    package var command: [String]
+
+    package init(
+        hostName: String,
+        generatedFiles: [String: String],
+        mounts: [Mount],
+        user: Int,
+        group: Int,
+        capabilities: Set<Capability>,
+        folder: String,
+        command: [String]
+    ) {
+        self.hostName = hostName
+        self.generatedFiles = generatedFiles
+        self.mounts = mounts
+        self.user = user
+        self.group = group
+        self.capabilities = capabilities
+        self.folder = folder
+        self.command = command
+    }
 
     /// Bubblewrap writes the pid of the sandbox's first process here.
-    static let infoDescriptor = 3
+    package static let infoDescriptor = 3
 
     /// Parts of the machine's `/etc` that programs need to run at all; what is absent is left out.
     private static let sharedSettings = [
@@ -28,7 +58,7 @@ struct Sandbox: Sendable, Hashable {
     ]
 
     /// The whole command line.
-    func arguments(runtimeFolders: [String], rootLinks: [String: String?]) -> [String] {
+    package func arguments(runtimeFolders: [String], rootLinks: [String: String?]) -> [String] {
         var words = [
             "bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", self.hostName,
             "--die-with-parent", "--info-fd", String(Self.infoDescriptor), "--ro-bind", "/usr", "/usr",
@@ -49,6 +79,7 @@ struct Sandbox: Sendable, Hashable {
             words += ["--perms", folder.hasSuffix("tmp") ? "1777" : "0755", "--tmpfs", folder]
         }
         words += ["--dev", "/dev", "--proc", "/proc"]
+        for folder in self.mountParents { words += ["--perms", "0755", "--dir", folder] }
         for mount in self.mounts { words += [mount.isReadOnly ? "--ro-bind" : "--bind", mount.source, mount.target] }
         words += ["--chdir", self.folder, "--cap-drop", "ALL"]
         for capability in self.capabilitiesOfStart.sorted(by: { $0.rawValue < $1.rawValue }) {
@@ -61,6 +92,19 @@ struct Sandbox: Sendable, Hashable {
         return words + self.command
     }
 
+    /// The folders above mounts; bubblewrap would make them for root only.
+    private var mountParents: [String] {
+        var folders = Set<String>()
+        for mount in self.mounts {
+            var folder = (mount.target as NSString).deletingLastPathComponent
+            while folder.count > 1, !folder.hasPrefix("/usr") {
+                folders.insert(folder)
+                folder = (folder as NSString).deletingLastPathComponent
+            }
+        }
+        return folders.sorted()
+    }
+
     private var changesUser: Bool { self.user != 0 || self.group != 0 }
 
     /// A change of user needs two capabilities, and takes all of them away when it has happened.
@@ -69,7 +113,7 @@ struct Sandbox: Sendable, Hashable {
     }
 
     /// `/bin` and its like: a link on machines with a merged `/usr`, else a folder (`nil`); absent ones are left out.
-    static func machineRootLinks() -> [String: String?] {
+    package static func machineRootLinks() -> [String: String?] {
         var links: [String: String?] = [:]
         for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
             if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/\(name)") {
@@ -83,7 +127,7 @@ struct Sandbox: Sendable, Hashable {
 
     /// Folders outside `/usr` that this process has loaded libraries from: the Swift runtime's, which the platform's
     /// own programs need too.
-    static func runtimeFolders() -> [String] {
+    package static func runtimeFolders() -> [String] {
         let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
         var folders = Set<String>()
         for line in maps.split(separator: "\n") {

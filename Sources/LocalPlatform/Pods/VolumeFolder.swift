@@ -1,20 +1,34 @@
-import Foundation
+package import Foundation
 import Glibc
 
 /// A folder of files that is replaced as a whole, the way Kubernetes does it: the names are links into `..data`, which
 /// is a link to the present version, so that readers see either all old files or all new ones.
-struct VolumeFolder {
-    let url: URL
+package struct VolumeFolder {
+    package let url: URL
 
-    struct File: Hashable {
-        var bytes: Data
-        var mode: Int
+    package init(
+        url: URL
+    ) {
+        self.url = url
+    }
+
+    package struct File: Hashable {
+        package var bytes: Data
+        package var mode: Int
+
+        package init(
+            bytes: Data,
+            mode: Int
+        ) {
+            self.bytes = bytes
+            self.mode = mode
+        }
     }
 
     private var data: URL { self.url.appendingPathComponent("..data") }
 
     /// Makes the folder hold exactly these files; paths may have folders in them. Nothing happens if it does already.
-    func write(_ files: [String: File]) throws {
+    package func write(_ files: [String: File]) throws {
         let manager = FileManager.default
         try manager.createDirectory(at: self.url, withIntermediateDirectories: true)
         if self.isCurrent(files) { return }

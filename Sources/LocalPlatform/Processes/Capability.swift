@@ -49,5 +49,5 @@ package enum Capability: Int, Sendable, Hashable, CaseIterable {
         }
     }
 
-    static func mask(_ set: Set<Capability>) -> UInt64 { set.reduce(0) { $0 | 1 << UInt64($1.rawValue) } }
+    package static func mask(_ set: Set<Capability>) -> UInt64 { set.reduce(0) { $0 | 1 << UInt64($1.rawValue) } }
 }

@@ -49,7 +49,7 @@ package struct ProcessIdentity: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The command's name is in parentheses and may hold anything, so fields are counted from the last one.
-    static func startTicks(inStat stat: String) -> UInt64? {
+    package static func startTicks(inStat stat: String) -> UInt64? {
         let fields = Self.fieldsAfterName(stat)
         return fields.count > 19 ? UInt64(fields[19]) : nil
     }
