@@ -176,7 +176,12 @@ final class Worker {
     // MARK: The end
 
     /// Answers end their connections from now on.
-    func startDraining() { self.isDraining = true }
+    func startDraining() {
+        self.isDraining = true
+        for channel in self.connections.values {
+            channel.pipeline.fireUserInboundEventTriggered(DrainStarted())
+        }
+    }
 
     func stop() {
         self.isDraining = true

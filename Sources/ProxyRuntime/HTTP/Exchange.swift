@@ -30,6 +30,8 @@ struct Exchange {
     var pool: EndpointPool?
     /// The balancer and the counters know of an attempt.
     var attemptIsCounted = false
+    /// It counts against the cluster's limit of retries under way.
+    var isRetrying = false
     var upstreamLocal: NetworkAddress?
     /// The request as it is sent on, with the part of its body that came in the same read.
     var head = ByteBuffer()

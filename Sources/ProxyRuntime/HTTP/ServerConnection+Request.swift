@@ -276,6 +276,7 @@ extension ServerConnection {
         self.detach()
         self.deadlines.attempt = Tick.never
         pool?.counts.requestsFailed += 1
+        if let cluster = self.exchange.cluster, !cluster.mayRetry { self.machine.bodyForgotten() }
         switch self.machine.attemptFailed(failure) {
         case .retryFresh: self.startAttempt(freshOnly: true, avoiding: nil)
         case .retry(let delay): self.retry(after: delay)
@@ -289,6 +290,10 @@ extension ServerConnection {
 
     func retry(after delay: Duration) {
         self.exchange.cluster?.counts.retries += 1
+        if !self.exchange.isRetrying {
+            self.exchange.isRetrying = true
+            self.exchange.cluster?.retriesActive += 1
+        }
         let pool = self.exchange.pool
         self.exchange.retryTask = self.worker.loop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) {
             guard self.exchange.isActive else { return }

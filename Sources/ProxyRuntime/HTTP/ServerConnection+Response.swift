@@ -18,6 +18,7 @@ extension ServerConnection {
         self.deadlines.attempt = Tick.never
         let grpcStatus = bytes.withUnsafeReadableBytes { Self.grpcStatus(response, $0) }
         self.exchange.cluster?.counts.responses.count(status)
+        if let cluster = self.exchange.cluster, !cluster.mayRetry { self.machine.bodyForgotten() }
         switch self.machine.responseHeadReceived(status: status, grpcStatus: grpcStatus) {
         case .retry(let delay):
             self.upstream = nil
@@ -190,6 +191,7 @@ extension ServerConnection {
         self.counters.counts.requestsActive -= 1
         if self.exchange.status > 0 { self.counters.counts.responses.count(self.exchange.status) }
         if self.machine.retriesExhausted { self.exchange.cluster?.counts.retriesExhausted += 1 }
+        if self.exchange.isRetrying { self.exchange.cluster?.retriesActive -= 1 }
         if !self.logs.isEmpty { self.log() }
         // Let go of what belongs to configuration that may have gone; the buffers stay.
         self.exchange.route = nil

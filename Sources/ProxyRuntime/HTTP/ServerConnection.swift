@@ -107,7 +107,11 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
         self.becomeIdle()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        // A channel that never came to life tells nothing else.
+        self.ended()
+        self.context = nil
+    }
 
     func read(context: ChannelHandlerContext) {
         if self.mayRead { context.read() } else { self.wantsRead = true }
@@ -138,6 +142,7 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is DrainStarted, self.phase == .head, self.input.readableBytes == 0 { self.close() }
         guard case ChannelEvent.inputClosed = event else { return }
         self.inputHasEnded = true
         switch self.phase {
@@ -152,7 +157,11 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
         context.close(promise: nil)
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    func channelInactive(context: ChannelHandlerContext) { self.ended() }
+
+    /// The channel is gone.
+    private func ended() {
+        guard self.phase != .closed else { return }
         let wasTunnel = self.phase == .tunnel
         self.phase = .closed
         self.counters.counts.connectionsActive -= 1
@@ -171,7 +180,7 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
     /// Reads stop when what is read could not go anywhere.
     private var mayRead: Bool {
         switch self.phase {
-        case .head, .waiting: self.input.readableBytes < Self.bodyBytesMax
+        case .head, .waiting: self.input.readableBytes < max(Self.bodyBytesMax, self.manager.headBytesMax)
         case .body:
             if let upstream = self.upstream {
                 upstream.isWritable
@@ -334,10 +343,16 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
             context.channel.closeAfterFlush(mode: .all)
             return
         }
+        // A slow client may take its time for the rest of the answer, but not for ever.
         self.deadlines = Deadlines()
-        self.deadlines.close = Tick.after(.seconds(1), now: self.worker.wheel.now)
+        self.deadlines.close = Tick.after(self.manager.streamIdleTimeout ?? .seconds(300), now: self.worker.wheel.now)
         self.armTimer()
-        context.channel.closeAfterFlush(mode: .output)
+        context.channel.whenFlushed {
+            guard self.phase == .closing, let context = self.context else { return }
+            self.deadlines.close = Tick.after(.seconds(1), now: self.worker.wheel.now)
+            self.armTimer()
+            context.close(mode: .output, promise: nil)
+        }
         self.resumeReading()
     }
 

@@ -103,6 +103,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
             case .failure(let reason):
                 self.server = nil
                 self.end(reason)
+                self.releaseTimer()
             case .success:
                 self.serverIsOpen = true
                 self.connected(side)
@@ -185,10 +186,14 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         case .ignore: ()
         }
         if isClient { self.client = nil } else { self.server = nil }
+        self.releaseTimer()
     }
 
     /// The client's channel is gone, or never came to life.
-    func clientRemoved() { self.client = nil }
+    func clientRemoved() {
+        self.client = nil
+        self.releaseTimer()
+    }
 
     // MARK: The end
 
@@ -208,7 +213,12 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         self.isOver = true
         self.held = ByteBuffer()
         self.counters.counts.connectionsActive -= 1
-        if self.timer >= 0 { self.worker.wheel.remove(self.timer) }
+        // What is on its way may take its time, but not for ever.
+        let limit = self.proxy.idleTimeout ?? .seconds(300)
+        self.idleDeadline = Tick.after(min(limit, .seconds(300)), now: self.worker.wheel.now)
+        self.resolveDeadline = Tick.never
+        self.armTimer()
+        self.releaseTimer()
         if let cluster = self.cluster {
             cluster.stopWaiting(self)
             if let pool = self.pool {
@@ -225,6 +235,13 @@ final class Tunnel: TimerTarget, ClusterWaiter {
             )
         }
         if !self.logs.isEmpty { self.log(reason) }
+    }
+
+    /// Both channels are gone.
+    private func releaseTimer() {
+        guard self.isOver, self.timer >= 0, self.client == nil, self.server == nil else { return }
+        self.worker.wheel.remove(self.timer)
+        self.timer = -1
     }
 
     private func log(_ reason: EndReason) {
@@ -256,19 +273,25 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     }
 
     private func armTimer() {
-        if self.idleDeadline != Tick.never { self.worker.wheel.arm(self.timer, by: self.idleDeadline) }
+        if self.idleDeadline != Tick.never, self.timer >= 0 { self.worker.wheel.arm(self.timer, by: self.idleDeadline) }
     }
 
     func timerFired(tick: Int) -> Int? {
         if tick >= self.resolveDeadline {
             self.resolveDeadline = Tick.never
             self.end(.upstreamNameUnresolved)
+            return self.timer >= 0 ? self.idleDeadline : nil
+        }
+        if tick >= self.idleDeadline, self.isOver {
+            self.idleDeadline = Tick.never
+            self.client?.close()
+            self.server?.close()
             return nil
         }
         if tick >= self.idleDeadline {
             self.counters.counts.idleTimeouts += 1
             self.end(.idleTimedOut)
-            return nil
+            return self.timer >= 0 ? self.idleDeadline : nil
         }
         let next = min(self.idleDeadline, self.resolveDeadline)
         return next == Tick.never ? nil : next

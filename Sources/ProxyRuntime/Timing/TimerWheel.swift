@@ -56,6 +56,8 @@ package struct TimerWheel {
     }
 
     private mutating func refile(_ id: ID, _ tick: Int) {
+        // A target that was removed while it fired has no deadline any more.
+        guard self.entries[Int(id)].target != nil else { return }
         self.unlink(id)
         // A far deadline is filed as far ahead as the ring reaches, and then filed anew.
         let filed = min(max(tick, self.now + 1), self.now + Self.slotCount - 1)
@@ -87,11 +89,12 @@ package struct TimerWheel {
 
     /// The next target whose tick is now.
     package mutating func popDue() -> (ID, any TimerTarget)? {
-        let id = self.heads[self.now % Self.slotCount]
-        guard id >= 0 else { return nil }
-        self.unlink(id)
-        guard let target = self.entries[Int(id)].target else { return nil }
-        return (id, target)
+        while true {
+            let id = self.heads[self.now % Self.slotCount]
+            guard id >= 0 else { return nil }
+            self.unlink(id)
+            if let target = self.entries[Int(id)].target { return (id, target) }
+        }
     }
 }
 

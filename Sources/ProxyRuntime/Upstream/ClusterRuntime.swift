@@ -10,6 +10,8 @@ final class ClusterRuntime {
     var durations = DurationHistogram()
     /// Connections that are being made; with the active ones they count against the limit.
     var connecting = 0
+    /// Exchanges that are in a second or later attempt.
+    var retriesActive = 0
     private var balancer: LoadBalancer
     /// In the order of the balancer's endpoints.
     private var pools: [EndpointPool] = []
@@ -131,6 +133,9 @@ final class ClusterRuntime {
     func began(_ pool: EndpointPool) { if pool.index >= 0 { self.balancer.began(pool.index) } }
 
     func ended(_ pool: EndpointPool) { if pool.index >= 0 { self.balancer.ended(pool.index) } }
+
+    /// Whether one more exchange may be tried again.
+    var mayRetry: Bool { self.limits.retriesMax == .max || self.retriesActive < Int(self.limits.retriesMax) }
 
     /// Whether one more connection may be opened; `isFirst`: the endpoint has none yet, and one is always allowed.
     func mayConnect(isFirst: Bool) -> Bool {

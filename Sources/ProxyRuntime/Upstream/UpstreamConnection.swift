@@ -365,12 +365,3 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
         )
     }
 }
-
-extension Channel {
-    /// Closes one or both directions once all that was written is sent; the plain `close` drops what is waiting.
-    func closeAfterFlush(mode: CloseMode) {
-        let promise = self.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenComplete { _ in self.close(mode: mode, promise: nil) }
-        self.writeAndFlush(ByteBuffer(), promise: promise)
-    }
-}
