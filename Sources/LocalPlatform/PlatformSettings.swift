@@ -31,10 +31,20 @@ package struct PlatformSettings: Codable, Sendable, Hashable {
     /// Reads all catalogue files.
     package func catalogue() throws -> ImageCatalogue {
         var catalogue = ImageCatalogue()
+        let variables = ["BIN": self.programFolder, "SWIFT_RUNTIME": Self.runtimeFolder() ?? self.programFolder]
         for file in ["\(self.deployFolder)/one-machine/images.yaml"] + self.images {
-            try catalogue.add(file: URL(fileURLWithPath: file), variables: ["BIN": self.programFolder])
+            try catalogue.add(file: URL(fileURLWithPath: file), variables: variables)
         }
         return catalogue
+    }
+
+    /// The folder from which this process has its Swift libraries, which Lateen's programs in pods need as well;
+    /// `nil` if they are linked in.
+    private static func runtimeFolder() -> String? {
+        guard let maps = ProcFile.read("/proc/self/maps") else { return nil }
+        let library = maps.split(separator: "\n").first { $0.hasSuffix("/libswiftCore.so") }
+        guard let path = library?.split(separator: " ").last else { return nil }
+        return URL(fileURLWithPath: String(path)).deletingLastPathComponent().path
     }
 
     package func outsideHosts() throws -> OutsideHosts {

@@ -45,7 +45,7 @@ package struct ImageCatalogue: Sendable {
 
     /// Adds the images of a file; a later file wins over an earlier one.
     ///
-    /// - Parameter variables: what `${NAME}` in a mount's source stands for.
+    /// - Parameter variables: what `${NAME}` in a mount stands for.
     /// - Throws: `PlatformError` that names the file, the image and the field.
     package mutating func add(file: URL, variables: [String: String] = [:]) throws {
         let text: String
@@ -133,12 +133,13 @@ package struct ImageCatalogue: Sendable {
             }
         }
         let mounts = try (entry["mounts"]?.array ?? []).map { mount in
-            guard let from = mount["from"]?.string, let to = mount["to"]?.string, to.hasPrefix("/") else {
-                throw fail("each of `mounts` needs `from` and an absolute `to`")
+            func filled(_ text: String?) -> String? {
+                text.map { variables.reduce($0) { $0.replacingOccurrences(of: "${\($1.key)}", with: $1.value) } }
             }
-            let source = variables.reduce(from) { $0.replacingOccurrences(of: "${\($1.key)}", with: $1.value) }
+            guard let from = filled(mount["from"]?.string), let to = filled(mount["to"]?.string), to.hasPrefix("/")
+            else { throw fail("each of `mounts` needs `from` and an absolute `to`") }
             return CatalogueImage.Mount(
-                source: URL(fileURLWithPath: source, relativeTo: base).standardizedFileURL.path,
+                source: URL(fileURLWithPath: from, relativeTo: base).standardizedFileURL.path,
                 target: to
             )
         }

@@ -21,7 +21,7 @@ package struct Preflight: Sendable {
                 "lateen up must run as root: it makes network namespaces and firewall rules; try `sudo lateen up`"
             )
         }
-        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        let status = ProcFile.read("/proc/self/status") ?? ""
         let effective = Self.effective(inStatus: status)
         for (number, name) in Self.capabilities where effective & (1 << UInt64(number)) == 0 {
             throw PlatformError(

@@ -92,7 +92,7 @@ package final class ContainerRun: Sendable {
 
     static func children(of pid: Int32) -> [Int32] {
         guard pid > 1,
-            let text = try? String(contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8)
+            let text = ProcFile.read("/proc/\(pid)/task/\(pid)/children")
         else { return [] }
         return text.split(separator: " ").compactMap { Int32($0) }
     }

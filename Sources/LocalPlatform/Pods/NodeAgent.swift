@@ -118,7 +118,7 @@ package final class NodeAgent: Sendable {
             "cpu": .string(String(ProcessInfo.processInfo.activeProcessorCount)),
             "memory": .string("\(ProcessInfo.processInfo.physicalMemory / 1024)Ki"), "pods": "250",
         ]
-        let kernel = (try? String(contentsOfFile: "/proc/sys/kernel/osrelease", encoding: .utf8)) ?? ""
+        let kernel = ProcFile.read("/proc/sys/kernel/osrelease") ?? ""
         let status: JSONValue = [
             "addresses": [
                 ["type": "InternalIP", "address": .string(PlatformNetwork.gateway)],

@@ -128,7 +128,7 @@ package struct Sandbox: Sendable, Hashable {
     /// Folders outside `/usr` that this process has loaded libraries from: the Swift runtime's, which the platform's
     /// own programs need too.
     package static func runtimeFolders() -> [String] {
-        let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+        let maps = ProcFile.read("/proc/self/maps") ?? ""
         var folders = Set<String>()
         for line in maps.split(separator: "\n") {
             guard let slash = line.firstIndex(of: "/"), line[slash...].contains(".so") else { continue }

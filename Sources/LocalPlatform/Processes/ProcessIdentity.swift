@@ -11,7 +11,7 @@ package struct ProcessIdentity: Sendable, Hashable, CustomStringConvertible {
 
     /// The process that has this pid now; `nil` if there is none.
     package init?(pid: Int32) {
-        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+        guard let stat = ProcFile.read("/proc/\(pid)/stat"),
             let ticks = Self.startTicks(inStat: stat)
         else { return nil }
         self.pid = pid
@@ -28,7 +28,7 @@ package struct ProcessIdentity: Sendable, Hashable, CustomStringConvertible {
 
     /// Whether this very process still exists, and is not just waiting to be reaped.
     package var isAlive: Bool {
-        guard let stat = try? String(contentsOfFile: "/proc/\(self.pid)/stat", encoding: .utf8) else { return false }
+        guard let stat = ProcFile.read("/proc/\(self.pid)/stat") else { return false }
         return Self.startTicks(inStat: stat) == self.startTicks && !Self.isZombie(stat: stat)
     }
 

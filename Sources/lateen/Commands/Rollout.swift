@@ -28,7 +28,8 @@ struct Rollout {
             do {
                 return try await Manifests.apply(entry, client: self.client)
             } catch let error as PlatformError {
-                let isPassing = error.message.contains("could not find the requested resource")
+                let isPassing =
+                    error.message.contains("could not find the requested resource")
                     || error.message.contains("failed calling webhook")
                 guard isPassing, ContinuousClock.now < deadline else { throw error }
                 try await Task.sleep(for: .milliseconds(200))
@@ -87,7 +88,8 @@ struct Rollout {
     private func hopeless(_ waiting: [KubernetesObject]) async throws -> String? {
         for pod in try await self.pods(of: waiting) {
             for status in pod.statuses {
-                if let state = status.state?.waiting, ["ErrImagePull", "ImagePullBackOff"].contains(state.reason ?? "") {
+                if let state = status.state?.waiting, ["ErrImagePull", "ImagePullBackOff"].contains(state.reason ?? "")
+                {
                     return "pod \(pod.name), container \(status.name): \(state.message ?? "")"
                 }
             }
@@ -106,7 +108,8 @@ struct Rollout {
         return reasons.isEmpty ? "" : " (\(reasons.joined(separator: ", ")))"
     }
 
-    private func pods(of deployments: [KubernetesObject]) async throws -> [(name: String, statuses: [ContainerStatus])] {
+    private func pods(of deployments: [KubernetesObject]) async throws -> [(name: String, statuses: [ContainerStatus])]
+    {
         let all = try await self.client.list(.pods).items
         return all.compactMap { object in
             let isMeant = deployments.contains { deployment in

@@ -131,7 +131,8 @@ struct Up: AsyncParsableCommand {
         for host in outside.hosts { print("  \(host.hostName) is \(host.address), outside the mesh") }
         print("")
         print("  export KUBECONFIG=\(state.kubeconfig.path)")
-        let example = wanted.entries.contains { $0.object.kind == "Deployment" && $0.object.name == "sleep" }
+        let example =
+            wanted.entries.contains { $0.object.kind == "Deployment" && $0.object.name == "sleep" }
             ? "kubectl exec deploy/sleep -c sleep -- curl -sS http://productpage:9080/productpage | grep -o '<title>.*</title>'"
             : "kubectl get pods -A"
         print("  \(example)")
