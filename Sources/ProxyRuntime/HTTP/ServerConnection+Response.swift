@@ -240,6 +240,7 @@ extension ServerConnection {
         _ = self.responseHeadReceived(response, bytes, .none, into: &out)
         self.context?.writeAndFlush(self.wrapOutboundOut(out), promise: nil)
         self.worker.returnScratch(out)
+        guard !self.isEnded else { return }
         self.phase = .tunnel
         self.deadlines.route = Tick.never
         self.deadlines.attempt = Tick.never
@@ -266,6 +267,7 @@ extension ServerConnection {
         self.uncountAttempt()
         if isReset { self.exchange.reason = .upstreamReset }
         self.finishExchange()
+        guard !self.isEnded else { return }
         self.phase = .closing
         if isReset { self.close() } else { self.context.map { $0.channel.closeAfterFlush(mode: .all) } }
     }

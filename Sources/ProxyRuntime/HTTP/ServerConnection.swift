@@ -69,6 +69,8 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
     private var isProcessing = false
     private var wantsRead = false
     private var inputHasEnded = false
+    /// The channel is gone; a write that fails may end it in the middle of anything.
+    private(set) var isEnded = false
     private var timer: TimerWheel.ID = -1
     var deadlines = Deadlines()
 
@@ -161,11 +163,13 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
 
     /// The channel is gone.
     private func ended() {
-        guard self.phase != .closed else { return }
+        guard !self.isEnded else { return }
+        self.isEnded = true
         let wasTunnel = self.phase == .tunnel
         self.phase = .closed
         self.counters.counts.connectionsActive -= 1
         self.worker.wheel.remove(self.timer)
+        self.timer = -1
         if self.exchange.isActive {
             if self.exchange.reason == .completed, !wasTunnel { self.exchange.reason = .downstreamClosed }
             self.detach()
@@ -293,7 +297,7 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
 
     func armTimer() {
         let next = self.deadlines.next
-        if next != Tick.never { self.worker.wheel.arm(self.timer, by: next) }
+        if next != Tick.never, self.timer >= 0 { self.worker.wheel.arm(self.timer, by: next) }
     }
 
     func timerFired(tick: Int) -> Int? {
@@ -316,7 +320,7 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
             }
         }
         let next = self.deadlines.next
-        return next == Tick.never ? nil : next
+        return next == Tick.never || self.isEnded ? nil : next
     }
 
     // MARK: Writing and closing
@@ -336,7 +340,7 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
     /// Sends what is written, ends our side, and waits a moment for the client to end its own: closing with unread
     /// bytes would reset the connection, and the client could lose the answer.
     func closeGracefully() {
-        guard let context = self.context else { return }
+        guard !self.isEnded, let context = self.context else { return }
         self.phase = .closing
         self.input = ByteBuffer()
         if self.inputHasEnded {
@@ -358,6 +362,7 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
 
     /// The exchange is over and the connection stays.
     func nextRequest() {
+        guard !self.isEnded else { return }
         self.phase = .head
         self.scanner.reset()
         self.becomeIdle()

@@ -42,6 +42,7 @@ package struct TimerWheel {
     }
 
     package mutating func remove(_ id: ID) {
+        precondition(self.entries[Int(id)].target != nil, "removed twice")
         self.unlink(id)
         self.entries[Int(id)].target = nil
         self.free.append(id)
