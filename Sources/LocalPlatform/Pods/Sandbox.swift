@@ -66,7 +66,6 @@ package struct Sandbox: Sendable, Hashable {
         for (name, link) in rootLinks.sorted(by: { $0.key < $1.key }) {
             words += link.map { ["--symlink", $0, "/\(name)"] } ?? ["--ro-bind", "/\(name)", "/\(name)"]
         }
-        for folder in runtimeFolders { words += ["--ro-bind", folder, folder] }
         for folder in ["etc", "var", "home", "opt", "srv", "mnt"] {
             words += ["--perms", "0755", "--dir", "/\(folder)"]
         }
@@ -79,7 +78,10 @@ package struct Sandbox: Sendable, Hashable {
             words += ["--perms", folder.hasSuffix("tmp") ? "1777" : "0755", "--tmpfs", folder]
         }
         words += ["--dev", "/dev", "--proc", "/proc"]
-        for folder in self.mountParents { words += ["--perms", "0755", "--dir", folder] }
+        for folder in Self.parents(of: runtimeFolders + self.mounts.map(\.target)) {
+            words += ["--perms", "0755", "--dir", folder]
+        }
+        for folder in runtimeFolders { words += ["--ro-bind", folder, folder] }
         for mount in self.mounts { words += [mount.isReadOnly ? "--ro-bind" : "--bind", mount.source, mount.target] }
         words += ["--chdir", self.folder, "--cap-drop", "ALL"]
         for capability in self.capabilitiesOfStart.sorted(by: { $0.rawValue < $1.rawValue }) {
@@ -93,10 +95,10 @@ package struct Sandbox: Sendable, Hashable {
     }
 
     /// The folders above mounts; bubblewrap would make them for root only.
-    private var mountParents: [String] {
+    private static func parents(of targets: [String]) -> [String] {
         var folders = Set<String>()
-        for mount in self.mounts {
-            var folder = (mount.target as NSString).deletingLastPathComponent
+        for target in targets {
+            var folder = (target as NSString).deletingLastPathComponent
             while folder.count > 1, !folder.hasPrefix("/usr") {
                 folders.insert(folder)
                 folder = (folder as NSString).deletingLastPathComponent

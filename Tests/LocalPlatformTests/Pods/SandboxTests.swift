@@ -50,6 +50,8 @@ import Testing
         let words = self.sandbox(mounts: [Sandbox.Mount(source: "/state/v", target: target, isReadOnly: true)])
 
         #expect(self.holds(words, ["--perms", "0755", "--dir", "/var/run/secrets/kubernetes.io"]))
+        #expect(self.holds(words, ["--perms", "0755", "--dir", "/opt/swift"]))
+        #expect(self.holds(words, ["--ro-bind", "/opt/swift/lib", "/opt/swift/lib"]))
         #expect(self.holds(words, ["--ro-bind", "/state/v", target]))
     }
 
