@@ -55,7 +55,7 @@ package enum BootstrapLoader {
         var reader = BootstrapReader()
         let bootstrap = reader.read(cleaned)
         // What was taken out is missing now; that it is missing is no news.
-        let named = audit.findings.list
+        let named = audit.findings.list + reader.unreadable.list
         let more = reader.findings.list.filter { finding in
             !named.contains { other in
                 finding.path == other.path || other.path.hasPrefix(finding.path + ".")
@@ -70,6 +70,8 @@ package enum BootstrapLoader {
 /// Builds what a cleaned file says.
 private struct BootstrapReader {
     var findings = Findings()
+    /// Parts whose values do not fit their fields.
+    var unreadable = Findings()
     private var registry = ClusterRegistry()
     private var received = ReceivedResources()
 
@@ -77,7 +79,7 @@ private struct BootstrapReader {
         let resources = tree["static_resources"]
         let clusters = self.clusters(resources?["clusters"])
         let listeners = self.listeners(resources?["listeners"])
-        if listeners.isEmpty, self.findings.isEmpty {
+        if listeners.isEmpty, self.findings.isEmpty, self.unreadable.isEmpty {
             self.findings.add("static_resources.listeners", "at least one listener is needed")
         }
         self.checkReferences(listeners, to: clusters)
@@ -104,7 +106,7 @@ private struct BootstrapReader {
         return elements.enumerated().compactMap { index, element in
             let path = "\(path)[\(index)]"
             do { return (path, try M(jsonString: element.json)) } catch {
-                self.findings.add(path, "cannot be read: \(Self.words(error))")
+                self.unreadable.add(path, "cannot be read: \(Self.words(error))")
                 return nil
             }
         }
@@ -185,7 +187,7 @@ private struct BootstrapReader {
             for chain in listener.chains + [listener.defaultChain].compactMap({ $0 }) {
                 for name in chain.clusterNames where !known.contains(name) && reported.insert(name).inserted {
                     // A cluster that was refused has been named already.
-                    if self.findings.isEmpty {
+                    if self.findings.isEmpty, self.unreadable.isEmpty {
                         self.findings.add(
                             "static_resources.clusters",
                             "there is no cluster `\(name)`, which listener `\(listener.name)` sends to"
@@ -203,7 +205,7 @@ private struct BootstrapReader {
             guard admin.hasAddress else { return nil }
             return AddressBuilder.address(admin.address, at: "admin.address", &self.findings)
         } catch {
-            self.findings.add("admin", "cannot be read: \(Self.words(error))")
+            self.unreadable.add("admin", "cannot be read: \(Self.words(error))")
             return nil
         }
     }

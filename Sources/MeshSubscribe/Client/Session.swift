@@ -1,7 +1,7 @@
 package import MeshModel
 internal import SwiftProtobuf
-internal import TrafficEngine
-internal import XDSAPI
+package import TrafficEngine
+package import XDSAPI
 
 /// One name that the proxy's DNS answers by itself.
 package struct NameTableEntry: Sendable, Hashable {
@@ -22,32 +22,34 @@ package struct UpdateCounts: Sendable, Hashable {
 }
 
 /// What a configuration subscription knows: the conversation, the resources, and what the proxy was last told.
-struct Session: Sendable {
+package struct Session: Sendable {
     /// What to do after an event.
-    struct Actions: Sendable {
-        var requests: [SubscriptionMachine.Request] = []
+    package struct Actions: Sendable {
+        package var requests: [SubscriptionMachine.Request] = []
         /// The proxy's new state.
-        var state: ProxyState?
-        var nameTable: [NameTableEntry]?
+        package var state: ProxyState?
+        package var nameTable: [NameTableEntry]?
         /// What was refused, for the log.
-        var errors: [String] = []
+        package var errors: [String] = []
     }
 
     private var machine = SubscriptionMachine()
-    private(set) var builder = StateBuilder()
-    private(set) var counts: [ResourceKind: UpdateCounts] = [:]
+    package private(set) var builder = StateBuilder()
+    package private(set) var counts: [ResourceKind: UpdateCounts] = [:]
     private var names: [NameTableEntry] = []
     private var kindsSeen: Set<ResourceKind> = []
     /// Whether a state was given out.
-    private(set) var isStarted = false
+    package private(set) var isStarted = false
 
-    var isConnected: Bool { self.machine.isConnected }
+    package init() {}
 
-    mutating func connected() -> Actions { Actions(requests: self.machine.connected()) }
+    package var isConnected: Bool { self.machine.isConnected }
 
-    mutating func disconnected() { self.machine.disconnected() }
+    package mutating func connected() -> Actions { Actions(requests: self.machine.connected()) }
 
-    mutating func received(_ response: Envoy_Service_Discovery_V3_DiscoveryResponse) -> Actions {
+    package mutating func disconnected() { self.machine.disconnected() }
+
+    package mutating func received(_ response: Envoy_Service_Discovery_V3_DiscoveryResponse) -> Actions {
         let kind = ResourceKind(typeURL: response.typeURL)
         switch self.machine.responseReceived(
             typeURL: response.typeURL,
@@ -65,7 +67,7 @@ struct Session: Sendable {
     }
 
     /// The control plane has had time enough to say that it meant something else than nothing.
-    mutating func emptinessLasted() -> Actions {
+    package mutating func emptinessLasted() -> Actions {
         var actions = Actions()
         for kind in self.machine.emptinessLasted() {
             let more = self.apply(kind, [], version: self.machine.version(kind))
@@ -78,7 +80,7 @@ struct Session: Sendable {
     }
 
     /// Gives out what there is, complete or not: some resource may never come.
-    mutating func startAnyway() -> ProxyState? {
+    package mutating func startAnyway() -> ProxyState? {
         guard !self.isStarted, self.kindsSeen.contains(.listeners) else { return nil }
         self.isStarted = true
         return self.builder.makeState()
