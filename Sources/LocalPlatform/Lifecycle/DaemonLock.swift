@@ -34,7 +34,23 @@ package enum Daemon {
     package static func writePidFile(_ state: StateFolder) throws {
         guard let own = ProcessIdentity(pid: getpid()) else { throw PlatformError("cannot read /proc/self/stat") }
         try Data("\(own)\n".utf8).write(to: state.daemonPid, options: .atomic)
+        // Bridges and rules have the same names whatever the state folder is, so it is known which daemon they belong to.
+        try Data("\(own) \(state.path)\n".utf8).write(to: Self.owner, options: .atomic)
     }
+
+    private static let owner = URL(fileURLWithPath: "/run/lateen.owner")
+
+    /// The state folder of another daemon that runs on this machine.
+    package static func otherRunning(_ state: StateFolder) -> String? {
+        guard let text = try? String(contentsOf: Self.owner, encoding: .utf8) else { return nil }
+        let words = text.split(maxSplits: 2, whereSeparator: \.isWhitespace)
+        guard words.count == 3, let identity = ProcessIdentity(pidFileText: "\(words[0]) \(words[1])"), identity.isAlive
+        else { return nil }
+        let path = words[2].trimmingCharacters(in: .whitespacesAndNewlines)
+        return path == state.path ? nil : path
+    }
+
+    package static func removeOwner() { try? FileManager.default.removeItem(at: Self.owner) }
 
     /// Starts the daemon in a session of its own; its output goes to its log.
     package static func start(program: String, arguments: [String], state: StateFolder) throws -> ProcessIdentity {

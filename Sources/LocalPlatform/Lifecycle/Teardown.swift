@@ -22,9 +22,14 @@ package struct Teardown: Sendable {
                 _ = await daemon.ended(within: .seconds(5))
             }
         }
-        try await self.killLeftovers()
-        try await HostRules.removeAll()
-        try await HostNetwork.removeAll(state: self.state)
+        if let other = Daemon.otherRunning(self.state) {
+            tell("a platform runs on \(other); its namespaces and rules are left alone")
+        } else {
+            try await self.killLeftovers()
+            try await HostRules.removeAll()
+            try await HostNetwork.removeAll(state: self.state)
+            Daemon.removeOwner()
+        }
         for file in [self.state.daemonPid, self.state.ready, Daemon.failure(self.state)] {
             try? FileManager.default.removeItem(at: file)
         }

@@ -25,10 +25,18 @@ package enum HostRules {
     /// Removes every jump and chain of ours, also those of an earlier run.
     package static func removeAll() async throws {
         guard Tool.find("iptables-save") != nil else { return }
-        for table in ["nat", "filter", "mangle", "raw"] {
+        for table in ["nat", "filter", "mangle", "raw"] { try await Self.removeAll(from: table) }
+    }
+
+    /// Another program may change rules between the look and the removal; then it is looked again.
+    private static func removeAll(from table: String) async throws {
+        for attempt in 1...3 {
             let saved = (try? await Tool.run(["iptables-save", "-t", table])) ?? ""
-            let text = Self.removal(of: saved, table: table)
-            if let text { try await Tool.run(["iptables-restore", "--noflush", "-w", "5"], input: text) }
+            guard let text = Self.removal(of: saved, table: table) else { return }
+            do {
+                try await Tool.run(["iptables-restore", "--noflush", "-w", "5"], input: text)
+                return
+            } catch  where attempt < 3 {}
         }
     }
 

@@ -14,7 +14,8 @@ package final class NodeAgent: Sendable {
 
     /// Runs all pods until the task is cancelled; then ends all of their processes.
     package func run() async {
-        let pods = self.services.mirror.changes(of: [.pods])
+        // All three: whichever is listed last lets the first round begin.
+        let pods = self.services.mirror.changes(of: [.pods, .configMaps, .secrets])
         let sources = self.services.mirror.changes(of: [.configMaps, .secrets])
         await withDiscardingTaskGroup { group in
             group.addTask { await self.keepNode() }

@@ -143,8 +143,9 @@ extension PodWorker {
             execute: { try await ContainerExec.run($0, in: run, limit: timeout) }
         )
         try? await Task.sleep(for: .seconds(probe.initialDelaySeconds ?? 0))
-        // A first success is looked for more often than the period says, so that a pod is ready when it can be.
+        // Readiness is first looked for more often than the period says, so that a pod is ready when it can be.
         let period = Duration.seconds(max(1, probe.periodSeconds ?? 10))
+        var hasBeenReady = false
         while !Task.isCancelled, self.slots[index].run === run, run.process.status == nil {
             if kind != .startup, !self.slots[index].record.hasStarted {
                 try? await Task.sleep(for: .milliseconds(200))
@@ -153,11 +154,12 @@ extension PodWorker {
             let fault = await prober.ask()
             if self.slots[index].run !== run { return }
             let verdict = state.answered(isGood: fault == nil)
-            if let fault, kind != .readiness || state.verdict != .unknown || self.isComplaintDue(run) {
+            if verdict == .becameGood { hasBeenReady = true }
+            if let fault, kind != .readiness || hasBeenReady || self.isComplaintDue(run) {
                 await self.event(.warning, self.field(index), "Unhealthy", "\(kind.rawValue) probe failed: \(fault)")
             }
             if await self.act(on: verdict, kind, index, run) { return }
-            let isHasty = kind != .liveness && state.verdict == .unknown && .now - run.started < .seconds(30)
+            let isHasty = kind == .readiness && !hasBeenReady && .now - run.started < .seconds(30)
             try? await Task.sleep(for: isHasty ? min(period, .milliseconds(100)) : period)
         }
     }

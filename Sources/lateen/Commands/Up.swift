@@ -66,6 +66,11 @@ struct Up: AsyncParsableCommand {
             try settings.write(state)
             try await self.waitForPlatform(daemon, state, progress)
         } else {
+            if let other = Daemon.otherRunning(state) {
+                throw PlatformError(
+                    "a mesh runs on this machine already; take it down first: LATEEN_HOME=\(other) lateen down"
+                )
+            }
             try await Preflight.checkPort(PlatformNetwork.apiPort)
             if let conflict = try await HostNetwork.conflict() { throw PlatformError(conflict) }
             try state.create()
