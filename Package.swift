@@ -151,7 +151,8 @@ let package = Package(
             name: "lateen-control",
             dependencies: [
                 "KubernetesAPI", "MeshConfig", "MeshModel", "MeshPush", "MeshTranslate", "SidecarInjection",
-                argumentParser, asyncHTTPClient, crypto, hummingbird, hummingbirdTLS, logging, nioCore, nioHTTP1, nioSSL,
+                argumentParser, asyncHTTPClient, crypto, hummingbird, hummingbirdTLS, logging, nioCore, nioHTTP1,
+                nioSSL,
                 serviceLifecycle, swiftASN1, unixSignals, x509,
             ],
             swiftSettings: strict

@@ -7,8 +7,8 @@ package import SwiftProtobuf
 package enum IstioJSON {
     /// Decodes a message.
     ///
-    /// - Parameter ignoringUnknownFields: For settings that may be newer than this program. Objects are decoded
-    ///   strictly: a misspelled field would otherwise be a rule that silently does nothing.
+    /// `ignoringUnknownFields` is for settings that may be newer than this program. Objects are decoded strictly: a
+    /// misspelled field would otherwise be a rule that silently does nothing.
     package static func decode<M: SwiftProtobuf.Message>(
         _ type: M.Type,
         from json: Data,

@@ -110,7 +110,7 @@ package final class Platform: ServiceLifecycle.Service {
             for controller in controllers {
                 group.addTask { await controller.run(mirror: mirror, logger: self.logger) }
             }
-            group.addTask { await self.announce(mirror, outside) }
+            group.addTask { await self.announce(mirror, agent, outside) }
         }
         await nodePorts.stop()
         await dns.stop()
@@ -118,8 +118,8 @@ package final class Platform: ServiceLifecycle.Service {
     }
 
     /// Writes the file that `up` waits for.
-    private func announce(_ mirror: Mirror, _ outside: OutsideRunner) async {
-        while !mirror.isSynced(Set(Self.types)) {
+    private func announce(_ mirror: Mirror, _ agent: NodeAgent, _ outside: OutsideRunner) async {
+        while !mirror.isSynced(Set(Self.types)) || !agent.hasTakenOver {
             do { try await Task.sleep(for: .milliseconds(20)) } catch { return }
         }
         let late = await outside.waitUntilReady(.seconds(60))

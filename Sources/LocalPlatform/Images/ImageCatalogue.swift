@@ -43,9 +43,9 @@ package struct ImageCatalogue: Sendable {
 
     package init() {}
 
-    /// Adds the images of a file; a later file wins over an earlier one.
+    /// Adds the images of a file; a later file wins over an earlier one. `variables` are what `${NAME}` in a mount
+    /// stands for.
     ///
-    /// - Parameter variables: what `${NAME}` in a mount stands for.
     /// - Throws: `PlatformError` that names the file, the image and the field.
     package mutating func add(file: URL, variables: [String: String] = [:]) throws {
         let text: String

@@ -10,9 +10,7 @@ package struct Teardown: Sendable {
 
     package init(state: StateFolder) { self.state = state }
 
-    /// May be called at any time and any number of times.
-    ///
-    /// - Parameter tell: hears what is being done.
+    /// May be called at any time and any number of times; `tell` hears what is being done.
     package func run(tell: (String) -> Void) async throws {
         if let daemon = Daemon.running(self.state) {
             tell("stopping the platform (pid \(daemon.pid))")

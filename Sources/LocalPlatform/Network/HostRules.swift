@@ -3,9 +3,8 @@ import MeshModel
 
 /// Puts rules onto the host and takes them away again.
 package enum HostRules {
-    /// Replaces our chains and makes sure that the host's chains jump to them.
-    ///
-    /// - Parameter stale: chains of Services that are gone; they are emptied and removed.
+    /// Replaces our chains and makes sure that the host's chains jump to them. `stale` are chains of Services that
+    /// are gone; they are emptied and removed.
     static func apply(_ rules: ServiceRules, stale: Set<String>) async throws {
         try await Tool.run(["iptables-restore", "--noflush", "-w", "5"], input: rules.restoreInput)
         for (table, chain, target) in ServiceRules.jumps {

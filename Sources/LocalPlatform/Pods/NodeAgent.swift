@@ -9,6 +9,10 @@ import Synchronization
 package final class NodeAgent: Sendable {
     private let services: NodeServices
     private let workers = Mutex<[String: PodWorker]>([:])
+    private let syncedOnce = Mutex(false)
+
+    /// Whether the pods of an earlier daemon are taken over: their status no longer says what was true then.
+    var hasTakenOver: Bool { self.syncedOnce.withLock { $0 } }
 
     init(services: NodeServices) { self.services = services }
 
@@ -48,6 +52,7 @@ package final class NodeAgent: Sendable {
             guard await self.isScheduled(pod) else { continue }
             do {
                 let worker = try PodWorker(object: pod, services: self.services)
+                if !self.hasTakenOver { await worker.writeStatus() }
                 self.workers.withLock { $0[uid] = worker }
                 group.addTask {
                     await worker.run()
@@ -60,6 +65,7 @@ package final class NodeAgent: Sendable {
                 )
             }
         }
+        self.syncedOnce.withLock { $0 = true }
     }
 
     /// Binds a pod to this node, the only one.

@@ -442,7 +442,7 @@ actor PodWorker {
         }
     }
 
-    private func writeStatus() async {
+    func writeStatus() async {
         guard !self.isGone else { return }
         let status = self.statusBuilder.status(
             previous: self.writtenStatus ?? self.object.status,

@@ -39,7 +39,7 @@ package enum BootstrapLoader {
         return try Self.load(text: text, file: file)
     }
 
-    /// - Parameter file: how the text is called in messages.
+    /// Reads a bootstrap that is at hand as text; `file` is how it is called in messages.
     package static func load(text: String, file: String) throws(BootstrapError) -> Bootstrap {
         let tree: ConfigurationTree
         do { tree = try ConfigurationTree(parsing: text) } catch {

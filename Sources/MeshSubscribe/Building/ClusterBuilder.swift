@@ -22,9 +22,8 @@ struct ClusterBuilder {
 
     /// Adds a finding for everything that is wrong; the cluster is usable only if there was none.
     ///
-    /// - Parameters:
-    ///   - endpoints: what EDS said of it.
-    ///   - audits: look for unsupported fields; not needed for a message that was looked through before.
+    /// `endpoints` are what EDS said of it; `audits` looks for unsupported fields, which is not needed for a message
+    /// that was looked through before.
     func build(
         id: ClusterID,
         endpoints: [ClusterEndpoint],

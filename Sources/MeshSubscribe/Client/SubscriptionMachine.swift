@@ -104,9 +104,7 @@ package struct SubscriptionMachine: Sendable {
         }
     }
 
-    /// - Parameters:
-    ///   - isEmpty: the response has no resources.
-    ///   - hasResources: we hold resources of this type.
+    /// A response came: `isEmpty` if it has no resources, `hasResources` if we hold resources of this type.
     package mutating func responseReceived(
         typeURL: String,
         version: String,

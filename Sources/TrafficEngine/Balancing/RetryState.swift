@@ -30,9 +30,8 @@ package struct RetryState: Sendable {
         self.generator = SeededGenerator(seed: seed)
     }
 
-    /// - Parameters:
-    ///   - outcome: how the attempt ended.
-    ///   - requestCanBeReplayed: all of the request is still at hand, and no byte of a response was sent on.
+    /// An attempt ended with `outcome`; `requestCanBeReplayed` if all of the request is still at hand, and no byte of a
+    /// response was sent on.
     package mutating func attemptEnded(_ outcome: AttemptOutcome, requestCanBeReplayed: Bool) -> OnAttemptEnded {
         guard requestCanBeReplayed, self.policy.covers(outcome) else { return .accept }
         guard self.retries < self.policy.retriesMax else { return .exhausted }

@@ -56,7 +56,9 @@ struct Rollout {
             var still: [KubernetesObject] = []
             for object in waiting {
                 let present = try await self.client.get(.deployments, namespace: object.namespace, name: object.name)
-                if Self.isComplete(present) {
+                // A deployment hears of its pods a moment later than we can.
+                let pods = try await self.pods(of: [object])
+                if Self.isComplete(present), pods.allSatisfy(\.isReady) {
                     self.progress.tell("\(object.key) ready")
                 } else {
                     still.append(object)
@@ -108,8 +110,9 @@ struct Rollout {
         return reasons.isEmpty ? "" : " (\(reasons.joined(separator: ", ")))"
     }
 
-    private func pods(of deployments: [KubernetesObject]) async throws -> [(name: String, statuses: [ContainerStatus])]
-    {
+    private func pods(
+        of deployments: [KubernetesObject]
+    ) async throws -> [(name: String, isReady: Bool, statuses: [ContainerStatus])] {
         let all = try await self.client.list(.pods).items
         return all.compactMap { object in
             let isMeant = deployments.contains { deployment in
@@ -118,7 +121,8 @@ struct Rollout {
                     && labels.allSatisfy { object.labels[$0.key] == $0.value }
             }
             guard isMeant, let pod: Pod = try? object.decode() else { return nil }
-            return (object.name, pod.status.initContainerStatuses + pod.status.containerStatuses)
+            let isReady = pod.status.isReady || object.isBeingDeleted
+            return (object.name, isReady, pod.status.initContainerStatuses + pod.status.containerStatuses)
         }
     }
 }

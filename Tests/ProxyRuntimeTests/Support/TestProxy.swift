@@ -54,7 +54,10 @@ struct TestProxy {
             let statistics = await self.runtime.statistics()
             if condition(statistics) { return statistics }
             guard ContinuousClock.now < deadline else {
-                Issue.record("the counters never came to what is awaited: \(statistics)", sourceLocation: sourceLocation)
+                Issue.record(
+                    "the counters never came to what is awaited: \(statistics)",
+                    sourceLocation: sourceLocation
+                )
                 return statistics
             }
             await Task.yield()
