@@ -31,9 +31,10 @@ package final class NodeAgent: Sendable {
             for await _ in pods where self.services.mirror.isSynced([.pods, .configMaps, .secrets]) {
                 await self.sync(&group)
             }
+            // The workers wait for their processes, so these end first.
+            for worker in self.workers.withLock({ Array($0.values) }) { await worker.killAll() }
             group.cancelAll()
         }
-        for worker in self.workers.withLock({ Array($0.values) }) { await worker.killAll() }
     }
 
     /// Reads catalogue files again: pods that waited for an image try at once.
@@ -220,7 +221,10 @@ extension NodeAgent: PodBackend {
 
 extension PodWorker {
     /// Ends all processes at once; their restart is left to the next start of the platform.
-    func killAll() { for slot in self.slots { slot.run?.kill9() } }
+    func killAll() {
+        self.isStopping = true
+        for slot in self.slots { slot.run?.kill9() }
+    }
 
     /// Containers that wait for an image try again now.
     func retryImages() {

@@ -36,6 +36,8 @@ actor PodWorker {
     var volumePlaces: [String: String]?
     private var retryAt: ContinuousClock.Instant?
     private var isGone = false
+    /// The platform stops; nothing is started any more.
+    var isStopping = false
     private var hasCleanedUp = false
     private var writtenStatus: JSONValue?
     private var startTime: Int64
@@ -244,6 +246,7 @@ actor PodWorker {
         let container = self.slots[index].container
         let field = self.field(index)
         self.slots[index].startAt = nil
+        if self.isStopping { return }
         guard let image = self.services.catalogue.current.image(container.image) else {
             await self.imageMissing(index)
             return
@@ -273,6 +276,7 @@ actor PodWorker {
                 services: self.services
             )
             self.began(index, run, &group)
+            if self.isStopping { run.kill9() }
             await self.event(.normal, field, "Created", "Created container: \(container.name)")
             await self.event(.normal, field, "Started", "Started container \(container.name)")
         } catch let error as ContainerConfigError {
