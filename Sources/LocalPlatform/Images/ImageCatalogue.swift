@@ -139,7 +139,8 @@ package struct ImageCatalogue: Sendable {
             guard let from = filled(mount["from"]?.string), let to = filled(mount["to"]?.string), to.hasPrefix("/")
             else { throw fail("each of `mounts` needs `from` and an absolute `to`") }
             return CatalogueImage.Mount(
-                source: URL(fileURLWithPath: from, relativeTo: base).standardizedFileURL.path,
+                source: (from.hasPrefix("/") ? URL(fileURLWithPath: from) : base.appendingPathComponent(from))
+                    .standardizedFileURL.path,
                 target: to
             )
         }

@@ -51,16 +51,19 @@ package final class ContainerLog: Sendable {
             var line = state.partial.removeValue(forKey: stream.rawValue) ?? []
             let time = Self.now()
             var text: [UInt8] = []
-            for byte in bytes {
-                if byte == UInt8(ascii: "\n") {
+            var rest = Array(bytes)[...]
+            while !rest.isEmpty {
+                let end = rest.firstIndex(of: UInt8(ascii: "\n"))
+                let piece = rest[..<(end ?? rest.endIndex)].prefix(Self.lineBytesMax - line.count)
+                line += piece
+                rest = rest[piece.endIndex...]
+                if rest.startIndex == end {
                     text += Self.record(time, stream, "F", line)
                     line.removeAll(keepingCapacity: true)
-                } else {
-                    line.append(byte)
-                    if line.count == Self.lineBytesMax {
-                        text += Self.record(time, stream, "P", line)
-                        line.removeAll(keepingCapacity: true)
-                    }
+                    rest = rest.dropFirst()
+                } else if line.count == Self.lineBytesMax {
+                    text += Self.record(time, stream, "P", line)
+                    line.removeAll(keepingCapacity: true)
                 }
             }
             if !line.isEmpty { state.partial[stream.rawValue] = line }
