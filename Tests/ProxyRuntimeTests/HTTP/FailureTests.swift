@@ -282,7 +282,7 @@ import TrafficEngine
         let policy = RetryPolicy(
             retriesMax: 1,
             causes: [.serverError],
-            perTryTimeout: .milliseconds(50),
+            perTryTimeout: .milliseconds(500),
             backOffBase: .milliseconds(1)
         )
         try await TestProxy.run(.http(retry: policy), clusters: [.test(ports: server.port)]) { proxy in

@@ -87,14 +87,29 @@ final class RawConnection: Sendable {
     @discardableResult
     func waitForEnd() async -> String { await self.wait { _, end in end != .open } }
 
+    /// What never comes is an issue after this time, not a hang.
+    static let patience = TimeAmount.seconds(30)
+
     private func wait(_ condition: @escaping @Sendable (String, End) -> Bool) async -> String {
-        await withCheckedContinuation { continuation in
+        let limit = self.channel.eventLoop.scheduleTask(in: Self.patience) { self.giveUp() }
+        defer { limit.cancel() }
+        return await withCheckedContinuation { continuation in
             let ready = self.state.withLock { state in
                 state.waiters.append(Waiter(condition: condition, continuation: continuation))
                 return (state.takeReady(), state.text)
             }
             for waiter in ready.0 { waiter.continuation.resume(returning: ready.1) }
         }
+    }
+
+    private func giveUp() {
+        let (waiters, text) = self.state.withLock { state in
+            defer { state.waiters.removeAll() }
+            return (state.waiters, state.text)
+        }
+        guard !waiters.isEmpty else { return }
+        Issue.record("what is awaited did not come; this came: \(text)")
+        for waiter in waiters { waiter.continuation.resume(returning: text) }
     }
 
     fileprivate func update(_ change: (inout [UInt8], inout End) -> Void) {
@@ -184,7 +199,9 @@ final class RawServer: Sendable {
 
     /// The connection number `index`, which may still have to come.
     func connection(_ index: Int) async -> RawConnection {
-        await withCheckedContinuation { continuation in
+        let limit = self.channel.eventLoop.scheduleTask(in: RawConnection.patience) { self.giveUp() }
+        defer { limit.cancel() }
+        return await withCheckedContinuation { continuation in
             let ready = self.state.value.withLock { state -> RawConnection? in
                 if index < state.connections.count { return state.connections[index] }
                 state.waiters.append((index, continuation))
@@ -195,4 +212,15 @@ final class RawServer: Sendable {
     }
 
     func stop() async throws { try await self.channel.close() }
+
+    private func giveUp() {
+        let waiters = self.state.value.withLock { state in
+            defer { state.waiters.removeAll() }
+            return state.waiters
+        }
+        for (index, continuation) in waiters {
+            Issue.record("connection \(index) did not come")
+            continuation.resume(returning: RawConnection(channel: self.channel))
+        }
+    }
 }
