@@ -68,6 +68,9 @@ def serve(routes, port=None):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 75
+        # Head and body leave in one write: two small ones would wait for each other's acknowledgement.
+        wbufsize = 64 * 1024
+        disable_nagle_algorithm = True
 
         def do_GET(self):
             path, _, query = self.path.partition("?")
