@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socketserver
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,6 +101,11 @@ def serve(routes, port=None):
     class Server(ThreadingHTTPServer):
         daemon_threads = True
         request_queue_size = 128
+
+        def server_bind(self):
+            # The usual way asks DNS for this machine's name first, and a pod's DNS may not be up yet.
+            socketserver.TCPServer.server_bind(self)
+            self.server_name, self.server_port = self.server_address[:2]
 
     server = Server(("0.0.0.0", port), Handler)
     # shutdown() waits for serve_forever(), so it may not run in the thread that serves.

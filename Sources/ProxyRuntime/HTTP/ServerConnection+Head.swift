@@ -18,7 +18,7 @@ extension ServerConnection {
             dropped.insert(fields.hostIndex)
         }
         let addsForwarding = self.manager.addsForwardingHeaders
-        if addsForwarding, fields.forwardedForIndex >= 0 { dropped.insert(fields.forwardedForIndex) }
+        if self.manager.appendsPeerAddress, fields.forwardedForIndex >= 0 { dropped.insert(fields.forwardedForIndex) }
         var room = headCount + 512 + (hostRewrite?.count ?? 0) + (forward.prefixRewrite?.count ?? 0)
         room += self.authority.count + Int(self.scanner.target.count)
         let hasEdits = !route.requestHeaders.isEmpty || !target.requestHeaders.isEmpty
@@ -50,7 +50,8 @@ extension ServerConnection {
                 Self.put("host: ", self.authority, to: &writer)
             }
             if self.exchange.awaitsUpgrade { writer.put("connection: upgrade\r\nupgrade: websocket\r\n") }
-            if addsForwarding { self.putForwarding(bytes, fields, to: &writer) }
+            if self.manager.appendsPeerAddress { self.putPeerAddress(bytes, fields, to: &writer) }
+            if addsForwarding { self.putForwarding(fields, to: &writer) }
             if forward.prefixRewrite != nil { self.putOriginalPath(bytes, to: &writer) }
             if hasEdits {
                 HeadWriter.putEdited(route.requestHeaders, to: &writer)
@@ -107,7 +108,7 @@ extension ServerConnection {
         }
     }
 
-    private func putForwarding(
+    private func putPeerAddress(
         _ bytes: UnsafeRawBufferPointer,
         _ fields: borrowing HeadFields,
         to writer: inout ByteWriter
@@ -119,6 +120,9 @@ extension ServerConnection {
         }
         writer.put(self.sourceText)
         writer.endLine()
+    }
+
+    private func putForwarding(_ fields: borrowing HeadFields, to writer: inout ByteWriter) {
         if fields.forwardedProtoIndex < 0 { writer.put("x-forwarded-proto: http\r\n") }
         if fields.requestIDIndex < 0 {
             Self.put("x-request-id: ", self.requestID, to: &writer)
@@ -197,15 +201,13 @@ extension ServerConnection {
             return true
         }
         let fields = self.scanner.fields
-        if self.manager.addsForwardingHeaders {
-            if name == Self.requestIDName, fields.requestIDIndex < 0 {
-                self.requestID.withUnsafeBytes { self.captured.append($0) }
-                return true
-            }
-            if name == Self.forwardedFor, fields.forwardedForIndex < 0 {
-                self.sourceText.withUnsafeBytes { self.captured.append($0) }
-                return true
-            }
+        if name == Self.requestIDName, fields.requestIDIndex < 0, self.manager.addsForwardingHeaders {
+            self.requestID.withUnsafeBytes { self.captured.append($0) }
+            return true
+        }
+        if name == Self.forwardedFor, fields.forwardedForIndex < 0, self.manager.appendsPeerAddress {
+            self.sourceText.withUnsafeBytes { self.captured.append($0) }
+            return true
         }
         for field in fields.fields where Bytes.equal(self.slice(bytes, field.name), lowercase: name) {
             self.captured.append(self.slice(bytes, field.value))

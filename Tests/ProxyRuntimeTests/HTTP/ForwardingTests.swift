@@ -175,7 +175,7 @@ import TrafficEngine
     @Test("Hop-by-hop headers stay behind, forwarding headers are added")
     func editsRequestHead() async throws {
         let server = try await RawServer.start()
-        let terminal = FilterChain.Terminal.http(addsForwardingHeaders: true)
+        let terminal = FilterChain.Terminal.http(addsForwardingHeaders: true, appendsPeerAddress: true)
         try await TestProxy.run(terminal, clusters: [.test(ports: server.port)]) { proxy in
             let client = try await proxy.connect()
             client.send(
@@ -196,6 +196,19 @@ import TrafficEngine
             #expect(lines.count == 7)
             endpoint.send(Self.ok)
             #expect(await client.waitForEnd().contains("connection: close\r\n"))
+        }
+        try await server.stop()
+    }
+
+    @Test("The peer's address is not shown unless that is asked for")
+    func keepsForwardedFor() async throws {
+        let server = try await RawServer.start()
+        let terminal = FilterChain.Terminal.http(addsForwardingHeaders: true)
+        try await TestProxy.run(terminal, clusters: [.test(ports: server.port)]) { proxy in
+            let client = try await proxy.connect()
+            client.send("GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")
+            let request = await server.connection(0).waitFor("\r\n\r\n")
+            #expect(request.contains("X-Forwarded-For: 192.0.2.1\r\nx-forwarded-proto: http\r\n"))
         }
         try await server.stop()
     }

@@ -99,6 +99,7 @@ extension FilterChain.Terminal {
         streamIdleTimeout: Duration? = nil,
         headBytesMax: Int = 60 * 1024,
         addsForwardingHeaders: Bool = false,
+        appendsPeerAddress: Bool = false,
         allowsUpgrade: Bool = false,
         virtualHostName: String = "all",
         accessLogs: [AccessLogConfiguration] = [],
@@ -135,6 +136,7 @@ extension FilterChain.Terminal {
                 streamIdleTimeout: streamIdleTimeout,
                 headBytesMax: headBytesMax,
                 addsForwardingHeaders: addsForwardingHeaders,
+                appendsPeerAddress: appendsPeerAddress,
                 allowsUpgrade: allowsUpgrade,
                 accessLogs: accessLogs
             )
