@@ -17,37 +17,92 @@ No dependency: the few descriptor fields that matter are read from the wire righ
 
 import sys
 
-# Kinds in the order of the output: message, plural, short name, versions (the first is stored), columns.
+# Groups: package of the messages, versions, the stored one of them.
+NETWORKING = ("networking.istio.io", ".istio.networking.v1alpha3.", ["v1", "v1beta1", "v1alpha3"], "v1")
+SECURITY = ("security.istio.io", ".istio.security.v1beta1.", ["v1", "v1beta1"], "v1")
+AUTHENTICATION = ("authentication.istio.io", ".istio.authentication.v1alpha1.", ["v1alpha1"], "v1alpha1")
+POLICY = ("config.istio.io", ".istio.policy.v1beta1.", ["v1alpha2"], "v1alpha2")
+
+# Kinds in the order of the output: group, kind, plural, short name, columns.
 AGE = ("Age", "date", ".metadata.creationTimestamp", "When the object was created.")
-PACKAGE = ".istio.networking.v1alpha3."
 KINDS = [
-    ("ServiceEntry", "serviceentries", "se", [
+    (NETWORKING, "ServiceEntry", "serviceentries", "se", [
         ("Hosts", "string", ".spec.hosts", "Names of the service."),
         ("Location", "string", ".spec.location", "Whether the service belongs to the mesh."),
         ("Resolution", "string", ".spec.resolution", "How endpoints are found."),
         AGE,
     ]),
-    ("VirtualService", "virtualservices", "vs", [
+    (NETWORKING, "VirtualService", "virtualservices", "vs", [
         ("Gateways", "string", ".spec.gateways", "Who applies the rules."),
         ("Hosts", "string", ".spec.hosts", "Hosts that the rules are for."),
         AGE,
     ]),
-    ("DestinationRule", "destinationrules", "dr", [
+    (NETWORKING, "DestinationRule", "destinationrules", "dr", [
         ("Host", "string", ".spec.host", "Service that the rule is for."),
         AGE,
     ]),
-    ("Gateway", "gateways", "gw", [AGE]),
-    ("WorkloadEntry", "workloadentries", "we", [
+    (NETWORKING, "Gateway", "gateways", "gw", [AGE]),
+    (NETWORKING, "WorkloadEntry", "workloadentries", "we", [
         AGE,
         ("Address", "string", ".spec.address", "Address of the workload."),
     ]),
-    ("WorkloadGroup", "workloadgroups", "wg", [AGE]),
-    ("Sidecar", "sidecars", None, [AGE]),
+    (NETWORKING, "WorkloadGroup", "workloadgroups", "wg", [AGE]),
+    (NETWORKING, "Sidecar", "sidecars", None, [AGE]),
+    (SECURITY, "PeerAuthentication", "peerauthentications", "pa", [
+        ("Mode", "string", ".spec.mtls.mode", "What is accepted: mutual TLS, plain text, or both."),
+        AGE,
+    ]),
+    (SECURITY, "RequestAuthentication", "requestauthentications", "ra", [AGE]),
+    (SECURITY, "AuthorizationPolicy", "authorizationpolicies", "ap", [
+        ("Action", "string", ".spec.action", "What a match means."),
+        AGE,
+    ]),
+    (AUTHENTICATION, "Policy", "policies", None, [AGE]),
+    (AUTHENTICATION, "MeshPolicy", "meshpolicies", None, [AGE]),
+    (POLICY, "attributemanifest", "attributemanifests", None, [AGE]),
+    (POLICY, "rule", "rules", None, [("Match", "string", ".spec.match", "Which requests the rule is for."), AGE]),
+    (POLICY, "handler", "handlers", None, [
+        ("Adapter", "string", ".spec.compiledAdapter", "The adapter that the handler is one of."),
+        AGE,
+    ]),
+    (POLICY, "instance", "instances", None, [
+        ("Template", "string", ".spec.compiledTemplate", "The template that the instance is one of."),
+        AGE,
+    ]),
+    (POLICY, "adapter", "adapters", None, [AGE]),
+    (POLICY, "template", "templates", None, [AGE]),
+    (POLICY, "QuotaSpec", "quotaspecs", None, [AGE]),
+    (POLICY, "QuotaSpecBinding", "quotaspecbindings", None, [AGE]),
+] + [
+    # Older forms of handlers and instances are named after their adapter or template; their specs have its form,
+    # which the policy engine checks.
+    (POLICY, kind, plural, None, [AGE]) for kind, plural in [
+        ("denier", "deniers"), ("fluentd", "fluentds"), ("kubernetesenv", "kubernetesenvs"),
+        ("listchecker", "listcheckers"), ("memquota", "memquotas"), ("noop", "noops"), ("prometheus", "prometheuses"),
+        ("rbac", "rbacs"), ("redisquota", "redisquotas"), ("statsd", "statsds"), ("stdio", "stdios"),
+        ("apikey", "apikeys"), ("authorization", "authorizations"), ("checknothing", "checknothings"),
+        ("edge", "edges"), ("kubernetes", "kuberneteses"), ("listentry", "listentries"), ("logentry", "logentries"),
+        ("metric", "metrics"), ("quota", "quotas"), ("reportnothing", "reportnothings"),
+        ("tracespan", "tracespans"),
+    ]
 ]
-STATUS = {"ServiceEntry": PACKAGE + "ServiceEntryStatus"}
+# Kinds without a namespace, and kinds whose message has another name.
+CLUSTER_SCOPED = {"MeshPolicy"}
+MESSAGE_NAMES = {
+    "MeshPolicy": "Policy",
+    "attributemanifest": "AttributeManifest",
+    "rule": "Rule",
+    "handler": "Handler",
+    "instance": "Instance",
+    "adapter": ".istio.mixer.adapter.model.v1beta1.Info",
+    "template": ".istio.mixer.adapter.model.v1beta1.Template",
+    "QuotaSpec": ".istio.mixer.v1.config.client.QuotaSpec",
+    "QuotaSpecBinding": ".istio.mixer.v1.config.client.QuotaSpecBinding",
+}
+STATUS = {"ServiceEntry": ".istio.networking.v1alpha3.ServiceEntryStatus"}
+# The spec of a kind without a message.
+FREE = {"type": "object", "nullable": True, "x-kubernetes-preserve-unknown-fields": True}
 GENERAL_STATUS = ".istio.meta.v1alpha1.IstioStatus"
-VERSIONS = ["v1", "v1beta1", "v1alpha3"]
-STORED = "v1"
 
 # Type numbers of FieldDescriptorProto.
 DOUBLE, FLOAT, INT64, UINT64, INT32, FIXED64, FIXED32, BOOL, STRING, _, MESSAGE, BYTES, UINT32, ENUM = range(1, 15)
@@ -55,6 +110,7 @@ REPEATED = 3
 
 WELL_KNOWN = {
     ".google.protobuf.Duration": {"type": "string"},
+    ".google.protobuf.Struct": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
     ".google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
     ".google.protobuf.BoolValue": {"type": "boolean", "nullable": True},
     ".google.protobuf.StringValue": {"type": "string", "nullable": True},
@@ -298,20 +354,25 @@ def at_most_one(members):
     return {"oneOf": [{"not": {"anyOf": present}}] + present}
 
 
-def definition(schemas, kind, plural, short, columns):
-    spec = schemas.message(PACKAGE + kind)
+def definition(schemas, group, kind, plural, short, columns):
+    group, package, served, stored = group
+    message = MESSAGE_NAMES.get(kind, kind)
+    message = message if message.startswith(".") else package + message
+    is_free = message not in schemas.messages
+    spec = FREE if is_free else schemas.message(message)
     status = schemas.message(STATUS.get(kind, GENERAL_STATUS))
     status["x-kubernetes-preserve-unknown-fields"] = True
     names = {"kind": kind, "listKind": kind + "List", "plural": plural, "singular": kind.lower(),
-             "categories": ["istio-io", "networking-istio-io"]}
+             "categories": ["istio-io", group.replace(".", "-")]}
     if short:
         names["shortNames"] = [short]
+    scope = "Cluster" if kind in CLUSTER_SCOPED else "Namespaced"
     versions = []
-    for version in VERSIONS:
+    for version in served:
         versions.append({
             "name": version,
             "served": True,
-            "storage": version == STORED,
+            "storage": version == stored,
             "subresources": {"status": {}},
             "additionalPrinterColumns": [
                 {"name": name, "type": type, "jsonPath": path, "description": description}
@@ -325,14 +386,14 @@ def definition(schemas, kind, plural, short, columns):
                     "spec": spec,
                     "status": status,
                 },
-                "required": ["spec"],
+                **({} if is_free else {"required": ["spec"]}),
             }},
         })
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": plural + ".networking.istio.io", "labels": {"app.kubernetes.io/part-of": "lateen"}},
-        "spec": {"group": "networking.istio.io", "scope": "Namespaced", "names": names, "versions": versions},
+        "metadata": {"name": plural + "." + group, "labels": {"app.kubernetes.io/part-of": "lateen"}},
+        "spec": {"group": group, "scope": scope, "names": names, "versions": versions},
     }
 
 
@@ -432,9 +493,9 @@ def main():
     messages, enums = load(sys.argv[1])
     schemas = Schemas(messages, enums)
     lines = ["# Generated by Protos/generate from the Istio protos. Do not edit."]
-    for kind, plural, short, columns in KINDS:
+    for kind in KINDS:
         lines.append("---")
-        lines.extend(yaml(definition(schemas, kind, plural, short, columns)))
+        lines.extend(yaml(definition(schemas, *kind)))
     with open(sys.argv[2], "w") as target:
         target.write("\n".join(lines) + "\n")
     with open(sys.argv[3], "w") as target:

@@ -13,14 +13,26 @@ package enum TypeURL {
     package static let secret = url(of: Envoy_Extensions_TransportSockets_Tls_V3_Secret.self)
     package static let nameTable = url(of: Istio_Networking_Nds_V1_NameTable.self)
 
+    /// A resource with its own name and version around it.
+    package static let resource = url(of: Envoy_Service_Discovery_V3_Resource.self)
+
     // Network filters.
     package static let httpConnectionManager = url(
         of: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self
     )
     package static let tcpProxy = url(of: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.self)
+    package static let networkRBAC = url(of: Envoy_Extensions_Filters_Network_Rbac_V3_RBAC.self)
+    package static let networkExternalAuthorization = url(
+        of: Envoy_Extensions_Filters_Network_ExtAuthz_V3_ExtAuthz.self
+    )
+    package static let serverNameCluster = url(of: Envoy_Extensions_Filters_Network_SniCluster_V3_SniCluster.self)
 
     // HTTP filters.
     package static let router = url(of: Envoy_Extensions_Filters_Http_Router_V3_Router.self)
+    package static let httpRBAC = url(of: Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.self)
+    package static let httpRBACPerRoute = url(of: Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute.self)
+    package static let jwtAuthentication = url(of: Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtAuthentication.self)
+    package static let httpExternalAuthorization = url(of: Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz.self)
 
     // Listener filters.
     package static let originalDestination = url(
@@ -51,6 +63,7 @@ package enum TypeURL {
     package static let clustersConfigDump = url(of: Envoy_Admin_V3_ClustersConfigDump.self)
     package static let routesConfigDump = url(of: Envoy_Admin_V3_RoutesConfigDump.self)
     package static let endpointsConfigDump = url(of: Envoy_Admin_V3_EndpointsConfigDump.self)
+    package static let secretsConfigDump = url(of: Envoy_Admin_V3_SecretsConfigDump.self)
 
     /// The type URL of a message type.
     package static func url<M: SwiftProtobuf.Message>(of type: M.Type) -> String { prefix + M.protoMessageName }

@@ -14,7 +14,16 @@ package enum XDSTypes {
         // Extensions.
         Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self,
         Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.self,
+        Envoy_Extensions_Filters_Network_Rbac_V3_RBAC.self,
+        Envoy_Extensions_Filters_Network_ExtAuthz_V3_ExtAuthz.self,
+        Envoy_Extensions_Filters_Network_SniCluster_V3_SniCluster.self,
         Envoy_Extensions_Filters_Http_Router_V3_Router.self,
+        Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.self,
+        Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute.self,
+        Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtAuthentication.self,
+        Envoy_Extensions_Filters_Http_JwtAuthn_V3_PerRouteConfig.self,
+        Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz.self,
+        Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthzPerRoute.self,
         Envoy_Extensions_Filters_Listener_OriginalDst_V3_OriginalDst.self,
         Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector.self,
         Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector.self,
@@ -32,6 +41,7 @@ package enum XDSTypes {
         Envoy_Admin_V3_ClustersConfigDump.self,
         Envoy_Admin_V3_RoutesConfigDump.self,
         Envoy_Admin_V3_EndpointsConfigDump.self,
+        Envoy_Admin_V3_SecretsConfigDump.self,
     ]
 
     /// Makes every such message known to SwiftProtobuf, so that proto3 JSON with `@type` can be read and written.

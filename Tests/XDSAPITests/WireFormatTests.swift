@@ -83,6 +83,25 @@ import XDSAPI
         #expect(bytes == [0x0a, UInt8(entry.count)] + entry)
     }
 
+    @Test("What is ours in a name table has numbers that Istio's agent skips")
+    func nameTableExtensions() throws {
+        let table = Istio_Networking_Nds_V1_NameTable.with {
+            $0.table["h"] = .with {
+                $0.ports = [.with { $0.port = 80 }]
+                $0.alias = "a"
+                $0.instances = ["i"]
+            }
+            $0.unaddressed["u"] = .init()
+        }
+
+        let bytes = try Array(table.serializedData())
+
+        // Tags of fields 100, 101 and 102 with a length: 100 << 3 | 2 = 0x322 and so on, as varints.
+        let info: [UInt8] = [0xa2, 0x06, 2, 0x18, 80, 0xaa, 0x06, 1, 0x61, 0xb2, 0x06, 1, 0x69]
+        let entry: [UInt8] = [0x0a, 1, 0x68, 0x12, UInt8(info.count)] + info
+        #expect(bytes == [0x0a, UInt8(entry.count)] + entry + [0xa2, 0x06, 5, 0x0a, 1, 0x75, 0x12, 0])
+    }
+
     @Test("Fields that were left out survive a round trip")
     func unknownFields() throws {
         // 17 of RouteConfiguration is `metadata`; 200 is nothing that we know.

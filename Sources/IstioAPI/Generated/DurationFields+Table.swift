@@ -15,10 +15,24 @@ extension DurationFields {
             "default_http_retry_policy": .message("istio.networking.v1alpha3.HTTPRetry"),
             "dnsRefreshRate": .duration,
             "dns_refresh_rate": .duration,
+            "extensionProviders": .message("istio.mesh.v1alpha1.MeshConfig.ExtensionProvider"),
+            "extension_providers": .message("istio.mesh.v1alpha1.MeshConfig.ExtensionProvider"),
             "protocolDetectionTimeout": .duration,
             "protocol_detection_timeout": .duration,
             "tcpKeepalive": .message("istio.networking.v1alpha3.ConnectionPoolSettings.TCPSettings.TcpKeepalive"),
             "tcp_keepalive": .message("istio.networking.v1alpha3.ConnectionPoolSettings.TCPSettings.TcpKeepalive"),
+        ],
+        "istio.mesh.v1alpha1.MeshConfig.ExtensionProvider": [
+            "envoyExtAuthzGrpc": .message("istio.mesh.v1alpha1.MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider"),
+            "envoyExtAuthzHttp": .message("istio.mesh.v1alpha1.MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider"),
+            "envoy_ext_authz_grpc": .message("istio.mesh.v1alpha1.MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider"),
+            "envoy_ext_authz_http": .message("istio.mesh.v1alpha1.MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider"),
+        ],
+        "istio.mesh.v1alpha1.MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider": [
+            "timeout": .duration,
+        ],
+        "istio.mesh.v1alpha1.MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider": [
+            "timeout": .duration,
         ],
         "istio.mesh.v1alpha1.ProxyConfig": [
             "drainDuration": .duration,
@@ -133,6 +147,19 @@ extension DurationFields {
         ],
         "istio.networking.v1alpha3.WarmupConfiguration": [
             "duration": .duration,
+        ],
+        "istio.policy.v1beta1.Connection": [
+            "timeout": .duration,
+        ],
+        "istio.policy.v1beta1.Handler": [
+            "connection": .message("istio.policy.v1beta1.Connection"),
+        ],
+        "istio.security.v1beta1.JWTRule": [
+            "timeout": .duration,
+        ],
+        "istio.security.v1beta1.RequestAuthentication": [
+            "jwtRules": .message("istio.security.v1beta1.JWTRule"),
+            "jwt_rules": .message("istio.security.v1beta1.JWTRule"),
         ],
     ]
 }

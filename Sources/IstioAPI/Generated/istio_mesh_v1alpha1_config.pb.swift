@@ -200,6 +200,12 @@ package nonisolated struct Istio_Mesh_V1alpha1_MeshConfig: @unchecked Sendable {
     set {_uniqueStorage()._serviceSettings = newValue}
   }
 
+  /// Services that rules may name.
+  package var extensionProviders: [Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider] {
+    get {_storage._extensionProviders}
+    set {_uniqueStorage()._extensionProviders = newValue}
+  }
+
   /// What is done to paths before they are compared.
   package var pathNormalization: Istio_Mesh_V1alpha1_MeshConfig.ProxyPathNormalization {
     get {_storage._pathNormalization ?? Istio_Mesh_V1alpha1_MeshConfig.ProxyPathNormalization()}
@@ -219,6 +225,26 @@ package nonisolated struct Istio_Mesh_V1alpha1_MeshConfig: @unchecked Sendable {
   package var hasDefaultHTTPRetryPolicy: Bool {_storage._defaultHTTPRetryPolicy != nil}
   /// Clears the value of `defaultHTTPRetryPolicy`. Subsequent reads from it will return its default value.
   package mutating func clearDefaultHTTPRetryPolicy() {_uniqueStorage()._defaultHTTPRetryPolicy = nil}
+
+  /// Limits of mutual TLS within the mesh.
+  package var meshMTls: Istio_Mesh_V1alpha1_MeshConfig.TLSConfig {
+    get {_storage._meshMTls ?? Istio_Mesh_V1alpha1_MeshConfig.TLSConfig()}
+    set {_uniqueStorage()._meshMTls = newValue}
+  }
+  /// Returns true if `meshMTls` has been explicitly set.
+  package var hasMeshMTls: Bool {_storage._meshMTls != nil}
+  /// Clears the value of `meshMTls`. Subsequent reads from it will return its default value.
+  package mutating func clearMeshMTls() {_uniqueStorage()._meshMTls = nil}
+
+  /// Limits of TLS elsewhere.
+  package var tlsDefaults: Istio_Mesh_V1alpha1_MeshConfig.TLSConfig {
+    get {_storage._tlsDefaults ?? Istio_Mesh_V1alpha1_MeshConfig.TLSConfig()}
+    set {_uniqueStorage()._tlsDefaults = newValue}
+  }
+  /// Returns true if `tlsDefaults` has been explicitly set.
+  package var hasTlsDefaults: Bool {_storage._tlsDefaults != nil}
+  /// Clears the value of `tlsDefaults`. Subsequent reads from it will return its default value.
+  package mutating func clearTlsDefaults() {_uniqueStorage()._tlsDefaults = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -523,6 +549,257 @@ package nonisolated struct Istio_Mesh_V1alpha1_MeshConfig: @unchecked Sendable {
     package init() {}
   }
 
+  /// Services outside the mesh's own rooms that rules may name. Only those that decide about requests are
+  /// read.
+  package nonisolated struct ExtensionProvider: @unchecked Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// Name for rules.
+    package var name: String {
+      get {_storage._name}
+      set {_uniqueStorage()._name = newValue}
+    }
+
+    /// What it is.
+    package var provider: OneOf_Provider? {
+      get {return _storage._provider}
+      set {_uniqueStorage()._provider = newValue}
+    }
+
+    /// Decides about requests, asked by HTTP.
+    package var envoyExtAuthzHTTP: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider {
+      get {
+        if case .envoyExtAuthzHTTP(let v)? = _storage._provider {return v}
+        return Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider()
+      }
+      set {_uniqueStorage()._provider = .envoyExtAuthzHTTP(newValue)}
+    }
+
+    /// Decides about requests, asked by gRPC.
+    package var envoyExtAuthzGrpc: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider {
+      get {
+        if case .envoyExtAuthzGrpc(let v)? = _storage._provider {return v}
+        return Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider()
+      }
+      set {_uniqueStorage()._provider = .envoyExtAuthzGrpc(newValue)}
+    }
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    /// What it is.
+    package nonisolated enum OneOf_Provider: Equatable, Sendable {
+      /// Decides about requests, asked by HTTP.
+      case envoyExtAuthzHTTP(Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider)
+      /// Decides about requests, asked by gRPC.
+      case envoyExtAuthzGrpc(Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider)
+
+    }
+
+    /// How much of a request's body is sent along.
+    package nonisolated struct EnvoyExternalAuthorizationRequestBody: Sendable {
+      // SwiftProtobuf.Message conformance is added in an extension below. See the
+      // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+      // methods supported on all messages.
+
+      /// Bytes; larger requests are refused.
+      package var maxRequestBytes: UInt32 = 0
+
+      /// Send the first bytes instead of refusing.
+      package var allowPartialMessage: Bool = false
+
+      /// Send the body as bytes, not as text. gRPC only.
+      package var packAsBytes: Bool = false
+
+      package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+      package init() {}
+    }
+
+    /// A service that decides about requests, asked by HTTP.
+    package nonisolated struct EnvoyExternalAuthorizationHttpProvider: Sendable {
+      // SwiftProtobuf.Message conformance is added in an extension below. See the
+      // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+      // methods supported on all messages.
+
+      /// `host` or `namespace/host`.
+      package var service: String = String()
+
+      /// Port of the service.
+      package var port: UInt32 = 0
+
+      /// What is put in front of the request's path.
+      package var pathPrefix: String = String()
+
+      /// Accept requests while the service cannot be asked.
+      package var failOpen: Bool = false
+
+      /// Status while the service cannot be asked. Default 403.
+      package var statusOnError: String = String()
+
+      /// Old spelling of `includeRequestHeadersInCheck`.
+      package var includeHeadersInCheck: [String] = []
+
+      /// Headers of its answer that go on to the workload.
+      package var headersToUpstreamOnAllow: [String] = []
+
+      /// Headers of its refusal that go back to the client.
+      package var headersToDownstreamOnDeny: [String] = []
+
+      /// How long an answer may take. Default 600s.
+      package var timeout: SwiftProtobuf.Google_Protobuf_Duration {
+        get {_timeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
+        set {_timeout = newValue}
+      }
+      /// Returns true if `timeout` has been explicitly set.
+      package var hasTimeout: Bool {self._timeout != nil}
+      /// Clears the value of `timeout`. Subsequent reads from it will return its default value.
+      package mutating func clearTimeout() {self._timeout = nil}
+
+      /// Headers that are sent along.
+      package var includeRequestHeadersInCheck: [String] = []
+
+      /// Headers that are added.
+      package var includeAdditionalHeadersInCheck: Dictionary<String,String> = [:]
+
+      /// How much of the body is sent along; nothing by default.
+      package var includeRequestBodyInCheck: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody {
+        get {_includeRequestBodyInCheck ?? Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody()}
+        set {_includeRequestBodyInCheck = newValue}
+      }
+      /// Returns true if `includeRequestBodyInCheck` has been explicitly set.
+      package var hasIncludeRequestBodyInCheck: Bool {self._includeRequestBodyInCheck != nil}
+      /// Clears the value of `includeRequestBodyInCheck`. Subsequent reads from it will return its default value.
+      package mutating func clearIncludeRequestBodyInCheck() {self._includeRequestBodyInCheck = nil}
+
+      /// Headers of its consent that go back to the client.
+      package var headersToDownstreamOnAllow: [String] = []
+
+      package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+      package init() {}
+
+      fileprivate var _timeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
+      fileprivate var _includeRequestBodyInCheck: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody? = nil
+    }
+
+    /// A service that decides about requests, asked by gRPC.
+    package nonisolated struct EnvoyExternalAuthorizationGrpcProvider: Sendable {
+      // SwiftProtobuf.Message conformance is added in an extension below. See the
+      // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+      // methods supported on all messages.
+
+      /// `host` or `namespace/host`.
+      package var service: String = String()
+
+      /// Port of the service.
+      package var port: UInt32 = 0
+
+      /// Accept requests while the service cannot be asked.
+      package var failOpen: Bool = false
+
+      /// Status while the service cannot be asked. Default 403.
+      package var statusOnError: String = String()
+
+      /// How long an answer may take. Default 600s.
+      package var timeout: SwiftProtobuf.Google_Protobuf_Duration {
+        get {_timeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
+        set {_timeout = newValue}
+      }
+      /// Returns true if `timeout` has been explicitly set.
+      package var hasTimeout: Bool {self._timeout != nil}
+      /// Clears the value of `timeout`. Subsequent reads from it will return its default value.
+      package mutating func clearTimeout() {self._timeout = nil}
+
+      /// How much of the body is sent along; nothing by default.
+      package var includeRequestBodyInCheck: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody {
+        get {_includeRequestBodyInCheck ?? Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody()}
+        set {_includeRequestBodyInCheck = newValue}
+      }
+      /// Returns true if `includeRequestBodyInCheck` has been explicitly set.
+      package var hasIncludeRequestBodyInCheck: Bool {self._includeRequestBodyInCheck != nil}
+      /// Clears the value of `includeRequestBodyInCheck`. Subsequent reads from it will return its default value.
+      package mutating func clearIncludeRequestBodyInCheck() {self._includeRequestBodyInCheck = nil}
+
+      package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+      package init() {}
+
+      fileprivate var _timeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
+      fileprivate var _includeRequestBodyInCheck: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody? = nil
+    }
+
+    package init() {}
+
+    fileprivate var _storage = _StorageClass.defaultInstance
+  }
+
+  /// Limits of TLS.
+  package nonisolated struct TLSConfig: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// Lowest version. Default 1.2.
+    package var minProtocolVersion: Istio_Mesh_V1alpha1_MeshConfig.TLSConfig.TLSProtocol = .tlsAuto
+
+    /// Curves for the exchange of keys.
+    package var ecdhCurves: [String] = []
+
+    /// Accepted cipher suites of TLS 1.2, by OpenSSL's names.
+    package var cipherSuites: [String] = []
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    /// Versions of TLS.
+    package nonisolated enum TLSProtocol: SwiftProtobuf.Enum, Swift.CaseIterable {
+      package typealias RawValue = Int
+
+      /// Chosen by the proxy.
+      case tlsAuto // = 0
+
+      /// 1.2
+      case tlsv12 // = 1
+
+      /// 1.3
+      case tlsv13 // = 2
+      case UNRECOGNIZED(Int)
+
+      package init() {
+        self = .tlsAuto
+      }
+
+      package init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .tlsAuto
+        case 1: self = .tlsv12
+        case 2: self = .tlsv13
+        default: self = .UNRECOGNIZED(rawValue)
+        }
+      }
+
+      package var rawValue: Int {
+        switch self {
+        case .tlsAuto: return 0
+        case .tlsv12: return 1
+        case .tlsv13: return 2
+        case .UNRECOGNIZED(let i): return i
+        }
+      }
+
+      // The compiler won't synthesize support with the UNRECOGNIZED case.
+      package static let allCases: [Istio_Mesh_V1alpha1_MeshConfig.TLSConfig.TLSProtocol] = [
+        .tlsAuto,
+        .tlsv12,
+        .tlsv13,
+      ]
+
+    }
+
+    package init() {}
+  }
+
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
@@ -534,7 +811,7 @@ fileprivate nonisolated let _protobuf_package = "istio.mesh.v1alpha1"
 
 nonisolated extension Istio_Mesh_V1alpha1_MeshConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".MeshConfig"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{4}proxy_listen_port\0\u{3}proxy_http_port\0\u{3}connect_timeout\0\u{4}\u{7}access_log_file\0\u{3}default_config\0\u{4}\u{3}outbound_traffic_policy\0\u{4}\u{7}access_log_format\0\u{4}\u{2}trust_domain\0\u{3}access_log_encoding\0\u{3}tcp_keepalive\0\u{4}\u{3}default_service_export_to\0\u{3}default_virtual_service_export_to\0\u{3}default_destination_rule_export_to\0\u{3}root_namespace\0\u{3}locality_lb_setting\0\u{3}dns_refresh_rate\0\u{4}\u{5}h2_upgrade_policy\0\u{3}protocol_detection_timeout\0\u{3}enable_auto_mtls\0\u{4}\u{3}trust_domain_aliases\0\u{4}\u{4}service_settings\0\u{4}\u{b}path_normalization\0\u{3}default_http_retry_policy\0\u{4}\u{3}proxy_inbound_listen_port\0\u{3}inbound_traffic_policy\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{4}proxy_listen_port\0\u{3}proxy_http_port\0\u{3}connect_timeout\0\u{4}\u{7}access_log_file\0\u{3}default_config\0\u{4}\u{3}outbound_traffic_policy\0\u{4}\u{7}access_log_format\0\u{4}\u{2}trust_domain\0\u{3}access_log_encoding\0\u{3}tcp_keepalive\0\u{4}\u{3}default_service_export_to\0\u{3}default_virtual_service_export_to\0\u{3}default_destination_rule_export_to\0\u{3}root_namespace\0\u{3}locality_lb_setting\0\u{3}dns_refresh_rate\0\u{4}\u{5}h2_upgrade_policy\0\u{3}protocol_detection_timeout\0\u{3}enable_auto_mtls\0\u{4}\u{3}trust_domain_aliases\0\u{4}\u{4}service_settings\0\u{4}\u{7}extension_providers\0\u{4}\u{4}path_normalization\0\u{3}default_http_retry_policy\0\u{3}mesh_mTLS\0\u{3}tls_defaults\0\u{3}proxy_inbound_listen_port\0\u{3}inbound_traffic_policy\0")
 
   fileprivate class _StorageClass {
     var _proxyListenPort: Int32 = 0
@@ -560,8 +837,11 @@ nonisolated extension Istio_Mesh_V1alpha1_MeshConfig: SwiftProtobuf.Message, Swi
     var _dnsRefreshRate: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _h2UpgradePolicy: Istio_Mesh_V1alpha1_MeshConfig.H2UpgradePolicy = .doNotUpgrade
     var _serviceSettings: [Istio_Mesh_V1alpha1_MeshConfig.ServiceSettings] = []
+    var _extensionProviders: [Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider] = []
     var _pathNormalization: Istio_Mesh_V1alpha1_MeshConfig.ProxyPathNormalization? = nil
     var _defaultHTTPRetryPolicy: Istio_Networking_V1alpha3_HTTPRetry? = nil
+    var _meshMTls: Istio_Mesh_V1alpha1_MeshConfig.TLSConfig? = nil
+    var _tlsDefaults: Istio_Mesh_V1alpha1_MeshConfig.TLSConfig? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -595,8 +875,11 @@ nonisolated extension Istio_Mesh_V1alpha1_MeshConfig: SwiftProtobuf.Message, Swi
       _dnsRefreshRate = source._dnsRefreshRate
       _h2UpgradePolicy = source._h2UpgradePolicy
       _serviceSettings = source._serviceSettings
+      _extensionProviders = source._extensionProviders
       _pathNormalization = source._pathNormalization
       _defaultHTTPRetryPolicy = source._defaultHTTPRetryPolicy
+      _meshMTls = source._meshMTls
+      _tlsDefaults = source._tlsDefaults
     }
   }
 
@@ -636,8 +919,11 @@ nonisolated extension Istio_Mesh_V1alpha1_MeshConfig: SwiftProtobuf.Message, Swi
         case 43: try { try decoder.decodeSingularMessageField(value: &_storage._enableAutoMtls) }()
         case 46: try { try decoder.decodeRepeatedStringField(value: &_storage._trustDomainAliases) }()
         case 50: try { try decoder.decodeRepeatedMessageField(value: &_storage._serviceSettings) }()
+        case 57: try { try decoder.decodeRepeatedMessageField(value: &_storage._extensionProviders) }()
         case 61: try { try decoder.decodeSingularMessageField(value: &_storage._pathNormalization) }()
         case 62: try { try decoder.decodeSingularMessageField(value: &_storage._defaultHTTPRetryPolicy) }()
+        case 63: try { try decoder.decodeSingularMessageField(value: &_storage._meshMTls) }()
+        case 64: try { try decoder.decodeSingularMessageField(value: &_storage._tlsDefaults) }()
         case 65: try { try decoder.decodeSingularInt32Field(value: &_storage._proxyInboundListenPort) }()
         case 66: try { try decoder.decodeSingularMessageField(value: &_storage._inboundTrafficPolicy) }()
         default: break
@@ -715,11 +1001,20 @@ nonisolated extension Istio_Mesh_V1alpha1_MeshConfig: SwiftProtobuf.Message, Swi
       if !_storage._serviceSettings.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._serviceSettings, fieldNumber: 50)
       }
+      if !_storage._extensionProviders.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._extensionProviders, fieldNumber: 57)
+      }
       try { if let v = _storage._pathNormalization {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 61)
       } }()
       try { if let v = _storage._defaultHTTPRetryPolicy {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 62)
+      } }()
+      try { if let v = _storage._meshMTls {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 63)
+      } }()
+      try { if let v = _storage._tlsDefaults {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 64)
       } }()
       if _storage._proxyInboundListenPort != 0 {
         try visitor.visitSingularInt32Field(value: _storage._proxyInboundListenPort, fieldNumber: 65)
@@ -759,8 +1054,11 @@ nonisolated extension Istio_Mesh_V1alpha1_MeshConfig: SwiftProtobuf.Message, Swi
         if _storage._dnsRefreshRate != rhs_storage._dnsRefreshRate {return false}
         if _storage._h2UpgradePolicy != rhs_storage._h2UpgradePolicy {return false}
         if _storage._serviceSettings != rhs_storage._serviceSettings {return false}
+        if _storage._extensionProviders != rhs_storage._extensionProviders {return false}
         if _storage._pathNormalization != rhs_storage._pathNormalization {return false}
         if _storage._defaultHTTPRetryPolicy != rhs_storage._defaultHTTPRetryPolicy {return false}
+        if _storage._meshMTls != rhs_storage._meshMTls {return false}
+        if _storage._tlsDefaults != rhs_storage._tlsDefaults {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -947,4 +1245,351 @@ nonisolated extension Istio_Mesh_V1alpha1_MeshConfig.ProxyPathNormalization: Swi
 
 nonisolated extension Istio_Mesh_V1alpha1_MeshConfig.ProxyPathNormalization.NormalizationType: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0DEFAULT\0\u{1}NONE\0\u{1}BASE\0\u{1}MERGE_SLASHES\0\u{1}DECODE_AND_MERGE_SLASHES\0")
+}
+
+nonisolated extension Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Istio_Mesh_V1alpha1_MeshConfig.protoMessageName + ".ExtensionProvider"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}envoy_ext_authz_http\0\u{3}envoy_ext_authz_grpc\0")
+
+  fileprivate class _StorageClass {
+    var _name: String = String()
+    var _provider: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.OneOf_Provider?
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _name = source._name
+      _provider = source._provider
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
+        case 2: try {
+          var v: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider?
+          var hadOneofValue = false
+          if let current = _storage._provider {
+            hadOneofValue = true
+            if case .envoyExtAuthzHTTP(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._provider = .envoyExtAuthzHTTP(v)
+          }
+        }()
+        case 3: try {
+          var v: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider?
+          var hadOneofValue = false
+          if let current = _storage._provider {
+            hadOneofValue = true
+            if case .envoyExtAuthzGrpc(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._provider = .envoyExtAuthzGrpc(v)
+          }
+        }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._name.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 1)
+      }
+      switch _storage._provider {
+      case .envoyExtAuthzHTTP?: try {
+        guard case .envoyExtAuthzHTTP(let v)? = _storage._provider else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      }()
+      case .envoyExtAuthzGrpc?: try {
+        guard case .envoyExtAuthzGrpc(let v)? = _storage._provider else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      }()
+      case nil: break
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider, rhs: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._name != rhs_storage._name {return false}
+        if _storage._provider != rhs_storage._provider {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.protoMessageName + ".EnvoyExternalAuthorizationRequestBody"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}max_request_bytes\0\u{3}allow_partial_message\0\u{3}pack_as_bytes\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.maxRequestBytes) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.allowPartialMessage) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.packAsBytes) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.maxRequestBytes != 0 {
+      try visitor.visitSingularUInt32Field(value: self.maxRequestBytes, fieldNumber: 1)
+    }
+    if self.allowPartialMessage != false {
+      try visitor.visitSingularBoolField(value: self.allowPartialMessage, fieldNumber: 2)
+    }
+    if self.packAsBytes != false {
+      try visitor.visitSingularBoolField(value: self.packAsBytes, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody, rhs: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody) -> Bool {
+    if lhs.maxRequestBytes != rhs.maxRequestBytes {return false}
+    if lhs.allowPartialMessage != rhs.allowPartialMessage {return false}
+    if lhs.packAsBytes != rhs.packAsBytes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.protoMessageName + ".EnvoyExternalAuthorizationHttpProvider"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}service\0\u{1}port\0\u{3}path_prefix\0\u{3}fail_open\0\u{3}status_on_error\0\u{3}include_headers_in_check\0\u{3}headers_to_upstream_on_allow\0\u{3}headers_to_downstream_on_deny\0\u{1}timeout\0\u{3}include_request_headers_in_check\0\u{3}include_additional_headers_in_check\0\u{3}include_request_body_in_check\0\u{3}headers_to_downstream_on_allow\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.service) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.port) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.pathPrefix) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.failOpen) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.statusOnError) }()
+      case 6: try { try decoder.decodeRepeatedStringField(value: &self.includeHeadersInCheck) }()
+      case 7: try { try decoder.decodeRepeatedStringField(value: &self.headersToUpstreamOnAllow) }()
+      case 8: try { try decoder.decodeRepeatedStringField(value: &self.headersToDownstreamOnDeny) }()
+      case 9: try { try decoder.decodeSingularMessageField(value: &self._timeout) }()
+      case 10: try { try decoder.decodeRepeatedStringField(value: &self.includeRequestHeadersInCheck) }()
+      case 11: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.includeAdditionalHeadersInCheck) }()
+      case 12: try { try decoder.decodeSingularMessageField(value: &self._includeRequestBodyInCheck) }()
+      case 13: try { try decoder.decodeRepeatedStringField(value: &self.headersToDownstreamOnAllow) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.service.isEmpty {
+      try visitor.visitSingularStringField(value: self.service, fieldNumber: 1)
+    }
+    if self.port != 0 {
+      try visitor.visitSingularUInt32Field(value: self.port, fieldNumber: 2)
+    }
+    if !self.pathPrefix.isEmpty {
+      try visitor.visitSingularStringField(value: self.pathPrefix, fieldNumber: 3)
+    }
+    if self.failOpen != false {
+      try visitor.visitSingularBoolField(value: self.failOpen, fieldNumber: 4)
+    }
+    if !self.statusOnError.isEmpty {
+      try visitor.visitSingularStringField(value: self.statusOnError, fieldNumber: 5)
+    }
+    if !self.includeHeadersInCheck.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.includeHeadersInCheck, fieldNumber: 6)
+    }
+    if !self.headersToUpstreamOnAllow.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.headersToUpstreamOnAllow, fieldNumber: 7)
+    }
+    if !self.headersToDownstreamOnDeny.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.headersToDownstreamOnDeny, fieldNumber: 8)
+    }
+    try { if let v = self._timeout {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    } }()
+    if !self.includeRequestHeadersInCheck.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.includeRequestHeadersInCheck, fieldNumber: 10)
+    }
+    if !self.includeAdditionalHeadersInCheck.isEmpty {
+      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: self.includeAdditionalHeadersInCheck, fieldNumber: 11)
+    }
+    try { if let v = self._includeRequestBodyInCheck {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    } }()
+    if !self.headersToDownstreamOnAllow.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.headersToDownstreamOnAllow, fieldNumber: 13)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider, rhs: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider) -> Bool {
+    if lhs.service != rhs.service {return false}
+    if lhs.port != rhs.port {return false}
+    if lhs.pathPrefix != rhs.pathPrefix {return false}
+    if lhs.failOpen != rhs.failOpen {return false}
+    if lhs.statusOnError != rhs.statusOnError {return false}
+    if lhs.includeHeadersInCheck != rhs.includeHeadersInCheck {return false}
+    if lhs.headersToUpstreamOnAllow != rhs.headersToUpstreamOnAllow {return false}
+    if lhs.headersToDownstreamOnDeny != rhs.headersToDownstreamOnDeny {return false}
+    if lhs._timeout != rhs._timeout {return false}
+    if lhs.includeRequestHeadersInCheck != rhs.includeRequestHeadersInCheck {return false}
+    if lhs.includeAdditionalHeadersInCheck != rhs.includeAdditionalHeadersInCheck {return false}
+    if lhs._includeRequestBodyInCheck != rhs._includeRequestBodyInCheck {return false}
+    if lhs.headersToDownstreamOnAllow != rhs.headersToDownstreamOnAllow {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.protoMessageName + ".EnvoyExternalAuthorizationGrpcProvider"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}service\0\u{1}port\0\u{3}fail_open\0\u{3}status_on_error\0\u{1}timeout\0\u{3}include_request_body_in_check\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.service) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.port) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.failOpen) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.statusOnError) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._timeout) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._includeRequestBodyInCheck) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.service.isEmpty {
+      try visitor.visitSingularStringField(value: self.service, fieldNumber: 1)
+    }
+    if self.port != 0 {
+      try visitor.visitSingularUInt32Field(value: self.port, fieldNumber: 2)
+    }
+    if self.failOpen != false {
+      try visitor.visitSingularBoolField(value: self.failOpen, fieldNumber: 3)
+    }
+    if !self.statusOnError.isEmpty {
+      try visitor.visitSingularStringField(value: self.statusOnError, fieldNumber: 4)
+    }
+    try { if let v = self._timeout {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._includeRequestBodyInCheck {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider, rhs: Istio_Mesh_V1alpha1_MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider) -> Bool {
+    if lhs.service != rhs.service {return false}
+    if lhs.port != rhs.port {return false}
+    if lhs.failOpen != rhs.failOpen {return false}
+    if lhs.statusOnError != rhs.statusOnError {return false}
+    if lhs._timeout != rhs._timeout {return false}
+    if lhs._includeRequestBodyInCheck != rhs._includeRequestBodyInCheck {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Istio_Mesh_V1alpha1_MeshConfig.TLSConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Istio_Mesh_V1alpha1_MeshConfig.protoMessageName + ".TLSConfig"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}min_protocol_version\0\u{3}ecdh_curves\0\u{3}cipher_suites\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.minProtocolVersion) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.ecdhCurves) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.cipherSuites) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.minProtocolVersion != .tlsAuto {
+      try visitor.visitSingularEnumField(value: self.minProtocolVersion, fieldNumber: 1)
+    }
+    if !self.ecdhCurves.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.ecdhCurves, fieldNumber: 2)
+    }
+    if !self.cipherSuites.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.cipherSuites, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Istio_Mesh_V1alpha1_MeshConfig.TLSConfig, rhs: Istio_Mesh_V1alpha1_MeshConfig.TLSConfig) -> Bool {
+    if lhs.minProtocolVersion != rhs.minProtocolVersion {return false}
+    if lhs.ecdhCurves != rhs.ecdhCurves {return false}
+    if lhs.cipherSuites != rhs.cipherSuites {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Istio_Mesh_V1alpha1_MeshConfig.TLSConfig.TLSProtocol: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TLS_AUTO\0\u{1}TLSV1_2\0\u{1}TLSV1_3\0")
 }

@@ -83,6 +83,26 @@ package struct ClientConfiguration: Sendable {
         return try KubeconfigReader(path: path, document: document).configuration(context: context)
     }
 
+    /// The text of a kubeconfig that somebody sent: it may not name files of this machine.
+    ///
+    /// - Parameters:
+    ///   - text: YAML or JSON.
+    ///   - name: where it is from, for complaints.
+    /// - Returns: what its current context says.
+    /// - Throws: ``ClientConfigurationError``, in the words of whoever sent it.
+    package static func kubeconfig(
+        text: String,
+        name: String
+    ) throws(ClientConfigurationError) -> ClientConfiguration {
+        let document: JSONValue
+        do {
+            document = try YAML.parse(text, file: name)
+        } catch {
+            throw ClientConfigurationError(description: "\(error)")
+        }
+        return try KubeconfigReader(path: name, document: document, mayReadFiles: false).configuration(context: nil)
+    }
+
     fileprivate static func read(_ path: String, cure: String) throws(ClientConfigurationError) -> [UInt8] {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw ClientConfigurationError(description: "cannot read \(path): \(cure)")
@@ -95,6 +115,7 @@ package struct ClientConfiguration: Sendable {
 private struct KubeconfigReader {
     let path: String
     let document: JSONValue
+    var mayReadFiles = true
 
     func configuration(context name: String?) throws(ClientConfigurationError) -> ClientConfiguration {
         guard let contextName = name ?? self.document["current-context"]?.string, !contextName.isEmpty else {
@@ -120,6 +141,7 @@ private struct KubeconfigReader {
             if let token = user["token"]?.string, !token.isEmpty {
                 configuration.token = .fixed(token)
             } else if let file = user["tokenFile"]?.string {
+                try self.checkFile("tokenFile")
                 configuration.token = .file(self.resolve(file))
             }
             if user["exec"] != nil || user["auth-provider"] != nil, configuration.token == nil,
@@ -152,7 +174,15 @@ private struct KubeconfigReader {
             return [UInt8](data)
         }
         guard let file = entry[member]?.string, !file.isEmpty else { return nil }
+        try self.checkFile(member)
         return try ClientConfiguration.read(self.resolve(file), cure: "\(self.path) names it as \(member)")
+    }
+
+    private func checkFile(_ member: String) throws(ClientConfigurationError) {
+        if self.mayReadFiles { return }
+        throw self.error(
+            "\(member) names a file; put its content in as \(member == "tokenFile" ? "token" : "\(member)-data")"
+        )
     }
 
     /// Paths are relative to the file that names them.

@@ -33,6 +33,20 @@ package struct LabelSelector: Codable, Hashable, Sendable {
         self.matchExpressions = matchExpressions
     }
 
+    /// Reads the form that selectors have inside objects; anything malformed selects nothing more.
+    package init(json: JSONValue?) {
+        self.init(
+            matchLabels: json?["matchLabels"]?.stringMap ?? [:],
+            matchExpressions: (json?["matchExpressions"]?.array ?? []).map { requirement in
+                Requirement(
+                    key: requirement["key"]?.string ?? "",
+                    operator: requirement["operator"]?.string ?? "",
+                    values: (requirement["values"]?.array ?? []).compactMap(\.string)
+                )
+            }
+        )
+    }
+
     package func matches(_ labels: [String: String]) -> Bool {
         self.matchLabels.allSatisfy { labels[$0.key] == $0.value }
             && self.matchExpressions.allSatisfy { $0.matches(labels) }

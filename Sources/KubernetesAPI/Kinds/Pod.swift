@@ -19,9 +19,33 @@ package struct PodSpec: Codable, Hashable, Sendable {
     package var restartPolicy: String?
     package var terminationGracePeriodSeconds: Int?
     package var dnsPolicy: String?
+    package var dnsConfig: PodDNSConfig?
     package var securityContext: PodSecurityContext?
     package var imagePullSecrets: [LocalObjectReference]
     package var hostAliases: [HostAlias]
+}
+
+/// What a pod's `resolv.conf` says besides what its `dnsPolicy` puts there.
+package struct PodDNSConfig: Codable, Hashable, Sendable {
+    package struct Option: Codable, Hashable, Sendable {
+        package var name: String
+        package var value: String?
+
+        package init(name: String, value: String? = nil) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    package var nameservers: [String]
+    package var searches: [String]
+    package var options: [Option]
+
+    package init(nameservers: [String] = [], searches: [String] = [], options: [Option] = []) {
+        self.nameservers = nameservers
+        self.searches = searches
+        self.options = options
+    }
 }
 
 package struct HostAlias: Codable, Hashable, Sendable {

@@ -101,6 +101,12 @@ extension ResourceType {
         kind: "ReplicaSet",
         shortNames: ["rs"]
     )
+    package static let networkPolicies = ResourceType(
+        group: "networking.k8s.io",
+        plural: "networkpolicies",
+        kind: "NetworkPolicy",
+        shortNames: ["netpol"]
+    )
     package static let mutatingWebhookConfigurations = ResourceType(
         group: "admissionregistration.k8s.io",
         plural: "mutatingwebhookconfigurations",
@@ -141,12 +147,38 @@ extension ResourceType {
     package static let workloadEntries = Self.istio("workloadentries", "WorkloadEntry", ["we"])
     package static let workloadGroups = Self.istio("workloadgroups", "WorkloadGroup", ["wg"])
 
+    package static let istioSecurityGroup = "security.istio.io"
+    package static let istioSecurityVersions = ["v1", "v1beta1"]
+
+    package static let peerAuthentications = Self.security("peerauthentications", "PeerAuthentication", ["pa"])
+    package static let requestAuthentications = Self.security("requestauthentications", "RequestAuthentication", ["ra"])
+    package static let authorizationPolicies = Self.security("authorizationpolicies", "AuthorizationPolicy", ["ap"])
+
+    /// Of Istio 1.0 to 1.5; the group above replaced it.
+    package static let istioAuthenticationGroup = "authentication.istio.io"
+
+    package static let policies = ResourceType(
+        group: Self.istioAuthenticationGroup,
+        version: "v1alpha1",
+        plural: "policies",
+        kind: "Policy"
+    )
+    package static let meshPolicies = ResourceType(
+        group: Self.istioAuthenticationGroup,
+        version: "v1alpha1",
+        plural: "meshpolicies",
+        kind: "MeshPolicy",
+        isNamespaced: false
+    )
+
     /// Every type named above.
     package static let known: [ResourceType] = [
         .pods, .services, .endpoints, .configMaps, .secrets, .serviceAccounts, .events, .namespaces, .nodes,
         .endpointSlices, .deployments, .replicaSets, .mutatingWebhookConfigurations, .validatingWebhookConfigurations,
         .customResourceDefinitions, .roles, .roleBindings, .clusterRoles, .clusterRoleBindings, .serviceEntries,
         .virtualServices, .destinationRules, .gateways, .sidecars, .workloadEntries, .workloadGroups,
+        .peerAuthentications, .requestAuthentications, .authorizationPolicies, .policies, .meshPolicies,
+        .networkPolicies,
     ]
 
     /// The type of an object by its `apiVersion` and `kind`; the version is taken as written.
@@ -159,6 +191,10 @@ extension ResourceType {
 
     private static func accessControl(_ plural: String, _ kind: String, isNamespaced: Bool) -> ResourceType {
         ResourceType(group: "rbac.authorization.k8s.io", plural: plural, kind: kind, isNamespaced: isNamespaced)
+    }
+
+    private static func security(_ plural: String, _ kind: String, _ shortNames: [String]) -> ResourceType {
+        ResourceType(group: self.istioSecurityGroup, plural: plural, kind: kind, shortNames: shortNames)
     }
 
     private static func istio(_ plural: String, _ kind: String, _ shortNames: [String]) -> ResourceType {

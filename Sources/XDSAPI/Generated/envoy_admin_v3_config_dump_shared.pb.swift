@@ -535,6 +535,105 @@ package nonisolated struct Envoy_Admin_V3_EndpointsConfigDump: Sendable {
   package init() {}
 }
 
+/// Secrets in use; keys are redacted.
+package nonisolated struct Envoy_Admin_V3_SecretsConfigDump: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var staticSecrets: [Envoy_Admin_V3_SecretsConfigDump.StaticSecret] = []
+
+  package var dynamicActiveSecrets: [Envoy_Admin_V3_SecretsConfigDump.DynamicSecret] = []
+
+  package var dynamicWarmingSecrets: [Envoy_Admin_V3_SecretsConfigDump.DynamicSecret] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  /// From the control plane.
+  package nonisolated struct DynamicSecret: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var name: String = String()
+
+    package var versionInfo: String = String()
+
+    package var lastUpdated: SwiftProtobuf.Google_Protobuf_Timestamp {
+      get {_lastUpdated ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+      set {_lastUpdated = newValue}
+    }
+    /// Returns true if `lastUpdated` has been explicitly set.
+    package var hasLastUpdated: Bool {self._lastUpdated != nil}
+    /// Clears the value of `lastUpdated`. Subsequent reads from it will return its default value.
+    package mutating func clearLastUpdated() {self._lastUpdated = nil}
+
+    package var secret: SwiftProtobuf.Google_Protobuf_Any {
+      get {_secret ?? SwiftProtobuf.Google_Protobuf_Any()}
+      set {_secret = newValue}
+    }
+    /// Returns true if `secret` has been explicitly set.
+    package var hasSecret: Bool {self._secret != nil}
+    /// Clears the value of `secret`. Subsequent reads from it will return its default value.
+    package mutating func clearSecret() {self._secret = nil}
+
+    package var errorState: Envoy_Admin_V3_UpdateFailureState {
+      get {_errorState ?? Envoy_Admin_V3_UpdateFailureState()}
+      set {_errorState = newValue}
+    }
+    /// Returns true if `errorState` has been explicitly set.
+    package var hasErrorState: Bool {self._errorState != nil}
+    /// Clears the value of `errorState`. Subsequent reads from it will return its default value.
+    package mutating func clearErrorState() {self._errorState = nil}
+
+    package var clientStatus: Envoy_Admin_V3_ClientResourceStatus = .unknown
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+
+    fileprivate var _lastUpdated: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+    fileprivate var _secret: SwiftProtobuf.Google_Protobuf_Any? = nil
+    fileprivate var _errorState: Envoy_Admin_V3_UpdateFailureState? = nil
+  }
+
+  /// From the bootstrap.
+  package nonisolated struct StaticSecret: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var name: String = String()
+
+    package var lastUpdated: SwiftProtobuf.Google_Protobuf_Timestamp {
+      get {_lastUpdated ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+      set {_lastUpdated = newValue}
+    }
+    /// Returns true if `lastUpdated` has been explicitly set.
+    package var hasLastUpdated: Bool {self._lastUpdated != nil}
+    /// Clears the value of `lastUpdated`. Subsequent reads from it will return its default value.
+    package mutating func clearLastUpdated() {self._lastUpdated = nil}
+
+    package var secret: SwiftProtobuf.Google_Protobuf_Any {
+      get {_secret ?? SwiftProtobuf.Google_Protobuf_Any()}
+      set {_secret = newValue}
+    }
+    /// Returns true if `secret` has been explicitly set.
+    package var hasSecret: Bool {self._secret != nil}
+    /// Clears the value of `secret`. Subsequent reads from it will return its default value.
+    package mutating func clearSecret() {self._secret = nil}
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+
+    fileprivate var _lastUpdated: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+    fileprivate var _secret: SwiftProtobuf.Google_Protobuf_Any? = nil
+  }
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "envoy.admin.v3"
@@ -1209,6 +1308,149 @@ nonisolated extension Envoy_Admin_V3_EndpointsConfigDump.DynamicEndpointConfig: 
     if lhs._lastUpdated != rhs._lastUpdated {return false}
     if lhs._errorState != rhs._errorState {return false}
     if lhs.clientStatus != rhs.clientStatus {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Admin_V3_SecretsConfigDump: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SecretsConfigDump"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}static_secrets\0\u{3}dynamic_active_secrets\0\u{3}dynamic_warming_secrets\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.staticSecrets) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.dynamicActiveSecrets) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.dynamicWarmingSecrets) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.staticSecrets.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.staticSecrets, fieldNumber: 1)
+    }
+    if !self.dynamicActiveSecrets.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.dynamicActiveSecrets, fieldNumber: 2)
+    }
+    if !self.dynamicWarmingSecrets.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.dynamicWarmingSecrets, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Admin_V3_SecretsConfigDump, rhs: Envoy_Admin_V3_SecretsConfigDump) -> Bool {
+    if lhs.staticSecrets != rhs.staticSecrets {return false}
+    if lhs.dynamicActiveSecrets != rhs.dynamicActiveSecrets {return false}
+    if lhs.dynamicWarmingSecrets != rhs.dynamicWarmingSecrets {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Admin_V3_SecretsConfigDump.DynamicSecret: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Envoy_Admin_V3_SecretsConfigDump.protoMessageName + ".DynamicSecret"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}version_info\0\u{3}last_updated\0\u{1}secret\0\u{3}error_state\0\u{3}client_status\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.versionInfo) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._lastUpdated) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._secret) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._errorState) }()
+      case 6: try { try decoder.decodeSingularEnumField(value: &self.clientStatus) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.versionInfo.isEmpty {
+      try visitor.visitSingularStringField(value: self.versionInfo, fieldNumber: 2)
+    }
+    try { if let v = self._lastUpdated {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._secret {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._errorState {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    if self.clientStatus != .unknown {
+      try visitor.visitSingularEnumField(value: self.clientStatus, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Admin_V3_SecretsConfigDump.DynamicSecret, rhs: Envoy_Admin_V3_SecretsConfigDump.DynamicSecret) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.versionInfo != rhs.versionInfo {return false}
+    if lhs._lastUpdated != rhs._lastUpdated {return false}
+    if lhs._secret != rhs._secret {return false}
+    if lhs._errorState != rhs._errorState {return false}
+    if lhs.clientStatus != rhs.clientStatus {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Admin_V3_SecretsConfigDump.StaticSecret: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Envoy_Admin_V3_SecretsConfigDump.protoMessageName + ".StaticSecret"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}last_updated\0\u{1}secret\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._lastUpdated) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._secret) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    try { if let v = self._lastUpdated {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._secret {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Admin_V3_SecretsConfigDump.StaticSecret, rhs: Envoy_Admin_V3_SecretsConfigDump.StaticSecret) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs._lastUpdated != rhs._lastUpdated {return false}
+    if lhs._secret != rhs._secret {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -220,6 +220,24 @@ package nonisolated struct Envoy_Config_Cluster_V3_OutlierDetection: @unchecked 
   /// Clears the value of `maxEjectionTimeJitter`. Subsequent reads from it will return its default value.
   package mutating func clearMaxEjectionTimeJitter() {_uniqueStorage()._maxEjectionTimeJitter = nil}
 
+  package var successfulActiveHealthCheckUnejectHost: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_storage._successfulActiveHealthCheckUnejectHost ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_uniqueStorage()._successfulActiveHealthCheckUnejectHost = newValue}
+  }
+  /// Returns true if `successfulActiveHealthCheckUnejectHost` has been explicitly set.
+  package var hasSuccessfulActiveHealthCheckUnejectHost: Bool {_storage._successfulActiveHealthCheckUnejectHost != nil}
+  /// Clears the value of `successfulActiveHealthCheckUnejectHost`. Subsequent reads from it will return its default value.
+  package mutating func clearSuccessfulActiveHealthCheckUnejectHost() {_uniqueStorage()._successfulActiveHealthCheckUnejectHost = nil}
+
+  package var alwaysEjectOneHost: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_storage._alwaysEjectOneHost ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_uniqueStorage()._alwaysEjectOneHost = newValue}
+  }
+  /// Returns true if `alwaysEjectOneHost` has been explicitly set.
+  package var hasAlwaysEjectOneHost: Bool {_storage._alwaysEjectOneHost != nil}
+  /// Clears the value of `alwaysEjectOneHost`. Subsequent reads from it will return its default value.
+  package mutating func clearAlwaysEjectOneHost() {_uniqueStorage()._alwaysEjectOneHost = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -233,7 +251,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.cluster.v3"
 
 nonisolated extension Envoy_Config_Cluster_V3_OutlierDetection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".OutlierDetection"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}consecutive_5xx\0\u{1}interval\0\u{3}base_ejection_time\0\u{3}max_ejection_percent\0\u{3}enforcing_consecutive_5xx\0\u{3}enforcing_success_rate\0\u{3}success_rate_minimum_hosts\0\u{3}success_rate_request_volume\0\u{3}success_rate_stdev_factor\0\u{3}consecutive_gateway_failure\0\u{3}enforcing_consecutive_gateway_failure\0\u{3}split_external_local_origin_errors\0\u{3}consecutive_local_origin_failure\0\u{3}enforcing_consecutive_local_origin_failure\0\u{3}enforcing_local_origin_success_rate\0\u{3}failure_percentage_threshold\0\u{3}enforcing_failure_percentage\0\u{3}enforcing_failure_percentage_local_origin\0\u{3}failure_percentage_minimum_hosts\0\u{3}failure_percentage_request_volume\0\u{3}max_ejection_time\0\u{3}max_ejection_time_jitter\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}consecutive_5xx\0\u{1}interval\0\u{3}base_ejection_time\0\u{3}max_ejection_percent\0\u{3}enforcing_consecutive_5xx\0\u{3}enforcing_success_rate\0\u{3}success_rate_minimum_hosts\0\u{3}success_rate_request_volume\0\u{3}success_rate_stdev_factor\0\u{3}consecutive_gateway_failure\0\u{3}enforcing_consecutive_gateway_failure\0\u{3}split_external_local_origin_errors\0\u{3}consecutive_local_origin_failure\0\u{3}enforcing_consecutive_local_origin_failure\0\u{3}enforcing_local_origin_success_rate\0\u{3}failure_percentage_threshold\0\u{3}enforcing_failure_percentage\0\u{3}enforcing_failure_percentage_local_origin\0\u{3}failure_percentage_minimum_hosts\0\u{3}failure_percentage_request_volume\0\u{3}max_ejection_time\0\u{3}max_ejection_time_jitter\0\u{3}successful_active_health_check_uneject_host\0\u{4}\u{2}always_eject_one_host\0")
 
   fileprivate class _StorageClass {
     var _consecutive5Xx: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
@@ -258,6 +276,8 @@ nonisolated extension Envoy_Config_Cluster_V3_OutlierDetection: SwiftProtobuf.Me
     var _failurePercentageRequestVolume: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
     var _maxEjectionTime: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _maxEjectionTimeJitter: SwiftProtobuf.Google_Protobuf_Duration? = nil
+    var _successfulActiveHealthCheckUnejectHost: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+    var _alwaysEjectOneHost: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -290,6 +310,8 @@ nonisolated extension Envoy_Config_Cluster_V3_OutlierDetection: SwiftProtobuf.Me
       _failurePercentageRequestVolume = source._failurePercentageRequestVolume
       _maxEjectionTime = source._maxEjectionTime
       _maxEjectionTimeJitter = source._maxEjectionTimeJitter
+      _successfulActiveHealthCheckUnejectHost = source._successfulActiveHealthCheckUnejectHost
+      _alwaysEjectOneHost = source._alwaysEjectOneHost
     }
   }
 
@@ -330,6 +352,8 @@ nonisolated extension Envoy_Config_Cluster_V3_OutlierDetection: SwiftProtobuf.Me
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._failurePercentageRequestVolume) }()
         case 21: try { try decoder.decodeSingularMessageField(value: &_storage._maxEjectionTime) }()
         case 22: try { try decoder.decodeSingularMessageField(value: &_storage._maxEjectionTimeJitter) }()
+        case 23: try { try decoder.decodeSingularMessageField(value: &_storage._successfulActiveHealthCheckUnejectHost) }()
+        case 25: try { try decoder.decodeSingularMessageField(value: &_storage._alwaysEjectOneHost) }()
         default: break
         }
       }
@@ -408,6 +432,12 @@ nonisolated extension Envoy_Config_Cluster_V3_OutlierDetection: SwiftProtobuf.Me
       try { if let v = _storage._maxEjectionTimeJitter {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
       } }()
+      try { if let v = _storage._successfulActiveHealthCheckUnejectHost {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
+      } }()
+      try { if let v = _storage._alwaysEjectOneHost {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 25)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -439,6 +469,8 @@ nonisolated extension Envoy_Config_Cluster_V3_OutlierDetection: SwiftProtobuf.Me
         if _storage._failurePercentageRequestVolume != rhs_storage._failurePercentageRequestVolume {return false}
         if _storage._maxEjectionTime != rhs_storage._maxEjectionTime {return false}
         if _storage._maxEjectionTimeJitter != rhs_storage._maxEjectionTimeJitter {return false}
+        if _storage._successfulActiveHealthCheckUnejectHost != rhs_storage._successfulActiveHealthCheckUnejectHost {return false}
+        if _storage._alwaysEjectOneHost != rhs_storage._alwaysEjectOneHost {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -445,6 +445,19 @@ package nonisolated struct Envoy_Config_Core_V3_HeaderValueOption: Sendable {
   fileprivate var _append: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
 }
 
+/// Headers in the order of the message; a name may occur again.
+package nonisolated struct Envoy_Config_Core_V3_HeaderMap: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var headers: [Envoy_Config_Core_V3_HeaderValue] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 /// A directory whose changes make the reader look again.
 package nonisolated struct Envoy_Config_Core_V3_WatchedDirectory: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -522,6 +535,72 @@ package nonisolated struct Envoy_Config_Core_V3_DataSource: Sendable {
   package init() {}
 
   fileprivate var _watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory? = nil
+}
+
+/// How long to wait before a retry.
+package nonisolated struct Envoy_Config_Core_V3_BackoffStrategy: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var baseInterval: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_baseInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_baseInterval = newValue}
+  }
+  /// Returns true if `baseInterval` has been explicitly set.
+  package var hasBaseInterval: Bool {self._baseInterval != nil}
+  /// Clears the value of `baseInterval`. Subsequent reads from it will return its default value.
+  package mutating func clearBaseInterval() {self._baseInterval = nil}
+
+  package var maxInterval: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_maxInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_maxInterval = newValue}
+  }
+  /// Returns true if `maxInterval` has been explicitly set.
+  package var hasMaxInterval: Bool {self._maxInterval != nil}
+  /// Clears the value of `maxInterval`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxInterval() {self._maxInterval = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _baseInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
+  fileprivate var _maxInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
+}
+
+/// When and how often the data plane itself tries again.
+package nonisolated struct Envoy_Config_Core_V3_RetryPolicy: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var retryBackOff: Envoy_Config_Core_V3_BackoffStrategy {
+    get {_retryBackOff ?? Envoy_Config_Core_V3_BackoffStrategy()}
+    set {_retryBackOff = newValue}
+  }
+  /// Returns true if `retryBackOff` has been explicitly set.
+  package var hasRetryBackOff: Bool {self._retryBackOff != nil}
+  /// Clears the value of `retryBackOff`. Subsequent reads from it will return its default value.
+  package mutating func clearRetryBackOff() {self._retryBackOff = nil}
+
+  package var numRetries: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    get {_numRetries ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_numRetries = newValue}
+  }
+  /// Returns true if `numRetries` has been explicitly set.
+  package var hasNumRetries: Bool {self._numRetries != nil}
+  /// Clears the value of `numRetries`. Subsequent reads from it will return its default value.
+  package mutating func clearNumRetries() {self._numRetries = nil}
+
+  package var retryOn: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _retryBackOff: Envoy_Config_Core_V3_BackoffStrategy? = nil
+  fileprivate var _numRetries: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
 }
 
 /// What wraps the bytes of a connection, such as TLS.
@@ -1142,6 +1221,36 @@ nonisolated extension Envoy_Config_Core_V3_HeaderValueOption.HeaderAppendAction:
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0APPEND_IF_EXISTS_OR_ADD\0\u{1}ADD_IF_ABSENT\0\u{1}OVERWRITE_IF_EXISTS_OR_ADD\0\u{1}OVERWRITE_IF_EXISTS\0")
 }
 
+nonisolated extension Envoy_Config_Core_V3_HeaderMap: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".HeaderMap"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}headers\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.headers) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.headers.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.headers, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Config_Core_V3_HeaderMap, rhs: Envoy_Config_Core_V3_HeaderMap) -> Bool {
+    if lhs.headers != rhs.headers {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Envoy_Config_Core_V3_WatchedDirectory: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".WatchedDirectory"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{3}watch_modify\0")
@@ -1258,6 +1367,89 @@ nonisolated extension Envoy_Config_Core_V3_DataSource: SwiftProtobuf.Message, Sw
   package static func ==(lhs: Envoy_Config_Core_V3_DataSource, rhs: Envoy_Config_Core_V3_DataSource) -> Bool {
     if lhs.specifier != rhs.specifier {return false}
     if lhs._watchedDirectory != rhs._watchedDirectory {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Core_V3_BackoffStrategy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".BackoffStrategy"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}base_interval\0\u{3}max_interval\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._baseInterval) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._maxInterval) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._baseInterval {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._maxInterval {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Config_Core_V3_BackoffStrategy, rhs: Envoy_Config_Core_V3_BackoffStrategy) -> Bool {
+    if lhs._baseInterval != rhs._baseInterval {return false}
+    if lhs._maxInterval != rhs._maxInterval {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Core_V3_RetryPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RetryPolicy"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}retry_back_off\0\u{3}num_retries\0\u{3}retry_on\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._retryBackOff) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._numRetries) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.retryOn) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._retryBackOff {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._numRetries {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.retryOn.isEmpty {
+      try visitor.visitSingularStringField(value: self.retryOn, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Config_Core_V3_RetryPolicy, rhs: Envoy_Config_Core_V3_RetryPolicy) -> Bool {
+    if lhs._retryBackOff != rhs._retryBackOff {return false}
+    if lhs._numRetries != rhs._numRetries {return false}
+    if lhs.retryOn != rhs.retryOn {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -73,9 +73,20 @@ package nonisolated struct Envoy_Config_Core_V3_GrpcService: Sendable {
 
     package var authority: String = String()
 
+    package var retryPolicy: Envoy_Config_Core_V3_RetryPolicy {
+      get {_retryPolicy ?? Envoy_Config_Core_V3_RetryPolicy()}
+      set {_retryPolicy = newValue}
+    }
+    /// Returns true if `retryPolicy` has been explicitly set.
+    package var hasRetryPolicy: Bool {self._retryPolicy != nil}
+    /// Clears the value of `retryPolicy`. Subsequent reads from it will return its default value.
+    package mutating func clearRetryPolicy() {self._retryPolicy = nil}
+
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
     package init() {}
+
+    fileprivate var _retryPolicy: Envoy_Config_Core_V3_RetryPolicy? = nil
   }
 
   /// Reached by a client library of its own.
@@ -181,7 +192,7 @@ nonisolated extension Envoy_Config_Core_V3_GrpcService: SwiftProtobuf.Message, S
 
 nonisolated extension Envoy_Config_Core_V3_GrpcService.EnvoyGrpc: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = Envoy_Config_Core_V3_GrpcService.protoMessageName + ".EnvoyGrpc"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}cluster_name\0\u{1}authority\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}cluster_name\0\u{1}authority\0\u{3}retry_policy\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -191,24 +202,33 @@ nonisolated extension Envoy_Config_Core_V3_GrpcService.EnvoyGrpc: SwiftProtobuf.
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.clusterName) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.authority) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._retryPolicy) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.clusterName.isEmpty {
       try visitor.visitSingularStringField(value: self.clusterName, fieldNumber: 1)
     }
     if !self.authority.isEmpty {
       try visitor.visitSingularStringField(value: self.authority, fieldNumber: 2)
     }
+    try { if let v = self._retryPolicy {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc, rhs: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc) -> Bool {
     if lhs.clusterName != rhs.clusterName {return false}
     if lhs.authority != rhs.authority {return false}
+    if lhs._retryPolicy != rhs._retryPolicy {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -372,6 +372,15 @@ package nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManage
   /// Clears the value of `accessLogOptions`. Subsequent reads from it will return its default value.
   package mutating func clearAccessLogOptions() {_uniqueStorage()._accessLogOptions = nil}
 
+  package var streamFlushTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_storage._streamFlushTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_uniqueStorage()._streamFlushTimeout = newValue}
+  }
+  /// Returns true if `streamFlushTimeout` has been explicitly set.
+  package var hasStreamFlushTimeout: Bool {_storage._streamFlushTimeout != nil}
+  /// Clears the value of `streamFlushTimeout`. Subsequent reads from it will return its default value.
+  package mutating func clearStreamFlushTimeout() {_uniqueStorage()._streamFlushTimeout = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_RouteSpecifier: Equatable, Sendable {
@@ -896,7 +905,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.filters.networ
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".HttpConnectionManager"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}codec_type\0\u{3}stat_prefix\0\u{1}rds\0\u{3}route_config\0\u{3}http_filters\0\u{3}add_user_agent\0\u{1}tracing\0\u{3}http_protocol_options\0\u{3}http2_protocol_options\0\u{3}server_name\0\u{4}\u{2}drain_timeout\0\u{3}access_log\0\u{3}use_remote_address\0\u{3}generate_request_id\0\u{3}forward_client_cert_details\0\u{3}set_current_client_cert_details\0\u{3}proxy_100_continue\0\u{3}xff_num_trusted_hops\0\u{3}represent_ipv4_remote_address_as_ipv4_mapped_ipv6\0\u{3}skip_xff_append\0\u{1}via\0\u{3}upgrade_configs\0\u{3}stream_idle_timeout\0\u{3}internal_address_config\0\u{3}delayed_close_timeout\0\u{4}\u{2}request_timeout\0\u{3}max_request_headers_kb\0\u{3}normalize_path\0\u{4}\u{2}preserve_external_request_id\0\u{3}merge_slashes\0\u{3}server_header_transformation\0\u{3}common_http_protocol_options\0\u{3}request_id_extension\0\u{3}always_set_request_id_in_response\0\u{3}local_reply_config\0\u{3}strip_matching_host_port\0\u{3}stream_error_on_invalid_http_message\0\u{3}request_headers_timeout\0\u{3}strip_any_host_port\0\u{3}path_normalization_options\0\u{4}\u{2}path_with_escaped_slashes_action\0\u{4}\u{2}strip_trailing_host_dot\0\u{3}scheme_header_transformation\0\u{4}\u{3}append_x_forwarded_port\0\u{4}\u{3}access_log_flush_interval\0\u{3}flush_access_log_on_new_request\0\u{3}access_log_options\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}codec_type\0\u{3}stat_prefix\0\u{1}rds\0\u{3}route_config\0\u{3}http_filters\0\u{3}add_user_agent\0\u{1}tracing\0\u{3}http_protocol_options\0\u{3}http2_protocol_options\0\u{3}server_name\0\u{4}\u{2}drain_timeout\0\u{3}access_log\0\u{3}use_remote_address\0\u{3}generate_request_id\0\u{3}forward_client_cert_details\0\u{3}set_current_client_cert_details\0\u{3}proxy_100_continue\0\u{3}xff_num_trusted_hops\0\u{3}represent_ipv4_remote_address_as_ipv4_mapped_ipv6\0\u{3}skip_xff_append\0\u{1}via\0\u{3}upgrade_configs\0\u{3}stream_idle_timeout\0\u{3}internal_address_config\0\u{3}delayed_close_timeout\0\u{4}\u{2}request_timeout\0\u{3}max_request_headers_kb\0\u{3}normalize_path\0\u{4}\u{2}preserve_external_request_id\0\u{3}merge_slashes\0\u{3}server_header_transformation\0\u{3}common_http_protocol_options\0\u{3}request_id_extension\0\u{3}always_set_request_id_in_response\0\u{3}local_reply_config\0\u{3}strip_matching_host_port\0\u{3}stream_error_on_invalid_http_message\0\u{3}request_headers_timeout\0\u{3}strip_any_host_port\0\u{3}path_normalization_options\0\u{4}\u{2}path_with_escaped_slashes_action\0\u{4}\u{2}strip_trailing_host_dot\0\u{3}scheme_header_transformation\0\u{4}\u{3}append_x_forwarded_port\0\u{4}\u{3}access_log_flush_interval\0\u{3}flush_access_log_on_new_request\0\u{3}access_log_options\0\u{4}\u{3}stream_flush_timeout\0")
 
   fileprivate class _StorageClass {
     var _codecType: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.CodecType = .auto
@@ -945,6 +954,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     var _accessLogFlushInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _flushAccessLogOnNewRequest: Bool = false
     var _accessLogOptions: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.HcmAccessLogOptions? = nil
+    var _streamFlushTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1001,6 +1011,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
       _accessLogFlushInterval = source._accessLogFlushInterval
       _flushAccessLogOnNewRequest = source._flushAccessLogOnNewRequest
       _accessLogOptions = source._accessLogOptions
+      _streamFlushTimeout = source._streamFlushTimeout
     }
   }
 
@@ -1097,6 +1108,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
         case 54: try { try decoder.decodeSingularMessageField(value: &_storage._accessLogFlushInterval) }()
         case 55: try { try decoder.decodeSingularBoolField(value: &_storage._flushAccessLogOnNewRequest) }()
         case 56: try { try decoder.decodeSingularMessageField(value: &_storage._accessLogOptions) }()
+        case 59: try { try decoder.decodeSingularMessageField(value: &_storage._streamFlushTimeout) }()
         default: break
         }
       }
@@ -1255,6 +1267,9 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
       try { if let v = _storage._accessLogOptions {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 56)
       } }()
+      try { if let v = _storage._streamFlushTimeout {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 59)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1310,6 +1325,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
         if _storage._accessLogFlushInterval != rhs_storage._accessLogFlushInterval {return false}
         if _storage._flushAccessLogOnNewRequest != rhs_storage._flushAccessLogOnNewRequest {return false}
         if _storage._accessLogOptions != rhs_storage._accessLogOptions {return false}
+        if _storage._streamFlushTimeout != rhs_storage._streamFlushTimeout {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -149,6 +149,19 @@ package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_TlsCertifica
   fileprivate var _watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory? = nil
 }
 
+/// Keys of session tickets; the first one is used for new tickets.
+package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var keys: [Envoy_Config_Core_V3_DataSource] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 /// One accepted name.
 package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -281,6 +294,15 @@ package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CertificateV
   /// Clears the value of `maxVerifyDepth`. Subsequent reads from it will return its default value.
   package mutating func clearMaxVerifyDepth() {self._maxVerifyDepth = nil}
 
+  package var systemRootCerts: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts {
+    get {_systemRootCerts ?? Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts()}
+    set {_systemRootCerts = newValue}
+  }
+  /// Returns true if `systemRootCerts` has been explicitly set.
+  package var hasSystemRootCerts: Bool {self._systemRootCerts != nil}
+  /// Clears the value of `systemRootCerts`. Subsequent reads from it will return its default value.
+  package mutating func clearSystemRootCerts() {self._systemRootCerts = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum TrustChainVerification: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -317,12 +339,24 @@ package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CertificateV
 
   }
 
+  /// The authorities that the system trusts.
+  package nonisolated struct SystemRootCerts: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+  }
+
   package init() {}
 
   fileprivate var _trustedCa: Envoy_Config_Core_V3_DataSource? = nil
   fileprivate var _crl: Envoy_Config_Core_V3_DataSource? = nil
   fileprivate var _watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory? = nil
   fileprivate var _maxVerifyDepth: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+  fileprivate var _systemRootCerts: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -437,6 +471,36 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate: S
   }
 }
 
+nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".TlsSessionTicketKeys"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}keys\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.keys) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.keys.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.keys, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys, rhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys) -> Bool {
+    if lhs.keys != rhs.keys {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SubjectAltNameMatcher"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}san_type\0\u{1}matcher\0\u{1}oid\0")
@@ -487,7 +551,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMat
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CertificateValidationContext"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}trusted_ca\0\u{3}verify_certificate_hash\0\u{3}verify_certificate_spki\0\u{2}\u{4}crl\0\u{3}allow_expired_certificate\0\u{3}match_subject_alt_names\0\u{3}trust_chain_verification\0\u{3}watched_directory\0\u{4}\u{3}only_verify_leaf_cert_crl\0\u{3}match_typed_subject_alt_names\0\u{3}max_verify_depth\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}trusted_ca\0\u{3}verify_certificate_hash\0\u{3}verify_certificate_spki\0\u{2}\u{4}crl\0\u{3}allow_expired_certificate\0\u{3}match_subject_alt_names\0\u{3}trust_chain_verification\0\u{3}watched_directory\0\u{4}\u{3}only_verify_leaf_cert_crl\0\u{3}match_typed_subject_alt_names\0\u{3}max_verify_depth\0\u{3}system_root_certs\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -506,6 +570,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
       case 14: try { try decoder.decodeSingularBoolField(value: &self.onlyVerifyLeafCertCrl) }()
       case 15: try { try decoder.decodeRepeatedMessageField(value: &self.matchTypedSubjectAltNames) }()
       case 16: try { try decoder.decodeSingularMessageField(value: &self._maxVerifyDepth) }()
+      case 17: try { try decoder.decodeSingularMessageField(value: &self._systemRootCerts) }()
       default: break
       }
     }
@@ -549,6 +614,9 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
     try { if let v = self._maxVerifyDepth {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
     } }()
+    try { if let v = self._systemRootCerts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -564,6 +632,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
     if lhs.onlyVerifyLeafCertCrl != rhs.onlyVerifyLeafCertCrl {return false}
     if lhs.matchTypedSubjectAltNames != rhs.matchTypedSubjectAltNames {return false}
     if lhs._maxVerifyDepth != rhs._maxVerifyDepth {return false}
+    if lhs._systemRootCerts != rhs._systemRootCerts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -571,4 +640,23 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.TrustChainVerification: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0VERIFY_TRUST_CHAIN\0\u{1}ACCEPT_UNTRUSTED\0")
+}
+
+nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.protoMessageName + ".SystemRootCerts"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
 }

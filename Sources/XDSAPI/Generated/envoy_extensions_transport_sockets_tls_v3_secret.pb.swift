@@ -90,6 +90,14 @@ package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_Secret: @unc
     set {_uniqueStorage()._type = .tlsCertificate(newValue)}
   }
 
+  package var sessionTicketKeys: Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys {
+    get {
+      if case .sessionTicketKeys(let v)? = _storage._type {return v}
+      return Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys()
+    }
+    set {_uniqueStorage()._type = .sessionTicketKeys(newValue)}
+  }
+
   package var validationContext: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext {
     get {
       if case .validationContext(let v)? = _storage._type {return v}
@@ -110,6 +118,7 @@ package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_Secret: @unc
 
   package nonisolated enum OneOf_Type: Equatable, Sendable {
     case tlsCertificate(Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate)
+    case sessionTicketKeys(Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys)
     case validationContext(Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext)
     case genericSecret(Envoy_Extensions_TransportSockets_Tls_V3_GenericSecret)
 
@@ -199,7 +208,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig: 
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_Secret: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Secret"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}tls_certificate\0\u{4}\u{2}validation_context\0\u{3}generic_secret\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}tls_certificate\0\u{3}session_ticket_keys\0\u{3}validation_context\0\u{3}generic_secret\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -248,6 +257,19 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_Secret: SwiftProt
             _storage._type = .tlsCertificate(v)
           }
         }()
+        case 3: try {
+          var v: Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys?
+          var hadOneofValue = false
+          if let current = _storage._type {
+            hadOneofValue = true
+            if case .sessionTicketKeys(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._type = .sessionTicketKeys(v)
+          }
+        }()
         case 4: try {
           var v: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext?
           var hadOneofValue = false
@@ -293,6 +315,10 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_Secret: SwiftProt
       case .tlsCertificate?: try {
         guard case .tlsCertificate(let v)? = _storage._type else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      }()
+      case .sessionTicketKeys?: try {
+        guard case .sessionTicketKeys(let v)? = _storage._type else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
       }()
       case .validationContext?: try {
         guard case .validationContext(let v)? = _storage._type else { preconditionFailure() }

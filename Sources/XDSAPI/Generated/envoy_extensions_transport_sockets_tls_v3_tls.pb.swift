@@ -48,6 +48,15 @@ package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsC
   /// Clears the value of `maxSessionKeys`. Subsequent reads from it will return its default value.
   package mutating func clearMaxSessionKeys() {self._maxSessionKeys = nil}
 
+  package var enforceRsaKeyUsage: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_enforceRsaKeyUsage ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_enforceRsaKeyUsage = newValue}
+  }
+  /// Returns true if `enforceRsaKeyUsage` has been explicitly set.
+  package var hasEnforceRsaKeyUsage: Bool {self._enforceRsaKeyUsage != nil}
+  /// Clears the value of `enforceRsaKeyUsage`. Subsequent reads from it will return its default value.
+  package mutating func clearEnforceRsaKeyUsage() {self._enforceRsaKeyUsage = nil}
+
   package var autoHostSni: Bool = false
 
   package var autoSniSanValidation: Bool = false
@@ -58,73 +67,106 @@ package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsC
 
   fileprivate var _commonTlsContext: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext? = nil
   fileprivate var _maxSessionKeys: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+  fileprivate var _enforceRsaKeyUsage: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
 }
 
 /// TLS towards clients.
-package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext: Sendable {
+package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   package var commonTlsContext: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext {
-    get {_commonTlsContext ?? Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext()}
-    set {_commonTlsContext = newValue}
+    get {_storage._commonTlsContext ?? Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext()}
+    set {_uniqueStorage()._commonTlsContext = newValue}
   }
   /// Returns true if `commonTlsContext` has been explicitly set.
-  package var hasCommonTlsContext: Bool {self._commonTlsContext != nil}
+  package var hasCommonTlsContext: Bool {_storage._commonTlsContext != nil}
   /// Clears the value of `commonTlsContext`. Subsequent reads from it will return its default value.
-  package mutating func clearCommonTlsContext() {self._commonTlsContext = nil}
+  package mutating func clearCommonTlsContext() {_uniqueStorage()._commonTlsContext = nil}
 
   package var requireClientCertificate: SwiftProtobuf.Google_Protobuf_BoolValue {
-    get {_requireClientCertificate ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
-    set {_requireClientCertificate = newValue}
+    get {_storage._requireClientCertificate ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_uniqueStorage()._requireClientCertificate = newValue}
   }
   /// Returns true if `requireClientCertificate` has been explicitly set.
-  package var hasRequireClientCertificate: Bool {self._requireClientCertificate != nil}
+  package var hasRequireClientCertificate: Bool {_storage._requireClientCertificate != nil}
   /// Clears the value of `requireClientCertificate`. Subsequent reads from it will return its default value.
-  package mutating func clearRequireClientCertificate() {self._requireClientCertificate = nil}
+  package mutating func clearRequireClientCertificate() {_uniqueStorage()._requireClientCertificate = nil}
 
   package var requireSni: SwiftProtobuf.Google_Protobuf_BoolValue {
-    get {_requireSni ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
-    set {_requireSni = newValue}
+    get {_storage._requireSni ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_uniqueStorage()._requireSni = newValue}
   }
   /// Returns true if `requireSni` has been explicitly set.
-  package var hasRequireSni: Bool {self._requireSni != nil}
+  package var hasRequireSni: Bool {_storage._requireSni != nil}
   /// Clears the value of `requireSni`. Subsequent reads from it will return its default value.
-  package mutating func clearRequireSni() {self._requireSni = nil}
+  package mutating func clearRequireSni() {_uniqueStorage()._requireSni = nil}
 
-  package var sessionTimeout: SwiftProtobuf.Google_Protobuf_Duration {
-    get {_sessionTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
-    set {_sessionTimeout = newValue}
+  package var sessionTicketKeysType: OneOf_SessionTicketKeysType? {
+    get {return _storage._sessionTicketKeysType}
+    set {_uniqueStorage()._sessionTicketKeysType = newValue}
   }
-  /// Returns true if `sessionTimeout` has been explicitly set.
-  package var hasSessionTimeout: Bool {self._sessionTimeout != nil}
-  /// Clears the value of `sessionTimeout`. Subsequent reads from it will return its default value.
-  package mutating func clearSessionTimeout() {self._sessionTimeout = nil}
 
-  package var sessionTicketKeysType: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.OneOf_SessionTicketKeysType? = nil
+  package var sessionTicketKeys: Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys {
+    get {
+      if case .sessionTicketKeys(let v)? = _storage._sessionTicketKeysType {return v}
+      return Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys()
+    }
+    set {_uniqueStorage()._sessionTicketKeysType = .sessionTicketKeys(newValue)}
+  }
+
+  package var sessionTicketKeysSdsSecretConfig: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig {
+    get {
+      if case .sessionTicketKeysSdsSecretConfig(let v)? = _storage._sessionTicketKeysType {return v}
+      return Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig()
+    }
+    set {_uniqueStorage()._sessionTicketKeysType = .sessionTicketKeysSdsSecretConfig(newValue)}
+  }
 
   package var disableStatelessSessionResumption: Bool {
     get {
-      if case .disableStatelessSessionResumption(let v)? = sessionTicketKeysType {return v}
+      if case .disableStatelessSessionResumption(let v)? = _storage._sessionTicketKeysType {return v}
       return false
     }
-    set {sessionTicketKeysType = .disableStatelessSessionResumption(newValue)}
+    set {_uniqueStorage()._sessionTicketKeysType = .disableStatelessSessionResumption(newValue)}
+  }
+
+  package var sessionTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_storage._sessionTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_uniqueStorage()._sessionTimeout = newValue}
+  }
+  /// Returns true if `sessionTimeout` has been explicitly set.
+  package var hasSessionTimeout: Bool {_storage._sessionTimeout != nil}
+  /// Clears the value of `sessionTimeout`. Subsequent reads from it will return its default value.
+  package mutating func clearSessionTimeout() {_uniqueStorage()._sessionTimeout = nil}
+
+  package var fullScanCertsOnSniMismatch: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_storage._fullScanCertsOnSniMismatch ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_uniqueStorage()._fullScanCertsOnSniMismatch = newValue}
+  }
+  /// Returns true if `fullScanCertsOnSniMismatch` has been explicitly set.
+  package var hasFullScanCertsOnSniMismatch: Bool {_storage._fullScanCertsOnSniMismatch != nil}
+  /// Clears the value of `fullScanCertsOnSniMismatch`. Subsequent reads from it will return its default value.
+  package mutating func clearFullScanCertsOnSniMismatch() {_uniqueStorage()._fullScanCertsOnSniMismatch = nil}
+
+  package var disableStatefulSessionResumption: Bool {
+    get {_storage._disableStatefulSessionResumption}
+    set {_uniqueStorage()._disableStatefulSessionResumption = newValue}
   }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_SessionTicketKeysType: Equatable, Sendable {
+    case sessionTicketKeys(Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys)
+    case sessionTicketKeysSdsSecretConfig(Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig)
     case disableStatelessSessionResumption(Bool)
 
   }
 
   package init() {}
 
-  fileprivate var _commonTlsContext: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext? = nil
-  fileprivate var _requireClientCertificate: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
-  fileprivate var _requireSni: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
-  fileprivate var _sessionTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// What both directions share.
@@ -237,7 +279,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.transport_sock
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".UpstreamTlsContext"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}common_tls_context\0\u{1}sni\0\u{3}allow_renegotiation\0\u{3}max_session_keys\0\u{4}\u{2}auto_host_sni\0\u{3}auto_sni_san_validation\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}common_tls_context\0\u{1}sni\0\u{3}allow_renegotiation\0\u{3}max_session_keys\0\u{3}enforce_rsa_key_usage\0\u{3}auto_host_sni\0\u{3}auto_sni_san_validation\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -249,6 +291,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContex
       case 2: try { try decoder.decodeSingularStringField(value: &self.sni) }()
       case 3: try { try decoder.decodeSingularBoolField(value: &self.allowRenegotiation) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._maxSessionKeys) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._enforceRsaKeyUsage) }()
       case 6: try { try decoder.decodeSingularBoolField(value: &self.autoHostSni) }()
       case 7: try { try decoder.decodeSingularBoolField(value: &self.autoSniSanValidation) }()
       default: break
@@ -273,6 +316,9 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContex
     try { if let v = self._maxSessionKeys {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    try { if let v = self._enforceRsaKeyUsage {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
     if self.autoHostSni != false {
       try visitor.visitSingularBoolField(value: self.autoHostSni, fieldNumber: 6)
     }
@@ -287,6 +333,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContex
     if lhs.sni != rhs.sni {return false}
     if lhs.allowRenegotiation != rhs.allowRenegotiation {return false}
     if lhs._maxSessionKeys != rhs._maxSessionKeys {return false}
+    if lhs._enforceRsaKeyUsage != rhs._enforceRsaKeyUsage {return false}
     if lhs.autoHostSni != rhs.autoHostSni {return false}
     if lhs.autoSniSanValidation != rhs.autoSniSanValidation {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -296,60 +343,155 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContex
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".DownstreamTlsContext"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}common_tls_context\0\u{3}require_client_certificate\0\u{3}require_sni\0\u{4}\u{3}session_timeout\0\u{3}disable_stateless_session_resumption\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}common_tls_context\0\u{3}require_client_certificate\0\u{3}require_sni\0\u{3}session_ticket_keys\0\u{3}session_ticket_keys_sds_secret_config\0\u{3}session_timeout\0\u{3}disable_stateless_session_resumption\0\u{4}\u{2}full_scan_certs_on_sni_mismatch\0\u{3}disable_stateful_session_resumption\0")
+
+  fileprivate class _StorageClass {
+    var _commonTlsContext: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext? = nil
+    var _requireClientCertificate: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+    var _requireSni: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+    var _sessionTicketKeysType: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.OneOf_SessionTicketKeysType?
+    var _sessionTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
+    var _fullScanCertsOnSniMismatch: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+    var _disableStatefulSessionResumption: Bool = false
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _commonTlsContext = source._commonTlsContext
+      _requireClientCertificate = source._requireClientCertificate
+      _requireSni = source._requireSni
+      _sessionTicketKeysType = source._sessionTicketKeysType
+      _sessionTimeout = source._sessionTimeout
+      _fullScanCertsOnSniMismatch = source._fullScanCertsOnSniMismatch
+      _disableStatefulSessionResumption = source._disableStatefulSessionResumption
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._commonTlsContext) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._requireClientCertificate) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._requireSni) }()
-      case 6: try { try decoder.decodeSingularMessageField(value: &self._sessionTimeout) }()
-      case 7: try {
-        var v: Bool?
-        try decoder.decodeSingularBoolField(value: &v)
-        if let v = v {
-          if self.sessionTicketKeysType != nil {try decoder.handleConflictingOneOf()}
-          self.sessionTicketKeysType = .disableStatelessSessionResumption(v)
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._commonTlsContext) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._requireClientCertificate) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._requireSni) }()
+        case 4: try {
+          var v: Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys?
+          var hadOneofValue = false
+          if let current = _storage._sessionTicketKeysType {
+            hadOneofValue = true
+            if case .sessionTicketKeys(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._sessionTicketKeysType = .sessionTicketKeys(v)
+          }
+        }()
+        case 5: try {
+          var v: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig?
+          var hadOneofValue = false
+          if let current = _storage._sessionTicketKeysType {
+            hadOneofValue = true
+            if case .sessionTicketKeysSdsSecretConfig(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._sessionTicketKeysType = .sessionTicketKeysSdsSecretConfig(v)
+          }
+        }()
+        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._sessionTimeout) }()
+        case 7: try {
+          var v: Bool?
+          try decoder.decodeSingularBoolField(value: &v)
+          if let v = v {
+            if _storage._sessionTicketKeysType != nil {try decoder.handleConflictingOneOf()}
+            _storage._sessionTicketKeysType = .disableStatelessSessionResumption(v)
+          }
+        }()
+        case 9: try { try decoder.decodeSingularMessageField(value: &_storage._fullScanCertsOnSniMismatch) }()
+        case 10: try { try decoder.decodeSingularBoolField(value: &_storage._disableStatefulSessionResumption) }()
+        default: break
         }
-      }()
-      default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._commonTlsContext {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._requireClientCertificate {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._requireSni {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
-    try { if let v = self._sessionTimeout {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-    } }()
-    try { if case .disableStatelessSessionResumption(let v)? = self.sessionTicketKeysType {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 7)
-    } }()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._commonTlsContext {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._requireClientCertificate {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._requireSni {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
+      switch _storage._sessionTicketKeysType {
+      case .sessionTicketKeys?: try {
+        guard case .sessionTicketKeys(let v)? = _storage._sessionTicketKeysType else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      }()
+      case .sessionTicketKeysSdsSecretConfig?: try {
+        guard case .sessionTicketKeysSdsSecretConfig(let v)? = _storage._sessionTicketKeysType else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      }()
+      default: break
+      }
+      try { if let v = _storage._sessionTimeout {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      } }()
+      try { if case .disableStatelessSessionResumption(let v)? = _storage._sessionTicketKeysType {
+        try visitor.visitSingularBoolField(value: v, fieldNumber: 7)
+      } }()
+      try { if let v = _storage._fullScanCertsOnSniMismatch {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+      } }()
+      if _storage._disableStatefulSessionResumption != false {
+        try visitor.visitSingularBoolField(value: _storage._disableStatefulSessionResumption, fieldNumber: 10)
+      }
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext) -> Bool {
-    if lhs._commonTlsContext != rhs._commonTlsContext {return false}
-    if lhs._requireClientCertificate != rhs._requireClientCertificate {return false}
-    if lhs._requireSni != rhs._requireSni {return false}
-    if lhs._sessionTimeout != rhs._sessionTimeout {return false}
-    if lhs.sessionTicketKeysType != rhs.sessionTicketKeysType {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._commonTlsContext != rhs_storage._commonTlsContext {return false}
+        if _storage._requireClientCertificate != rhs_storage._requireClientCertificate {return false}
+        if _storage._requireSni != rhs_storage._requireSni {return false}
+        if _storage._sessionTicketKeysType != rhs_storage._sessionTicketKeysType {return false}
+        if _storage._sessionTimeout != rhs_storage._sessionTimeout {return false}
+        if _storage._fullScanCertsOnSniMismatch != rhs_storage._fullScanCertsOnSniMismatch {return false}
+        if _storage._disableStatefulSessionResumption != rhs_storage._disableStatefulSessionResumption {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

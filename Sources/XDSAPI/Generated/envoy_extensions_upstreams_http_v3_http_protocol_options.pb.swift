@@ -118,65 +118,67 @@ package nonisolated struct Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOption
   }
 
   /// The version that the client spoke.
-  package nonisolated struct UseDownstreamHttpConfig: @unchecked Sendable {
+  package nonisolated struct UseDownstreamHttpConfig: Sendable {
     // SwiftProtobuf.Message conformance is added in an extension below. See the
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
     package var httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions {
-      get {_storage._httpProtocolOptions ?? Envoy_Config_Core_V3_Http1ProtocolOptions()}
-      set {_uniqueStorage()._httpProtocolOptions = newValue}
+      get {_httpProtocolOptions ?? Envoy_Config_Core_V3_Http1ProtocolOptions()}
+      set {_httpProtocolOptions = newValue}
     }
     /// Returns true if `httpProtocolOptions` has been explicitly set.
-    package var hasHTTPProtocolOptions: Bool {_storage._httpProtocolOptions != nil}
+    package var hasHTTPProtocolOptions: Bool {self._httpProtocolOptions != nil}
     /// Clears the value of `httpProtocolOptions`. Subsequent reads from it will return its default value.
-    package mutating func clearHTTPProtocolOptions() {_uniqueStorage()._httpProtocolOptions = nil}
+    package mutating func clearHTTPProtocolOptions() {self._httpProtocolOptions = nil}
 
     package var http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions {
-      get {_storage._http2ProtocolOptions ?? Envoy_Config_Core_V3_Http2ProtocolOptions()}
-      set {_uniqueStorage()._http2ProtocolOptions = newValue}
+      get {_http2ProtocolOptions ?? Envoy_Config_Core_V3_Http2ProtocolOptions()}
+      set {_http2ProtocolOptions = newValue}
     }
     /// Returns true if `http2ProtocolOptions` has been explicitly set.
-    package var hasHTTP2ProtocolOptions: Bool {_storage._http2ProtocolOptions != nil}
+    package var hasHTTP2ProtocolOptions: Bool {self._http2ProtocolOptions != nil}
     /// Clears the value of `http2ProtocolOptions`. Subsequent reads from it will return its default value.
-    package mutating func clearHTTP2ProtocolOptions() {_uniqueStorage()._http2ProtocolOptions = nil}
+    package mutating func clearHTTP2ProtocolOptions() {self._http2ProtocolOptions = nil}
 
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
     package init() {}
 
-    fileprivate var _storage = _StorageClass.defaultInstance
+    fileprivate var _httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions? = nil
+    fileprivate var _http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions? = nil
   }
 
   /// The version that ALPN agrees on.
-  package nonisolated struct AutoHttpConfig: @unchecked Sendable {
+  package nonisolated struct AutoHttpConfig: Sendable {
     // SwiftProtobuf.Message conformance is added in an extension below. See the
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
     package var httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions {
-      get {_storage._httpProtocolOptions ?? Envoy_Config_Core_V3_Http1ProtocolOptions()}
-      set {_uniqueStorage()._httpProtocolOptions = newValue}
+      get {_httpProtocolOptions ?? Envoy_Config_Core_V3_Http1ProtocolOptions()}
+      set {_httpProtocolOptions = newValue}
     }
     /// Returns true if `httpProtocolOptions` has been explicitly set.
-    package var hasHTTPProtocolOptions: Bool {_storage._httpProtocolOptions != nil}
+    package var hasHTTPProtocolOptions: Bool {self._httpProtocolOptions != nil}
     /// Clears the value of `httpProtocolOptions`. Subsequent reads from it will return its default value.
-    package mutating func clearHTTPProtocolOptions() {_uniqueStorage()._httpProtocolOptions = nil}
+    package mutating func clearHTTPProtocolOptions() {self._httpProtocolOptions = nil}
 
     package var http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions {
-      get {_storage._http2ProtocolOptions ?? Envoy_Config_Core_V3_Http2ProtocolOptions()}
-      set {_uniqueStorage()._http2ProtocolOptions = newValue}
+      get {_http2ProtocolOptions ?? Envoy_Config_Core_V3_Http2ProtocolOptions()}
+      set {_http2ProtocolOptions = newValue}
     }
     /// Returns true if `http2ProtocolOptions` has been explicitly set.
-    package var hasHTTP2ProtocolOptions: Bool {_storage._http2ProtocolOptions != nil}
+    package var hasHTTP2ProtocolOptions: Bool {self._http2ProtocolOptions != nil}
     /// Clears the value of `http2ProtocolOptions`. Subsequent reads from it will return its default value.
-    package mutating func clearHTTP2ProtocolOptions() {_uniqueStorage()._http2ProtocolOptions = nil}
+    package mutating func clearHTTP2ProtocolOptions() {self._http2ProtocolOptions = nil}
 
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
     package init() {}
 
-    fileprivate var _storage = _StorageClass.defaultInstance
+    fileprivate var _httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions? = nil
+    fileprivate var _http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions? = nil
   }
 
   package init() {}
@@ -393,74 +395,36 @@ nonisolated extension Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.Use
   package static let protoMessageName: String = Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.protoMessageName + ".UseDownstreamHttpConfig"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}http_protocol_options\0\u{3}http2_protocol_options\0")
 
-  fileprivate class _StorageClass {
-    var _httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions? = nil
-    var _http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions? = nil
-
-      // This property is used as the initial default value for new instances of the type.
-      // The type itself is protecting the reference to its storage via CoW semantics.
-      // This will force a copy to be made of this reference when the first mutation occurs;
-      // hence, it is safe to mark this as `nonisolated(unsafe)`.
-      static nonisolated(unsafe) let defaultInstance = _StorageClass()
-
-    private init() {}
-
-    init(copying source: _StorageClass) {
-      _httpProtocolOptions = source._httpProtocolOptions
-      _http2ProtocolOptions = source._http2ProtocolOptions
-    }
-  }
-
-  fileprivate mutating func _uniqueStorage() -> _StorageClass {
-    if !isKnownUniquelyReferenced(&_storage) {
-      _storage = _StorageClass(copying: _storage)
-    }
-    return _storage
-  }
-
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    _ = _uniqueStorage()
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      while let fieldNumber = try decoder.nextFieldNumber() {
-        // The use of inline closures is to circumvent an issue where the compiler
-        // allocates stack space for every case branch when no optimizations are
-        // enabled. https://github.com/apple/swift-protobuf/issues/1034
-        switch fieldNumber {
-        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._httpProtocolOptions) }()
-        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._http2ProtocolOptions) }()
-        default: break
-        }
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._httpProtocolOptions) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._http2ProtocolOptions) }()
+      default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every if/case branch local when no optimizations
-      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-      // https://github.com/apple/swift-protobuf/issues/1182
-      try { if let v = _storage._httpProtocolOptions {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-      } }()
-      try { if let v = _storage._http2ProtocolOptions {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-      } }()
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._httpProtocolOptions {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._http2ProtocolOptions {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.UseDownstreamHttpConfig, rhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.UseDownstreamHttpConfig) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._httpProtocolOptions != rhs_storage._httpProtocolOptions {return false}
-        if _storage._http2ProtocolOptions != rhs_storage._http2ProtocolOptions {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
+    if lhs._httpProtocolOptions != rhs._httpProtocolOptions {return false}
+    if lhs._http2ProtocolOptions != rhs._http2ProtocolOptions {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -470,74 +434,36 @@ nonisolated extension Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.Aut
   package static let protoMessageName: String = Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.protoMessageName + ".AutoHttpConfig"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}http_protocol_options\0\u{3}http2_protocol_options\0")
 
-  fileprivate class _StorageClass {
-    var _httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions? = nil
-    var _http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions? = nil
-
-      // This property is used as the initial default value for new instances of the type.
-      // The type itself is protecting the reference to its storage via CoW semantics.
-      // This will force a copy to be made of this reference when the first mutation occurs;
-      // hence, it is safe to mark this as `nonisolated(unsafe)`.
-      static nonisolated(unsafe) let defaultInstance = _StorageClass()
-
-    private init() {}
-
-    init(copying source: _StorageClass) {
-      _httpProtocolOptions = source._httpProtocolOptions
-      _http2ProtocolOptions = source._http2ProtocolOptions
-    }
-  }
-
-  fileprivate mutating func _uniqueStorage() -> _StorageClass {
-    if !isKnownUniquelyReferenced(&_storage) {
-      _storage = _StorageClass(copying: _storage)
-    }
-    return _storage
-  }
-
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    _ = _uniqueStorage()
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      while let fieldNumber = try decoder.nextFieldNumber() {
-        // The use of inline closures is to circumvent an issue where the compiler
-        // allocates stack space for every case branch when no optimizations are
-        // enabled. https://github.com/apple/swift-protobuf/issues/1034
-        switch fieldNumber {
-        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._httpProtocolOptions) }()
-        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._http2ProtocolOptions) }()
-        default: break
-        }
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._httpProtocolOptions) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._http2ProtocolOptions) }()
+      default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every if/case branch local when no optimizations
-      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-      // https://github.com/apple/swift-protobuf/issues/1182
-      try { if let v = _storage._httpProtocolOptions {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-      } }()
-      try { if let v = _storage._http2ProtocolOptions {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-      } }()
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._httpProtocolOptions {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._http2ProtocolOptions {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.AutoHttpConfig, rhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.AutoHttpConfig) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._httpProtocolOptions != rhs_storage._httpProtocolOptions {return false}
-        if _storage._http2ProtocolOptions != rhs_storage._http2ProtocolOptions {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
+    if lhs._httpProtocolOptions != rhs._httpProtocolOptions {return false}
+    if lhs._http2ProtocolOptions != rhs._http2ProtocolOptions {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -20,7 +20,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-/// All names that one data plane may resolve.
+/// All names that one data plane may resolve, or one shard of them.
 package nonisolated struct Istio_Networking_Nds_V1_NameTable: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -29,7 +29,30 @@ package nonisolated struct Istio_Networking_Nds_V1_NameTable: Sendable {
   /// By host name, without a final dot.
   package var table: Dictionary<String,Istio_Networking_Nds_V1_NameTable.NameInfo> = [:]
 
+  /// Names that are there and have no address: aliases, and services without an endpoint. They stand apart from
+  /// `table`, because Istio's agent would answer an entry without address there with nothing, also where it does not
+  /// know that it is an alias.
+  package var unaddressed: Dictionary<String,Istio_Networking_Nds_V1_NameTable.NameInfo> = [:]
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  /// A port that has a name, for SRV records.
+  package nonisolated struct NamedPort: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var name: String = String()
+
+    /// `tcp` or `udp`; empty is `tcp`.
+    package var transport: String = String()
+
+    package var port: UInt32 = 0
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+  }
 
   /// What is known about one name.
   package nonisolated struct NameInfo: Sendable {
@@ -43,7 +66,7 @@ package nonisolated struct Istio_Networking_Nds_V1_NameTable: Sendable {
     /// Which registry the name comes from, such as `Kubernetes` or `External`.
     package var registry: String = String()
 
-    /// First label of a Kubernetes service's name.
+    /// First label of a Kubernetes service's name; of an instance of it, the first two.
     package var shortname: String = String()
 
     /// Namespace of a Kubernetes service.
@@ -51,6 +74,16 @@ package nonisolated struct Istio_Networking_Nds_V1_NameTable: Sendable {
 
     /// Other spellings of the name. Newer servers leave it empty.
     package var altHosts: [String] = []
+
+    /// Named ports of a service.
+    package var ports: [Istio_Networking_Nds_V1_NameTable.NamedPort] = []
+
+    /// The name that this one stands for (ExternalName).
+    package var alias: String = String()
+
+    /// First labels of the names below this one that are instances of a headless service: each has an entry of
+    /// its own, `LABEL.NAME`.
+    package var instances: [String] = []
 
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -66,7 +99,7 @@ fileprivate nonisolated let _protobuf_package = "istio.networking.nds.v1"
 
 nonisolated extension Istio_Networking_Nds_V1_NameTable: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".NameTable"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{2}c\u{1}unaddressed\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -75,6 +108,7 @@ nonisolated extension Istio_Networking_Nds_V1_NameTable: SwiftProtobuf.Message, 
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Istio_Networking_Nds_V1_NameTable.NameInfo>.self, value: &self.table) }()
+      case 100: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Istio_Networking_Nds_V1_NameTable.NameInfo>.self, value: &self.unaddressed) }()
       default: break
       }
     }
@@ -84,11 +118,55 @@ nonisolated extension Istio_Networking_Nds_V1_NameTable: SwiftProtobuf.Message, 
     if !self.table.isEmpty {
       try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Istio_Networking_Nds_V1_NameTable.NameInfo>.self, value: self.table, fieldNumber: 1)
     }
+    if !self.unaddressed.isEmpty {
+      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Istio_Networking_Nds_V1_NameTable.NameInfo>.self, value: self.unaddressed, fieldNumber: 100)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Istio_Networking_Nds_V1_NameTable, rhs: Istio_Networking_Nds_V1_NameTable) -> Bool {
     if lhs.table != rhs.table {return false}
+    if lhs.unaddressed != rhs.unaddressed {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Istio_Networking_Nds_V1_NameTable.NamedPort: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Istio_Networking_Nds_V1_NameTable.protoMessageName + ".NamedPort"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}transport\0\u{1}port\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.transport) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.port) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.transport.isEmpty {
+      try visitor.visitSingularStringField(value: self.transport, fieldNumber: 2)
+    }
+    if self.port != 0 {
+      try visitor.visitSingularUInt32Field(value: self.port, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Istio_Networking_Nds_V1_NameTable.NamedPort, rhs: Istio_Networking_Nds_V1_NameTable.NamedPort) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.transport != rhs.transport {return false}
+    if lhs.port != rhs.port {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -96,7 +174,7 @@ nonisolated extension Istio_Networking_Nds_V1_NameTable: SwiftProtobuf.Message, 
 
 nonisolated extension Istio_Networking_Nds_V1_NameTable.NameInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = Istio_Networking_Nds_V1_NameTable.protoMessageName + ".NameInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ips\0\u{1}registry\0\u{1}shortname\0\u{1}namespace\0\u{3}alt_hosts\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ips\0\u{1}registry\0\u{1}shortname\0\u{1}namespace\0\u{3}alt_hosts\0\u{2}_\u{1}ports\0\u{1}alias\0\u{1}instances\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -109,6 +187,9 @@ nonisolated extension Istio_Networking_Nds_V1_NameTable.NameInfo: SwiftProtobuf.
       case 3: try { try decoder.decodeSingularStringField(value: &self.shortname) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.namespace) }()
       case 5: try { try decoder.decodeRepeatedStringField(value: &self.altHosts) }()
+      case 100: try { try decoder.decodeRepeatedMessageField(value: &self.ports) }()
+      case 101: try { try decoder.decodeSingularStringField(value: &self.alias) }()
+      case 102: try { try decoder.decodeRepeatedStringField(value: &self.instances) }()
       default: break
       }
     }
@@ -130,6 +211,15 @@ nonisolated extension Istio_Networking_Nds_V1_NameTable.NameInfo: SwiftProtobuf.
     if !self.altHosts.isEmpty {
       try visitor.visitRepeatedStringField(value: self.altHosts, fieldNumber: 5)
     }
+    if !self.ports.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.ports, fieldNumber: 100)
+    }
+    if !self.alias.isEmpty {
+      try visitor.visitSingularStringField(value: self.alias, fieldNumber: 101)
+    }
+    if !self.instances.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.instances, fieldNumber: 102)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -139,6 +229,9 @@ nonisolated extension Istio_Networking_Nds_V1_NameTable.NameInfo: SwiftProtobuf.
     if lhs.shortname != rhs.shortname {return false}
     if lhs.namespace != rhs.namespace {return false}
     if lhs.altHosts != rhs.altHosts {return false}
+    if lhs.ports != rhs.ports {return false}
+    if lhs.alias != rhs.alias {return false}
+    if lhs.instances != rhs.instances {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
