@@ -9,8 +9,17 @@ import Synchronization
 package final class MeshWatch: Sendable {
     private struct State {
         var objects: MeshObjects
+        var remotes: [String: Remote] = [:]
+        /// The first snapshot waits until it is known what other clusters have.
+        var waitsForRemotes: Bool
         var change = MeshChange.full
         var unsynced = Set(MeshKind.allCases)
+    }
+
+    private struct Remote {
+        /// Which of the connections to a cluster speaks; what an earlier one still delivers is ignored.
+        var connection: UInt64
+        var objects: MeshObjects
     }
 
     private let client: KubernetesClient
@@ -18,9 +27,13 @@ package final class MeshWatch: Sendable {
     private let signals: AsyncStream<Void>
     private let signal: AsyncStream<Void>.Continuation
 
-    package init(client: KubernetesClient, objects: MeshObjects = MeshObjects()) {
+    /// - Parameters:
+    ///   - client: of our cluster.
+    ///   - objects: empty, with the mesh's names.
+    ///   - waitsForRemotes: hand out nothing before ``remotesAreKnown()`` is called.
+    package init(client: KubernetesClient, objects: MeshObjects = MeshObjects(), waitsForRemotes: Bool = false) {
         self.client = client
-        self.state = Mutex(State(objects: objects))
+        self.state = Mutex(State(objects: objects, waitsForRemotes: waitsForRemotes))
         (self.signals, self.signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -38,14 +51,56 @@ package final class MeshWatch: Sendable {
         }
     }
 
+    // MARK: Other clusters
+
+    /// From now on `connection` says what the cluster has; what was known of it before stays until then.
+    package func connected(_ cluster: String, connection: UInt64) {
+        self.state.withLock { state in
+            let objects =
+                state.remotes[cluster]?.objects
+                ?? MeshObjects(
+                    domainSuffix: state.objects.domainSuffix,
+                    rootNamespace: state.objects.rootNamespace,
+                    virtualAddresses: state.objects.virtualAddresses
+                )
+            state.remotes[cluster] = Remote(connection: connection, objects: objects)
+        }
+    }
+
+    package func apply(_ kind: MeshKind, _ change: ObjectChange, of cluster: String, connection: UInt64) {
+        let isNews = self.state.withLock { state in
+            guard state.remotes[cluster]?.connection == connection,
+                let result = state.remotes[cluster]?.objects.apply(kind, change)
+            else { return false }
+            state.change = state.change.merged(with: result)
+            return result != .nothing
+        }
+        if isNews { self.signal.yield() }
+    }
+
+    /// The cluster is no longer part of the mesh.
+    package func removed(_ cluster: String) {
+        self.state.withLock { state in
+            if state.remotes.removeValue(forKey: cluster) != nil { state.change = .full }
+        }
+        self.signal.yield()
+    }
+
+    /// Other clusters have been heard, or do not answer.
+    package func remotesAreKnown() {
+        self.state.withLock { $0.waitsForRemotes = false }
+        self.signal.yield()
+    }
+
     private func follow(_ kind: MeshKind) async {
         let root = self.state.withLock { $0.objects.rootNamespace }
-        // Of all ConfigMaps one matters.
+        // Of all ConfigMaps one matters, and of all namespaces.
         let isSettings = kind == .configMap
+        let name = isSettings ? MeshSettingsParser.name : kind == .namespace ? root : nil
         await self.client.reflect(
             kind.resourceType,
             namespace: isSettings ? root : nil,
-            fieldSelector: isSettings ? "metadata.name=\(MeshSettingsParser.name)" : nil,
+            fieldSelector: name.map { "metadata.name=\($0)" },
             onSynced: {
                 self.state.withLock { _ = $0.unsynced.remove(kind) }
                 self.signal.yield()
@@ -64,16 +119,18 @@ package final class MeshWatch: Sendable {
     private func build(_ onSnapshot: @Sendable (MeshSnapshot, MeshChange) async -> Void) async {
         var snapshot = MeshSnapshot()
         for await _ in self.signals {
-            let taken = self.state.withLock { state -> (MeshObjects, MeshChange)? in
-                guard state.unsynced.isEmpty, state.change != .nothing else { return nil }
+            let taken = self.state.withLock { state -> (MeshObjects, [RemoteCluster], MeshChange)? in
+                guard state.unsynced.isEmpty, !state.waitsForRemotes, state.change != .nothing else { return nil }
                 defer { state.change = .nothing }
-                return (state.objects, state.change)
+                let remotes = state.remotes.map { RemoteCluster(name: $0.key, objects: $0.value.objects) }
+                return (state.objects, remotes, state.change)
             }
-            guard let (objects, change) = taken else { continue }
+            guard let (objects, remotes, change) = taken else { continue }
             snapshot = SnapshotBuilder.rebuild(
                 snapshot,
                 after: change,
                 of: objects,
+                remotes: remotes,
                 revision: snapshot.revision + 1
             )
             await onSnapshot(snapshot, change)

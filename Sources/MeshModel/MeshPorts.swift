@@ -4,6 +4,8 @@ package enum MeshPorts {
     package static let outbound: UInt16 = 15001
     package static let inbound: UInt16 = 15006
     package static let xdsPlaintext: UInt16 = 15010
+    /// xDS and certificates over TLS.
+    package static let xds: UInt16 = 15012
     package static let controlMonitoring: UInt16 = 15014
     package static let webhook: UInt16 = 15017
     package static let ready: UInt16 = 15021

@@ -16,6 +16,24 @@ package struct MeshSettings: Hashable, Sendable {
     package var connectTimeout: Duration = .seconds(10)
     /// How long a proxy waits for the first bytes on a port of unknown protocol; zero: no limit.
     package var protocolDetectionTimeout: Duration = .zero
+    /// First part of every identity, `spiffe://cluster.local/…`.
+    package var trustDomain = "cluster.local"
+    /// Other trust domains that count as ours in policies.
+    package var trustDomainAliases: [String] = []
+    /// Sidecars speak mutual TLS to endpoints that have a mesh identity, without a DestinationRule.
+    package var automaticMutualTLS = true
+    /// For AuthorizationPolicies with `action: CUSTOM`, by name.
+    package var authorizationProviders: [String: AuthorizationProvider] = [:]
+    /// Oldest version of TLS in the mesh.
+    package var meshTLSVersionMin = TLSVersion.v1_2
+    /// Name policy and rule in the response header `x-lateen-denied-by`, and not in the access log alone.
+    package var showsDenials = true
+    /// Where addresses of the mesh's own making come from.
+    package var virtualAddresses = VirtualAddressRanges()
+    /// Hosts whose clients use endpoints of their own cluster only (`serviceSettings`).
+    package var clusterLocalHosts: [HostName] = []
+    /// Whether workloads may connect only to what their own DNS gave them.
+    package var dnsBoundEgress = DNSBoundEgress()
 
     package init() {}
 }
@@ -53,12 +71,34 @@ package struct MeshSnapshot: Sendable {
     package var services: [Service]
     /// Endpoints of each service, by the service's `source` and host.
     package var endpoints: [ServiceKey: [Endpoint]]
+    /// What the names of headless services lead to: ready, or published all the same; in order.
+    package var instances: [ServiceKey: [ServiceInstance]] = [:]
     /// VirtualServices, oldest first.
     package var routeRules: [RouteRules]
     /// DestinationRules, oldest first.
     package var destinationPolicies: [DestinationPolicy]
+    /// Sidecars, oldest first.
+    package var sidecars: [SidecarRules] = []
+    /// The network that the cluster's pods are on; empty: it has no name, and all of the mesh is on it.
+    package var network = ""
+    /// How other networks are reached.
+    package var networkGateways: [String: [NetworkGateway]] = [:]
     /// Pods with an address, by address.
     package var workloads: [IPAddress: Workload]
+    /// Gateways, oldest first.
+    package var gateways: [GatewayRules] = []
+    /// PeerAuthentications and old Policies, oldest first.
+    package var peerPolicies: [PeerPolicy] = []
+    /// AuthorizationPolicies, oldest first.
+    package var authorizationRules: [AuthorizationRules] = []
+    /// RequestAuthentications, oldest first.
+    package var requestAuthentications: [RequestAuthenticationRules] = []
+    /// TLS Secrets that Gateways and DestinationRules name (`credentialName`), by the Secret's namespace and name.
+    package var credentials: [ObjectID: TLSCredential] = [:]
+    /// What ServiceEntries say about addresses for their hosts, oldest first.
+    package var addressClaims: [AddressClaim] = []
+    /// `resourceVersion` of each object that the snapshot was made from, for people who ask where a fact came from.
+    package var resourceVersions: [ObjectReference: String] = [:]
     /// What was left out or looks wrong.
     package var diagnoses: [Diagnosis]
 
@@ -100,6 +140,14 @@ package struct ProxyKey: Hashable, Sendable {
     /// `default.svc.cluster.local`: the first search domain of the pod.
     package var dnsDomain: String
     package var labels: [String: String]
+    package var serviceAccount = ""
+    package var locality = Locality()
+    /// The network that it is on; empty: that of the cluster.
+    package var network = ""
+    /// It can give addresses to names under a wildcard, and find the name of such an address again.
+    package var mintsAddresses = false
+    /// The peer's certificate proved the identity; only such a proxy receives secrets.
+    package var isAuthenticated = false
 
     package init(
         role: Role,
@@ -113,5 +161,13 @@ package struct ProxyKey: Hashable, Sendable {
         self.workload = workload
         self.dnsDomain = dnsDomain
         self.labels = labels
+    }
+
+    /// With the place that the cluster says the proxy is at, where it says nothing of it itself.
+    package func placed(in snapshot: MeshSnapshot) -> ProxyKey {
+        var key = self
+        if key.locality.isEmpty { key.locality = snapshot.workloads[self.address]?.locality ?? Locality() }
+        if key.network.isEmpty { key.network = self.labels["topology.istio.io/network"] ?? snapshot.network }
+        return key
     }
 }

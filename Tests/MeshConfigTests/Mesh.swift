@@ -3,6 +3,8 @@ import MeshConfig
 import MeshModel
 import Testing
 
+import struct Foundation.Data
+
 /// Objects given as YAML, as the tests of this room need them.
 struct Mesh {
     var objects = MeshObjects()
@@ -13,8 +15,10 @@ struct Mesh {
     @discardableResult
     mutating func apply(_ yaml: String) throws -> [MeshChange] {
         try YAML.documents(yaml).map { document in
-            let object = KubernetesObject(json: document.value)
+            var object = KubernetesObject(json: document.value)
             let kind = try #require(MeshKind(rawValue: object.kind))
+            // As kubectl does.
+            if kind.resourceType.isNamespaced, object.namespace == nil { object.namespace = "default" }
             return self.objects.apply(kind, .added(object))
         }
     }
@@ -116,6 +120,52 @@ enum Samples {
         metadata: {name: \(name), namespace: default}
         spec: \(spec)
         """
+    }
+
+    static func gateway(
+        _ servers: String,
+        name: String = "g",
+        namespace: String = "default",
+        created: String = "2026-01-02T00:00:00Z"
+    ) -> String {
+        """
+        apiVersion: networking.istio.io/v1
+        kind: Gateway
+        metadata: {name: \(name), namespace: \(namespace), creationTimestamp: "\(created)"}
+        spec: {selector: {istio: egressgateway}, servers: \(servers)}
+        """
+    }
+
+    /// An object of any kind of security, in `namespace`.
+    static func security(_ kind: String, _ spec: String, name: String = "s", namespace: String = "default") -> String {
+        """
+        apiVersion: security.istio.io/v1
+        kind: \(kind)
+        metadata: {name: \(name), namespace: \(namespace)}
+        spec: \(spec)
+        """
+    }
+
+    static func legacy(_ spec: String, name: String = "default", namespace: String = "default") -> String {
+        """
+        apiVersion: authentication.istio.io/v1alpha1
+        kind: Policy
+        metadata: {name: \(name), namespace: \(namespace)}
+        spec: \(spec)
+        """
+    }
+
+    static let pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+    static let keyPEM = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
+
+    static func secret(_ data: [String: String], name: String, namespace: String = "istio-system") -> String {
+        let members = data.map { "\($0.key): \(Data($0.value.utf8).base64EncodedString())" }.sorted()
+        return """
+            apiVersion: v1
+            kind: Secret
+            metadata: {name: \(name), namespace: \(namespace)}
+            data: {\(members.joined(separator: ", "))}
+            """
     }
 
     static func settings(_ mesh: String) -> String {

@@ -6,9 +6,26 @@ package enum MeshKind: String, Hashable, Sendable, CaseIterable {
     case service = "Service"
     case endpointSlice = "EndpointSlice"
     case pod = "Pod"
+    /// Where pods run: region and zone.
+    case node = "Node"
+    /// Only the control plane's counts, whose label names the network.
+    case namespace = "Namespace"
     case serviceEntry = "ServiceEntry"
+    case workloadEntry = "WorkloadEntry"
+    case workloadGroup = "WorkloadGroup"
     case virtualService = "VirtualService"
     case destinationRule = "DestinationRule"
+    case gateway = "Gateway"
+    case sidecar = "Sidecar"
+    case peerAuthentication = "PeerAuthentication"
+    case requestAuthentication = "RequestAuthentication"
+    case authorizationPolicy = "AuthorizationPolicy"
+    /// Of Istio 1.0: peers and origins of services.
+    case policy = "Policy"
+    /// Of Istio 1.0: peers and origins of the whole mesh.
+    case meshPolicy = "MeshPolicy"
+    /// Only those with certificates that a rule names count.
+    case secret = "Secret"
     /// Only the one with the mesh settings counts.
     case configMap = "ConfigMap"
 
@@ -17,9 +34,21 @@ package enum MeshKind: String, Hashable, Sendable, CaseIterable {
         case .service: .services
         case .endpointSlice: .endpointSlices
         case .pod: .pods
+        case .node: .nodes
+        case .namespace: .namespaces
         case .serviceEntry: .serviceEntries
+        case .workloadEntry: .workloadEntries
+        case .workloadGroup: .workloadGroups
         case .virtualService: .virtualServices
         case .destinationRule: .destinationRules
+        case .gateway: .gateways
+        case .sidecar: .sidecars
+        case .peerAuthentication: .peerAuthentications
+        case .requestAuthentication: .requestAuthentications
+        case .authorizationPolicy: .authorizationPolicies
+        case .policy: .policies
+        case .meshPolicy: .meshPolicies
+        case .secret: .secrets
         case .configMap: .configMaps
         }
     }

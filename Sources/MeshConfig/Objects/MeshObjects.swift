@@ -1,5 +1,5 @@
 package import KubernetesAPI
-import MeshModel
+package import MeshModel
 
 /// The current objects that the mesh is made from, each already read into the mesh's own words.
 ///
@@ -10,21 +10,44 @@ package struct MeshObjects: Sendable {
     package let domainSuffix: String
     /// Where the mesh settings are.
     package let rootNamespace: String
+    /// Where addresses for hosts without one come from.
+    package let virtualAddresses: VirtualAddressRanges
 
     private(set) var services: [ObjectKey: Parsed<ServiceFacts>] = [:]
     private(set) var slices: [ObjectKey: Parsed<SliceFacts>] = [:]
     private(set) var pods: [ObjectKey: Parsed<PodFacts>] = [:]
+    /// Where nodes are.
+    private(set) var nodes: [ObjectKey: Parsed<Locality>] = [:]
+    private var rootObject: Parsed<String>?
     private(set) var serviceEntries: [ObjectKey: Parsed<EntryFacts>] = [:]
+    private(set) var workloadEntries: [ObjectKey: Parsed<MachineFacts>] = [:]
+    private(set) var workloadGroups: [ObjectKey: Parsed<GroupFacts>] = [:]
     private(set) var virtualServices: [ObjectKey: Parsed<RouteRules>] = [:]
     private(set) var destinationRules: [ObjectKey: Parsed<DestinationPolicy>] = [:]
+    private(set) var gateways: [ObjectKey: Parsed<GatewayRules>] = [:]
+    private(set) var sidecars: [ObjectKey: Parsed<SidecarRules>] = [:]
+    private(set) var peerAuthentications: [ObjectKey: Parsed<PeerPolicy>] = [:]
+    private(set) var requestAuthentications: [ObjectKey: Parsed<RequestAuthenticationRules>] = [:]
+    private(set) var authorizationPolicies: [ObjectKey: Parsed<AuthorizationRules>] = [:]
+    private(set) var policies: [ObjectKey: Parsed<LegacyPolicyFacts>] = [:]
+    private(set) var meshPolicies: [ObjectKey: Parsed<LegacyPolicyFacts>] = [:]
+    /// All that hold certificates; a snapshot takes those that a rule names.
+    private(set) var secrets: [ObjectKey: Parsed<TLSCredential>] = [:]
+    /// Names of Secrets in rules, in any namespace; `nil` until somebody asks after a change.
+    private var credentialNames: Set<String>?
     /// The last settings that could be read.
     private(set) var settings: MeshSettings
     private var settingsObject: Parsed<MeshSettings>?
     private(set) var index = EndpointIndex()
 
-    package init(domainSuffix: String = "cluster.local", rootNamespace: String = "istio-system") {
+    package init(
+        domainSuffix: String = "cluster.local",
+        rootNamespace: String = "istio-system",
+        virtualAddresses: VirtualAddressRanges = VirtualAddressRanges()
+    ) {
         self.domainSuffix = domainSuffix
         self.rootNamespace = rootNamespace
+        self.virtualAddresses = virtualAddresses
         self.settings = MeshSettings()
         self.settings.domainSuffix = domainSuffix
     }
@@ -50,8 +73,37 @@ package struct MeshObjects: Sendable {
     /// Diagnoses of single objects, apart from those about endpoints.
     var diagnoses: [Diagnosis] {
         (self.settingsObject?.diagnoses ?? []) + self.services.values.flatMap(\.diagnoses)
+            + self.workloadEntries.values.flatMap(\.diagnoses) + self.workloadGroups.values.flatMap(\.diagnoses)
             + self.serviceEntries.values.flatMap(\.diagnoses) + self.virtualServices.values.flatMap(\.diagnoses)
-            + self.destinationRules.values.flatMap(\.diagnoses)
+            + self.destinationRules.values.flatMap(\.diagnoses) + self.gateways.values.flatMap(\.diagnoses)
+            + self.sidecars.values.flatMap(\.diagnoses) + self.peerAuthentications.values.flatMap(\.diagnoses)
+            + self.requestAuthentications.values.flatMap(\.diagnoses)
+            + self.authorizationPolicies.values.flatMap(\.diagnoses) + self.policies.values.flatMap(\.diagnoses)
+            + self.meshPolicies.values.flatMap(\.diagnoses)
+    }
+
+    /// Of each object that a snapshot is made from, apart from endpoints and Secrets, which change for other reasons.
+    var resourceVersions: [ObjectReference: String] {
+        var result: [ObjectReference: String] = [:]
+        func add<Value>(_ kind: MeshKind, _ table: [ObjectKey: Parsed<Value>]) {
+            for (key, parsed) in table {
+                let id = ObjectID(namespace: key.namespace ?? "", name: key.name)
+                result[ObjectReference(kind: kind.rawValue, id: id)] = parsed.resourceVersion
+            }
+        }
+        add(.service, self.services)
+        add(.serviceEntry, self.serviceEntries)
+        add(.workloadGroup, self.workloadGroups)
+        add(.virtualService, self.virtualServices)
+        add(.destinationRule, self.destinationRules)
+        add(.gateway, self.gateways)
+        add(.sidecar, self.sidecars)
+        add(.peerAuthentication, self.peerAuthentications)
+        add(.requestAuthentication, self.requestAuthentications)
+        add(.authorizationPolicy, self.authorizationPolicies)
+        add(.policy, self.policies)
+        add(.meshPolicy, self.meshPolicies)
+        return result
     }
 
     var endpointDiagnoses: [Diagnosis] { self.slices.values.flatMap(\.diagnoses) }
@@ -65,20 +117,59 @@ package struct MeshObjects: Sendable {
             return Self.put(object, in: &self.services) { ServiceParser.parse($0, domain: self.domainSuffix) }
         case .serviceEntry:
             return Self.put(object, in: &self.serviceEntries) { ServiceEntryParser.parse($0) }
+        case .workloadEntry:
+            if self.workloadEntries[key]?.isCurrent(for: object) == true { return .nothing }
+            return self.setMachine(key, WorkloadEntryParser.parse(object))
+        case .workloadGroup:
+            return Self.put(object, in: &self.workloadGroups) { WorkloadGroupParser.parse($0) }
         case .virtualService:
             return Self.put(object, in: &self.virtualServices) {
                 VirtualServiceParser.parse($0, domain: self.domainSuffix)
             }
         case .destinationRule:
+            self.credentialNames = nil
             return Self.put(object, in: &self.destinationRules) {
                 DestinationRuleParser.parse($0, domain: self.domainSuffix)
             }
+        case .gateway:
+            self.credentialNames = nil
+            return Self.put(object, in: &self.gateways) { GatewayParser.parse($0) }
+        case .sidecar:
+            return Self.put(object, in: &self.sidecars, keepsLastGood: true) { SidecarParser.parse($0) }
+        case .peerAuthentication:
+            return Self.put(object, in: &self.peerAuthentications, keepsLastGood: true) {
+                PeerAuthenticationParser.parse($0)
+            }
+        case .requestAuthentication:
+            return Self.put(object, in: &self.requestAuthentications, keepsLastGood: true) {
+                RequestAuthenticationParser.parse($0)
+            }
+        case .authorizationPolicy:
+            return Self.put(object, in: &self.authorizationPolicies, keepsLastGood: true) {
+                AuthorizationPolicyParser.parse($0)
+            }
+        case .policy:
+            return Self.put(object, in: &self.policies, keepsLastGood: true) {
+                LegacyPolicyParser.parse($0, kind: .policy)
+            }
+        case .meshPolicy:
+            return Self.put(object, in: &self.meshPolicies, keepsLastGood: true) {
+                LegacyPolicyParser.parse($0, kind: .meshPolicy)
+            }
+        case .secret:
+            let change = Self.put(object, in: &self.secrets) { SecretParser.parse($0) }
+            return self.isNamed(key) ? change : .nothing
         case .endpointSlice:
             if self.slices[key]?.isCurrent(for: object) == true { return .nothing }
             return self.setSlice(key, EndpointParser.parse(slice: object))
         case .pod:
             if self.pods[key]?.isCurrent(for: object) == true { return .nothing }
             return self.setPod(key, EndpointParser.parse(pod: object))
+        case .node:
+            return Self.put(object, in: &self.nodes) { Parsed($0, value: Topology.locality($0.labels)) }
+        case .namespace:
+            guard key.name == self.rootNamespace else { return .nothing }
+            return self.setRoot(Parsed(object, value: Topology.network(object.labels)))
         case .configMap:
             guard self.holdsSettings(key) else { return .nothing }
             return self.setSettings(MeshSettingsParser.parse(object, domain: self.domainSuffix))
@@ -89,10 +180,30 @@ package struct MeshObjects: Sendable {
         switch kind {
         case .service: return self.services.removeValue(forKey: key) == nil ? .nothing : .full
         case .serviceEntry: return self.serviceEntries.removeValue(forKey: key) == nil ? .nothing : .full
+        case .workloadEntry: return self.setMachine(key, nil)
+        case .workloadGroup: return self.workloadGroups.removeValue(forKey: key) == nil ? .nothing : .full
         case .virtualService: return self.virtualServices.removeValue(forKey: key) == nil ? .nothing : .full
-        case .destinationRule: return self.destinationRules.removeValue(forKey: key) == nil ? .nothing : .full
+        case .destinationRule:
+            self.credentialNames = nil
+            return self.destinationRules.removeValue(forKey: key) == nil ? .nothing : .full
+        case .gateway:
+            self.credentialNames = nil
+            return self.gateways.removeValue(forKey: key) == nil ? .nothing : .full
+        case .sidecar: return self.sidecars.removeValue(forKey: key) == nil ? .nothing : .full
+        case .peerAuthentication: return self.peerAuthentications.removeValue(forKey: key) == nil ? .nothing : .full
+        case .requestAuthentication:
+            return self.requestAuthentications.removeValue(forKey: key) == nil ? .nothing : .full
+        case .authorizationPolicy:
+            return self.authorizationPolicies.removeValue(forKey: key) == nil ? .nothing : .full
+        case .policy: return self.policies.removeValue(forKey: key) == nil ? .nothing : .full
+        case .meshPolicy: return self.meshPolicies.removeValue(forKey: key) == nil ? .nothing : .full
+        case .secret:
+            let wasThere = self.secrets.removeValue(forKey: key) != nil
+            return wasThere && self.isNamed(key) ? .full : .nothing
         case .endpointSlice: return self.setSlice(key, nil)
         case .pod: return self.setPod(key, nil)
+        case .node: return self.nodes.removeValue(forKey: key) == nil ? .nothing : .full
+        case .namespace: return key.name == self.rootNamespace ? self.setRoot(nil) : .nothing
         case .configMap: return self.holdsSettings(key) ? self.setSettings(nil) : .nothing
         }
     }
@@ -100,11 +211,13 @@ package struct MeshObjects: Sendable {
     private static func put<Value>(
         _ object: KubernetesObject,
         in table: inout [ObjectKey: Parsed<Value>],
+        keepsLastGood: Bool = false,
         parse: (KubernetesObject) -> Parsed<Value>
     ) -> MeshChange {
         let old = table[object.key]
         if old?.isCurrent(for: object) == true { return .nothing }
-        let new = parse(object)
+        var new = parse(object)
+        if keepsLastGood, let old { new.keepLastGood(of: old) }
         table[object.key] = new
         return new.says(sameAs: old) ? .nothing : .full
     }
@@ -114,13 +227,42 @@ package struct MeshObjects: Sendable {
         case .service: Array(self.services.keys)
         case .endpointSlice: Array(self.slices.keys)
         case .pod: Array(self.pods.keys)
+        case .node: Array(self.nodes.keys)
+        case .namespace: self.rootObject == nil ? [] : [ObjectKey(namespace: nil, name: self.rootNamespace)]
         case .serviceEntry: Array(self.serviceEntries.keys)
+        case .workloadEntry: Array(self.workloadEntries.keys)
+        case .workloadGroup: Array(self.workloadGroups.keys)
         case .virtualService: Array(self.virtualServices.keys)
         case .destinationRule: Array(self.destinationRules.keys)
+        case .gateway: Array(self.gateways.keys)
+        case .sidecar: Array(self.sidecars.keys)
+        case .peerAuthentication: Array(self.peerAuthentications.keys)
+        case .requestAuthentication: Array(self.requestAuthentications.keys)
+        case .authorizationPolicy: Array(self.authorizationPolicies.keys)
+        case .policy: Array(self.policies.keys)
+        case .meshPolicy: Array(self.meshPolicies.keys)
+        case .secret: Array(self.secrets.keys)
         case .configMap:
             self.settingsObject == nil
                 ? [] : [ObjectKey(namespace: self.rootNamespace, name: MeshSettingsParser.name)]
         }
+    }
+
+    // MARK: Places
+
+    /// The network that pods are on unless they say another; empty: it has no name.
+    var network: String { self.rootObject?.value ?? "" }
+
+    /// Where a pod runs: as its labels say, else as its node's do.
+    func locality(of pod: PodFacts) -> Locality {
+        guard pod.workload.locality.isEmpty, let node = pod.node else { return pod.workload.locality }
+        return self.nodes[ObjectKey(namespace: nil, name: node)]?.value ?? Locality()
+    }
+
+    private mutating func setRoot(_ parsed: Parsed<String>?) -> MeshChange {
+        let old = self.network
+        self.rootObject = parsed
+        return old == self.network ? .nothing : .full
     }
 
     // MARK: Settings
@@ -142,6 +284,26 @@ package struct MeshObjects: Sendable {
         return old == (self.settings, parsed?.diagnoses ?? []) ? .nothing : .full
     }
 
+    // MARK: What policies and gateways depend on
+
+    private mutating func isNamed(_ key: ObjectKey) -> Bool {
+        let names = self.credentialNames ?? Credentials.names(in: self)
+        self.credentialNames = names
+        return names.contains(key.name) || names.contains { "\($0)\(SecretParser.rootsSuffix)" == key.name }
+    }
+
+    /// Old policies name ports of services; which ports of workloads those are follows from slices.
+    private var hasPortPolicies: Bool {
+        self.policies.values.contains { $0.value?.targets.contains { !$0.ports.isEmpty } ?? false }
+    }
+
+    private func isGateway(_ workload: Workload) -> Bool {
+        self.gateways.values.contains { gateway in
+            guard let selector = gateway.value?.selector, !selector.isEmpty else { return false }
+            return selector.allSatisfy { workload.labels[$0.key] == $0.value }
+        }
+    }
+
     // MARK: Endpoints
 
     private mutating func setSlice(_ key: ObjectKey, _ new: Parsed<SliceFacts>?) -> MeshChange {
@@ -149,6 +311,7 @@ package struct MeshObjects: Sendable {
         self.slices[key] = new
         if new?.says(sameAs: old) ?? (old == nil) { return .nothing }
         self.index.replace(slice: key, old: old?.value, new: new?.value)
+        if old?.value?.ports != new?.value?.ports, self.hasPortPolicies { return .full }
         let touched = Set([old?.value?.service, new?.value?.service].compactMap { $0 })
         return .endpoints(Set(touched.compactMap(self.serviceKey)))
     }
@@ -157,6 +320,13 @@ package struct MeshObjects: Sendable {
         let old = self.pods[key]?.value
         self.pods[key] = new
         guard old != new?.value else { return .nothing }
+        if old?.workload != new?.value?.workload,
+            [old, new?.value].contains(where: { $0.map { self.isGateway($0.workload) } ?? false })
+        {
+            // Where gateways are decides which Secrets they need.
+            self.index.replace(pod: key, old: old?.workload.address, new: new?.value?.workload.address)
+            return .full
+        }
         self.index.replace(pod: key, old: old?.workload.address, new: new?.value?.workload.address)
         var touched: Set<ServiceKey> = []
         for facts in [old, new?.value].compactMap({ $0 }) {
@@ -168,6 +338,32 @@ package struct MeshObjects: Sendable {
             touched.formUnion(self.entries(selecting: facts.workload))
         }
         return .endpoints(touched)
+    }
+
+    private mutating func setMachine(_ key: ObjectKey, _ new: Parsed<MachineFacts>?) -> MeshChange {
+        let old = self.workloadEntries[key]
+        self.workloadEntries[key] = new
+        if new?.says(sameAs: old) ?? (old == nil) { return .nothing }
+        if old?.diagnoses ?? [] != new?.diagnoses ?? [] { return .full }
+        var touched: Set<ServiceKey> = []
+        for facts in [old?.value, new?.value].compactMap({ $0 }) {
+            if let workload = facts.workload, self.isGateway(workload) { return .full }
+            touched.formUnion(self.services(selecting: facts, in: key.namespace))
+        }
+        return .endpoints(touched)
+    }
+
+    private func services(selecting machine: MachineFacts, in namespace: String?) -> [ServiceKey] {
+        let services = self.services.compactMap { key, facts -> ServiceKey? in
+            guard key.namespace == namespace, let service = facts.value?.service, !service.selector.isEmpty,
+                machine.isSelected(by: service.selector)
+            else { return nil }
+            return ServiceKey(service)
+        }
+        let entries = self.serviceEntries.filter { key, facts in
+            key.namespace == namespace && facts.value?.workloadSelector.map(machine.isSelected) ?? false
+        }
+        return services + entries.values.flatMap { $0.value?.services.map { ServiceKey($0) } ?? [] }
     }
 
     private func serviceKey(_ key: ObjectKey) -> ServiceKey? {

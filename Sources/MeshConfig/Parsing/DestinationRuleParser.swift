@@ -16,7 +16,7 @@ enum DestinationRuleParser {
 }
 
 /// Reads one DestinationRule; any error leaves out the whole.
-private struct DestinationRuleReader {
+struct DestinationRuleReader {
     var findings: Findings
 
     mutating func policy(
@@ -74,14 +74,12 @@ private struct DestinationRuleReader {
         _ field: String
     ) -> TrafficPolicy {
         var result = TrafficPolicy()
-        if policy.hasLoadBalancer {
-            result.loadBalancing = self.loadBalancing(policy.loadBalancer, "\(field).loadBalancer")
+        if policy.hasLoadBalancer { self.apply(policy.loadBalancer, to: &result, "\(field).loadBalancer") }
+        if policy.hasConnectionPool { self.apply(policy.connectionPool, to: &result, "\(field).connectionPool") }
+        if policy.hasOutlierDetection {
+            result.outlierDetection = self.outliers(policy.outlierDetection, "\(field).outlierDetection")
         }
-        if policy.hasConnectionPool {
-            self.apply(policy.connectionPool, to: &result, "\(field).connectionPool")
-        }
-        self.warn(field, "outlierDetection", policy.hasOutlierDetection)
-        self.warn(field, "tls", policy.hasTls && policy.tls.mode != .disable)
+        if policy.hasTls { result.tls = self.tls(policy.tls, "\(field).tls") }
         self.warn(field, "tunnel", policy.hasTunnel)
         self.warn(field, "proxyProtocol", policy.hasProxyProtocol)
         self.warn(field, "retryBudget", policy.hasRetryBudget)
@@ -95,43 +93,27 @@ private struct DestinationRuleReader {
                 self.findings.error("\(place).port.number", "\(port) stands here twice")
                 continue
             }
-            var own = TrafficPolicy()
-            if settings.hasLoadBalancer {
-                own.loadBalancing = self.loadBalancing(settings.loadBalancer, "\(place).loadBalancer")
-            }
-            if settings.hasConnectionPool {
-                self.apply(settings.connectionPool, to: &own, "\(place).connectionPool")
-            }
-            self.warn(place, "outlierDetection", settings.hasOutlierDetection)
-            self.warn(place, "tls", settings.hasTls && settings.tls.mode != .disable)
-            result.ports[port] = own
+            result.ports[port] = self.policy(settings, place)
         }
         return result
     }
 
-    private mutating func warn(_ field: String, _ name: String, _ isSet: Bool) {
-        if isSet { self.findings.warning("\(field).\(name)", "is not supported yet and has no effect") }
+    private mutating func policy(
+        _ settings: Istio_Networking_V1alpha3_TrafficPolicy.PortTrafficPolicy,
+        _ field: String
+    ) -> TrafficPolicy {
+        var result = TrafficPolicy()
+        if settings.hasLoadBalancer { self.apply(settings.loadBalancer, to: &result, "\(field).loadBalancer") }
+        if settings.hasConnectionPool { self.apply(settings.connectionPool, to: &result, "\(field).connectionPool") }
+        if settings.hasOutlierDetection {
+            result.outlierDetection = self.outliers(settings.outlierDetection, "\(field).outlierDetection")
+        }
+        if settings.hasTls { result.tls = self.tls(settings.tls, "\(field).tls") }
+        return result
     }
 
-    private mutating func loadBalancing(
-        _ settings: Istio_Networking_V1alpha3_LoadBalancerSettings,
-        _ field: String
-    ) -> LoadBalancing? {
-        self.warn(field, "localityLbSetting", settings.hasLocalityLbSetting)
-        self.warn(field, "warmup", settings.hasWarmup || settings.hasWarmupDurationSecs)
-        switch settings.lbPolicy {
-        case .simple(.unspecified), nil: return nil
-        case .simple(.roundRobin): return .roundRobin
-        case .simple(.leastRequest), .simple(.leastConn): return .leastRequest
-        case .simple(.random): return .random
-        case .simple(.passthrough): return .passthrough
-        case .simple(.UNRECOGNIZED(let number)):
-            self.findings.error("\(field).simple", "\(number) is no way to balance")
-            return nil
-        case .consistentHash:
-            self.warn(field, "consistentHash", true)
-            return nil
-        }
+    mutating func warn(_ field: String, _ name: String, _ isSet: Bool) {
+        if isSet { self.findings.warning("\(field).\(name)", "is not supported yet and has no effect") }
     }
 
     private mutating func apply(
@@ -175,7 +157,15 @@ private struct DestinationRuleReader {
                 &self.findings
             )
             self.warn("\(field).http", "maxRetries", http.maxRetries != 0)
-            self.warn("\(field).http", "h2UpgradePolicy", http.h2UpgradePolicy == .upgrade)
+            switch http.h2UpgradePolicy {
+            case .upgrade: policy.upgradesToHTTP2 = true
+            case .doNotUpgrade: policy.upgradesToHTTP2 = false
+            case .default: ()
+            case .UNRECOGNIZED(let number):
+                self.findings.error("\(field).http.h2UpgradePolicy", "\(number) is none: UPGRADE or DO_NOT_UPGRADE")
+            }
+            self.warn("\(field).http", "useClientProtocol", http.useClientProtocol)
+            self.warn("\(field).http", "maxConcurrentStreams", http.maxConcurrentStreams != 0)
         }
     }
 

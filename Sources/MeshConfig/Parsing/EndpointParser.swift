@@ -8,6 +8,8 @@ struct SliceFacts: Hashable, Sendable {
         var isReady: Bool
         /// The pod that the slice names.
         var pod: ObjectKey?
+        /// First label of the endpoint's own name below the service's.
+        var hostName: String?
     }
 
     struct SlicePort: Hashable, Sendable {
@@ -27,6 +29,8 @@ struct PodFacts: Hashable, Sendable {
     var isReady: Bool
     /// It shares its node's address, which says nothing about who answers there.
     var usesHostNetwork: Bool
+    /// The node that it runs on.
+    var node: String?
 }
 
 enum EndpointParser {
@@ -57,7 +61,8 @@ enum EndpointParser {
                     isReady: endpoint.conditions.ready ?? true,
                     pod: target?.kind == "Pod"
                         ? target?.name.map { ObjectKey(namespace: target?.namespace ?? object.namespace, name: $0) }
-                        : nil
+                        : nil,
+                    hostName: self.label(endpoint.hostname)
                 )
             )
         }
@@ -81,19 +86,27 @@ enum EndpointParser {
         let isReady = (status["conditions"]?.array ?? []).contains {
             $0["type"]?.string == "Ready" && $0["status"]?.string == "True"
         }
-        let workload = Workload(
+        var workload = Workload(
             id: ObjectID(object),
             address: address,
             labels: object.labels,
             serviceAccount: object.spec["serviceAccountName"]?.string ?? "default"
         )
+        workload.locality = Topology.locality(object.labels)
         let facts = PodFacts(
             workload: workload,
             createdAt: object.createdAt,
             isReady: isReady && !object.isBeingDeleted,
-            usesHostNetwork: object.spec["hostNetwork"]?.bool ?? false
+            usesHostNetwork: object.spec["hostNetwork"]?.bool ?? false,
+            node: object.spec["nodeName"]?.string
         )
         return Parsed(object, value: facts)
+    }
+
+    /// A host name of one label, in lower case; `nil` if it is none.
+    private static func label(_ text: String?) -> String? {
+        guard let name = text.flatMap({ HostName($0) }), !name.isWildcard, !name.text.contains(".") else { return nil }
+        return name.text
     }
 
     private static func address(_ text: String, type: String) -> Endpoint.Address? {

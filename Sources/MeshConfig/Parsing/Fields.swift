@@ -5,13 +5,33 @@ import SwiftProtobuf
 
 import struct Foundation.Data
 
+typealias ProtoDuration = Google_Protobuf_Duration
+
 /// Fields that several kinds have in common.
 enum Fields {
-    /// The `spec` of an object as a message; fields that are newer than this program are ignored.
-    static func spec<M: Message>(_ type: M.Type, of object: KubernetesObject, _ findings: inout Findings) -> M? {
-        let spec = object.spec.isNull ? JSONValue.object([:]) : object.spec
+    /// The `spec` of an object as a message.
+    ///
+    /// Fields that are newer than this program are ignored with a warning, unless `isStrict`: in what says who may come
+    /// in, a condition that is ignored opens a door. A value that no enumeration has is an error everywhere: it would
+    /// be read as the first one, such as no TLS.
+    static func spec<M: Message>(
+        _ type: M.Type,
+        of object: KubernetesObject,
+        _ findings: inout Findings,
+        isStrict: Bool = false
+    ) -> M? {
+        let spec = Data((object.spec.isNull ? JSONValue.object([:]) : object.spec).serialize())
         do {
-            return try IstioJSON.decode(type, from: Data(spec.serialize()), ignoringUnknownFields: true)
+            do {
+                return try IstioJSON.decode(type, from: spec)
+            } catch JSONDecodingError.unknownField(let name) where !isStrict {
+                let message = try IstioJSON.decode(type, from: spec, ignoringUnknownFields: true)
+                findings.warning("spec", "has a field that is not known here, and that has no effect: `\(name)`")
+                return message
+            }
+        } catch JSONDecodingError.unrecognizedEnumValue {
+            findings.error("spec", "cannot be read: a word that stands for a choice is none of those there are")
+            return nil
         } catch {
             findings.error("spec", "cannot be read: \(error)")
             return nil
@@ -66,6 +86,22 @@ enum Fields {
             return nil
         }
         return port
+    }
+
+    /// The wire's empty text is "not said".
+    static func text(_ text: String) -> String? { text.isEmpty ? nil : text }
+
+    /// A token of RFC 9110 section 5.6.2.
+    static func isHeaderName(_ text: String) -> Bool {
+        !text.isEmpty
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    true
+                default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+                }
+            }
     }
 
     static func blocks(_ texts: [String], field: String, _ findings: inout Findings) -> [CIDR] {

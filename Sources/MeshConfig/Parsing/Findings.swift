@@ -15,7 +15,10 @@ struct Findings {
         self.init(ObjectReference(kind: kind, id: ObjectID(object)))
     }
 
-    var hasErrors: Bool { self.diagnoses.contains { $0.severity == .error } }
+    var hasErrors: Bool { self.errorCount > 0 }
+
+    /// Grows with each error: whether a part had any shows from before and after.
+    var errorCount: Int { self.diagnoses.count { $0.severity == .error } }
 
     mutating func error(_ field: String, _ message: String) {
         self.diagnoses.append(Diagnosis(severity: .error, object: self.object, field: field, message: message))
@@ -32,6 +35,8 @@ struct Parsed<Value: Hashable & Sendable>: Sendable {
     var resourceVersion: String
     var value: Value?
     var diagnoses: [Diagnosis]
+    /// The value is that of an earlier state of the object.
+    private(set) var isKept = false
 
     init(_ object: KubernetesObject, value: Value?, diagnoses: [Diagnosis] = []) {
         self.uid = object.uid
@@ -39,6 +44,17 @@ struct Parsed<Value: Hashable & Sendable>: Sendable {
         self.value = value
         self.diagnoses = diagnoses
     }
+
+    /// Takes the value of the state before, if this state has a mistake and that one had none.
+    ///
+    /// For kinds that say who may come in: a typing error must neither open nor close a mesh that works.
+    mutating func keepLastGood(of old: Parsed) {
+        guard self.hasErrors, old.uid == self.uid, old.isKept || !old.hasErrors, let value = old.value else { return }
+        self.value = value
+        self.isKept = true
+    }
+
+    private var hasErrors: Bool { self.diagnoses.contains { $0.severity == .error } }
 
     /// Whether this was read from this very state of the object.
     func isCurrent(for object: KubernetesObject) -> Bool {

@@ -40,17 +40,7 @@ enum MeshSettingsParser {
             findings.error(field, "cannot be read: \(error)")
             return nil
         }
-        if mesh.hasOutboundTrafficPolicy {
-            switch mesh.outboundTrafficPolicy.mode {
-            case .registryOnly: settings.outboundPolicy = .registryOnly
-            case .allowAny, .allowAnyDynamicDns: settings.outboundPolicy = .allowAny
-            case .UNRECOGNIZED(let number):
-                findings.error(
-                    "\(field).outboundTrafficPolicy.mode",
-                    "\(number) is neither REGISTRY_ONLY nor ALLOW_ANY"
-                )
-            }
-        }
+        self.addOutboundPolicy(mesh, to: &settings, field, &findings)
         // An empty text is a setting as well: no access log.
         if json["accessLogFile"] != nil || json["access_log_file"] != nil {
             settings.accessLogFile = mesh.accessLogFile
@@ -67,6 +57,10 @@ enum MeshSettingsParser {
                 field: "\(field).connectTimeout",
                 &findings
             ) ?? settings.connectTimeout
+        self.addClusterLocalHosts(mesh, to: &settings, field, &findings)
+        self.addSecurity(mesh, to: &settings, field, &findings)
+        self.addDenialHeader(json, to: &settings, field, &findings)
+        self.addEgressBinding(json, to: &settings, field, &findings)
         settings.protocolDetectionTimeout =
             Fields.duration(
                 mesh.protocolDetectionTimeout,
@@ -75,5 +69,52 @@ enum MeshSettingsParser {
                 &findings
             ) ?? settings.protocolDetectionTimeout
         return settings
+    }
+
+    private static func addClusterLocalHosts(
+        _ mesh: Istio_Mesh_V1alpha1_MeshConfig,
+        to settings: inout MeshSettings,
+        _ field: String,
+        _ findings: inout Findings
+    ) {
+        for (index, entry) in mesh.serviceSettings.enumerated() where entry.settings.clusterLocal {
+            for (place, text) in entry.hosts.enumerated() {
+                if let host = HostName(text) {
+                    settings.clusterLocalHosts.append(host)
+                } else {
+                    findings.error("\(field).serviceSettings[\(index)].hosts[\(place)]", "`\(text)` is no host name")
+                }
+            }
+        }
+    }
+
+    /// A setting of ours: Istio's message has no such field.
+    private static func addDenialHeader(
+        _ json: JSONValue,
+        to settings: inout MeshSettings,
+        _ field: String,
+        _ findings: inout Findings
+    ) {
+        guard let value = json["showsDenials"], !value.isNull else { return }
+        if let shows = value.bool {
+            settings.showsDenials = shows
+        } else {
+            findings.error("\(field).showsDenials", "is neither true nor false")
+        }
+    }
+
+    private static func addOutboundPolicy(
+        _ mesh: Istio_Mesh_V1alpha1_MeshConfig,
+        to settings: inout MeshSettings,
+        _ field: String,
+        _ findings: inout Findings
+    ) {
+        guard mesh.hasOutboundTrafficPolicy else { return }
+        switch mesh.outboundTrafficPolicy.mode {
+        case .registryOnly: settings.outboundPolicy = .registryOnly
+        case .allowAny, .allowAnyDynamicDns: settings.outboundPolicy = .allowAny
+        case .UNRECOGNIZED(let number):
+            findings.error("\(field).outboundTrafficPolicy.mode", "\(number) is neither REGISTRY_ONLY nor ALLOW_ANY")
+        }
     }
 }

@@ -12,6 +12,8 @@ struct EntryFacts: Hashable, Sendable {
     var workloadSelector: [String: String]?
     /// Where pods listen, by the name of the service port.
     var targetPorts: [String: Port]
+    /// Which hosts are to be given addresses, and which have been.
+    var claim: AddressClaim
 }
 
 enum ServiceEntryParser {
@@ -47,7 +49,7 @@ private struct ServiceEntryReader {
         guard self.isWithinLimits(), let resolution = self.resolution(), self.isConsistent() else { return nil }
         let addresses = self.addresses(resolution)
         let ports = self.ports()
-        let hosts = self.hosts(resolution)
+        let hosts = self.hosts(resolution, ports)
         guard !hosts.isEmpty, !ports.isEmpty, addresses.count == self.spec.addresses.count else {
             if ports.isEmpty, self.spec.ports.isEmpty { self.findings.error("spec.ports", "at least one is needed") }
             return nil
@@ -55,14 +57,25 @@ private struct ServiceEntryReader {
         var services: [MeshModel.Service] = []
         var endpoints: [HostName: [Endpoint]] = [:]
         for host in hosts {
-            services.append(self.service(host, addresses, ports.map(\.service), resolution))
-            endpoints[host] = self.endpoints(of: host, ports, resolution)
+            let service = self.service(host, addresses, ports.map(\.service), resolution)
+            services.append(service)
+            endpoints[host] = self.endpoints(of: host, ports, service.resolution)
         }
         return EntryFacts(
             services: services,
             endpoints: endpoints,
             workloadSelector: self.spec.hasWorkloadSelector ? self.spec.workloadSelector.labels : nil,
-            targetPorts: Dictionary(ports.map { ($0.service.name, $0.target) }, uniquingKeysWith: { first, _ in first })
+            targetPorts: Dictionary(
+                ports.map { ($0.service.name, $0.target) },
+                uniquingKeysWith: { first, _ in first }
+            ),
+            claim: AddressClaim(
+                self.object,
+                hosts: hosts,
+                addresses: addresses,
+                ports: ports.map(\.service),
+                resolution: resolution
+            )
         )
     }
 
@@ -73,17 +86,21 @@ private struct ServiceEntryReader {
         _ resolution: Resolution
     ) -> MeshModel.Service {
         let id = ObjectID(self.object)
-        return MeshModel.Service(
+        let isLookedUpByName = host.isWildcard && self.looksUpHosts(resolution)
+        var service = MeshModel.Service(
             host: host,
             addresses: addresses,
             ports: ports,
-            resolution: resolution,
+            resolution: isLookedUpByName ? .originalDestination : resolution,
             isExternal: self.spec.location == .meshExternal,
             visibility: Fields.visibility(self.spec.exportTo, namespace: id.namespace),
             source: ObjectReference(kind: "ServiceEntry", id: id),
             createdAt: self.object.createdAt,
             selector: self.spec.hasWorkloadSelector ? self.spec.workloadSelector.labels : [:]
         )
+        service.subjectAltNames = self.spec.subjectAltNames
+        service.resolvesDialledNames = isLookedUpByName
+        return service
     }
 
     private mutating func isWithinLimits() -> Bool {
@@ -191,7 +208,19 @@ private struct ServiceEntryReader {
             : ApplicationProtocol(word: entry.protocol)
     }
 
-    private mutating func hosts(_ resolution: Resolution) -> [HostName] {
+    /// Whether hosts are where their own names lead (facts #22).
+    private func looksUpHosts(_ resolution: Resolution) -> Bool {
+        guard case .dns = resolution else { return false }
+        return self.spec.endpoints.isEmpty && !self.spec.hasWorkloadSelector
+    }
+
+    /// Names under a wildcard can be looked up where the proxy knows which one was meant: from the address that it gave
+    /// the name. Requests tell their host, but the proxy does not look that up.
+    private func canLookUpWildcards(_ ports: [EntryPort]) -> Bool {
+        self.spec.addresses.isEmpty && !ports.contains { $0.service.applicationProtocol.isHTTP }
+    }
+
+    private mutating func hosts(_ resolution: Resolution, _ ports: [EntryPort]) -> [HostName] {
         var hosts: [HostName] = []
         for (index, text) in self.spec.hosts.enumerated() {
             let field = "spec.hosts[\(index)]"
@@ -200,10 +229,11 @@ private struct ServiceEntryReader {
                 self.findings.error(field, "`\(text)` is \(hint)")
                 continue
             }
-            if case .dns = resolution, host.isWildcard, self.spec.endpoints.isEmpty, !self.spec.hasWorkloadSelector {
+            if host.isWildcard, self.looksUpHosts(resolution), !self.canLookUpWildcards(ports) {
                 self.findings.error(
                     field,
-                    "`\(text)` cannot be looked up: with resolution DNS a wildcard needs endpoints, or use NONE"
+                    "`\(text)` cannot be looked up: with resolution DNS a wildcard needs endpoints, "
+                        + "or ports of TCP and TLS alone and no addresses; or use NONE"
                 )
                 continue
             }
@@ -255,16 +285,19 @@ private struct ServiceEntryReader {
                     }
                     target = parsed
                 }
-                result.append(
-                    Endpoint(
-                        address: address,
-                        port: target,
-                        servicePortName: port.service.name,
-                        labels: entry.labels,
-                        weight: max(1, entry.weight),
-                        serviceAccount: entry.serviceAccount.isEmpty ? nil : entry.serviceAccount
-                    )
+                var endpoint = Endpoint(
+                    address: address,
+                    port: target,
+                    servicePortName: port.service.name,
+                    labels: entry.labels,
+                    weight: max(1, entry.weight),
+                    serviceAccount: entry.serviceAccount.isEmpty ? nil : entry.serviceAccount
                 )
+                endpoint.locality =
+                    entry.locality.isEmpty ? Topology.locality(entry.labels) : Topology.locality(entry.locality)
+                endpoint.network = entry.network.isEmpty ? Topology.network(entry.labels) : entry.network
+                endpoint.hasMeshIdentity = Topology.hasMeshIdentity(entry.labels)
+                result.append(endpoint)
             }
         }
         return result

@@ -7,6 +7,12 @@ struct ServiceFacts: Hashable, Sendable {
     /// Endpoints that the Service itself names: the target of an ExternalName.
     var ownEndpoints: [Endpoint] = []
     var publishesNotReady = false
+    /// Where its ports lead, by their names; those without a word of it lead to their own number.
+    var targets: [String: TargetPort] = [:]
+    /// The network that it is the way into from others,
+    var gatewayNetwork: String?
+    /// and where.
+    var gateways: Set<NetworkGateway> = []
 }
 
 enum ServiceParser {
@@ -51,7 +57,43 @@ enum ServiceParser {
             // An address is on its way: until then nobody can dial the service.
             if service.addresses.isEmpty { return nil }
         }
-        return ServiceFacts(service: service, publishesNotReady: typed.spec.publishNotReadyAddresses)
+        var facts = ServiceFacts(
+            service: service,
+            publishesNotReady: typed.spec.publishNotReadyAddresses,
+            targets: self.targets(typed.spec.ports)
+        )
+        self.addGateways(object, to: &facts, &findings)
+        return facts
+    }
+
+    /// Istio's label for the port of a gateway between networks, and its default.
+    private static let gatewayPortLabel = "networking.istio.io/gatewayPort"
+    private static let gatewayPort = 15443
+
+    /// A Service with the label of a network leads into it, by its addresses outside of the cluster.
+    private static func addGateways(
+        _ object: KubernetesObject,
+        to facts: inout ServiceFacts,
+        _ findings: inout Findings
+    ) {
+        let network = Topology.network(object.labels)
+        guard !network.isEmpty else { return }
+        facts.gatewayNetwork = network
+        let text = object.labels[self.gatewayPortLabel]
+        guard let port = Port(text.flatMap { Int($0) } ?? self.gatewayPort),
+            facts.service.ports.contains(where: { $0.port == port })
+        else {
+            findings.warning(
+                "metadata.labels",
+                "`\(Topology.networkLabel)` makes it the gateway of a network, but it has no port "
+                    + "\(text ?? "\(self.gatewayPort)")"
+            )
+            return
+        }
+        let ingress = object.status[path: "loadBalancer", "ingress"]?.array ?? []
+        let external = object.spec["externalIPs"]?.array ?? []
+        let texts = ingress.compactMap { $0["ip"]?.string } + external.compactMap(\.string)
+        facts.gateways = Set(texts.compactMap(IPAddress.init).map { NetworkGateway(address: $0, port: port) })
     }
 
     /// An ExternalName is another name for a host elsewhere.
@@ -67,6 +109,7 @@ enum ServiceParser {
         var service = service
         service.resolution = .dns(roundRobin: false)
         service.isExternal = true
+        service.alias = name
         let endpoints = service.ports.map {
             Endpoint(address: .name(name), port: $0.port, servicePortName: $0.name)
         }
@@ -94,6 +137,18 @@ enum ServiceParser {
                 )
             }
         }
+    }
+
+    private static func targets(_ ports: [KubernetesAPI.Service.Port]) -> [String: TargetPort] {
+        var result: [String: TargetPort] = [:]
+        for entry in ports {
+            switch entry.targetPort {
+            case .int(let number): result[entry.name ?? ""] = Port(number).map(TargetPort.number)
+            case .string(let name): result[entry.name ?? ""] = .name(name)
+            case nil: ()
+            }
+        }
+        return result
     }
 
     private static func exportTo(_ object: KubernetesObject) -> [String] {

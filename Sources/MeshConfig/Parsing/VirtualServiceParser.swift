@@ -70,9 +70,15 @@ struct VirtualServiceReader {
         }
     }
 
-    /// `mesh`, or a gateway by its full name; a short one is of this namespace.
+    /// `mesh`, or a gateway by its full name; a short one, or one after `./`, is of this namespace.
+    ///
+    /// Istio 1.0 wrote a gateway of another namespace as it does services: `name.namespace.svc.cluster.local`.
     func gateway(_ text: String) -> String {
-        text == "mesh" || text.contains("/") ? text : "\(self.namespace)/\(text)"
+        if text == "mesh" { return text }
+        if text.hasPrefix("./") { return "\(self.namespace)/\(text.dropFirst(2))" }
+        if text.contains("/") { return text }
+        let labels = text.split(separator: ".", omittingEmptySubsequences: false)
+        return labels.count > 1 ? "\(labels[1])/\(labels[0])" : "\(self.namespace)/\(text)"
     }
 
     // MARK: Connections

@@ -70,12 +70,17 @@ struct CrossChecks {
 
     // MARK: Services
 
-    /// Of two TCP services without addresses on one port only the older is ever reached (facts #24).
+    /// Of two TCP services without addresses on one port only the older is ever reached (facts #24); those that are to
+    /// be given addresses are told apart by them.
     private func shadowedPorts() -> [Diagnosis] {
         var owners: [Port: Service] = [:]
         var result: [Diagnosis] = []
-        for service in self.snapshot.services where service.addresses.isEmpty && !service.isKubernetes {
-            for port in service.ports where Self.isTold(byAddress: port.applicationProtocol) {
+        let wanting = self.snapshot.addressClaims.reduce(into: Set<HostName>()) { $0.formUnion($1.wanting) }
+        for service in self.snapshot.services
+        where service.addresses.isEmpty && !service.isKubernetes && !service.mintsAddresses
+            && !wanting.contains(service.host)
+        {
+            for port in service.ports where port.applicationProtocol.isToldByAddress {
                 guard let owner = owners[port.port] else {
                     owners[port.port] = service
                     continue
@@ -91,14 +96,6 @@ struct CrossChecks {
             }
         }
         return result
-    }
-
-    /// Whether nothing but addresses tells two services on one port apart.
-    private static func isTold(byAddress word: ApplicationProtocol) -> Bool {
-        switch word {
-        case .tcp, .mongo, .mysql, .redis: true
-        case .http, .http2, .grpc, .https, .tls, .udp, .unknown: false
-        }
     }
 
     /// Facts #30: where a Kubernetes Service and a ServiceEntry have one host, the Service wins.

@@ -1,9 +1,18 @@
 import KubernetesAPI
 import MeshModel
 
-/// Joins addresses with the pods behind them.
+/// Joins addresses with the pods behind them, and services with the WorkloadEntries that they select.
 struct EndpointJoin {
     let objects: MeshObjects
+    private let machinesByNamespace: [String: [MachineFacts]]
+
+    init(objects: MeshObjects) {
+        self.objects = objects
+        self.machinesByNamespace = Dictionary(
+            grouping: objects.workloadEntries.values.compactMap(\.value).sorted { $0.id < $1.id },
+            by: \.id.namespace
+        )
+    }
 
     /// Endpoints of any service by its key; none if there is no such service.
     func endpoints(of key: ServiceKey) -> [Endpoint]? {
@@ -15,13 +24,17 @@ struct EndpointJoin {
                 let service = entry.services.first(where: { $0.host == key.host })
             else { return nil }
             return self.endpoints(of: service, in: entry)
-        case .endpointSlice, .pod, .virtualService, .destinationRule, .configMap, nil: return nil
+        case .endpointSlice, .pod, .node, .namespace, .workloadEntry, .workloadGroup, .virtualService, .destinationRule,
+            .configMap,
+            .gateway, .sidecar, .peerAuthentication, .requestAuthentication, .authorizationPolicy, .policy,
+            .meshPolicy, .secret, nil:
+            return nil
         }
     }
 
     /// Endpoints of a Kubernetes service, in order of their addresses.
     func endpoints(of facts: ServiceFacts, key: ObjectKey) -> [Endpoint] {
-        var result = facts.ownEndpoints
+        var result = facts.ownEndpoints + self.machines(of: facts)
         var seen: Set<Seen> = []
         for slice in self.objects.index.slices(of: key).compactMap({ self.objects.slices[$0]?.value }) {
             for entry in slice.entries {
@@ -39,6 +52,7 @@ struct EndpointJoin {
                             serviceAccount: pod?.workload.serviceAccount,
                             isReady: entry.isReady || facts.publishesNotReady
                         )
+                        .placed(like: pod, in: self.objects)
                     )
                 }
             }
@@ -46,7 +60,52 @@ struct EndpointJoin {
         return result.sorted(by: Self.isBefore)
     }
 
-    /// Endpoints of one host of a ServiceEntry: those it names, and the pods it selects.
+    /// Where the name of a headless service leads, by its key; `nil` for all others.
+    func instances(of key: ServiceKey) -> [ServiceInstance]? {
+        guard MeshKind(rawValue: key.source.kind) == .service else { return nil }
+        let object = ObjectKey(namespace: key.source.id.namespace, name: key.source.id.name)
+        return self.objects.services[object]?.value.flatMap { self.instances(of: $0, key: object) }
+    }
+
+    /// Where the name of a headless service leads; `nil` for all others. Ports do not matter: a name has none.
+    func instances(of facts: ServiceFacts, key: ObjectKey) -> [ServiceInstance]? {
+        guard facts.service.isHeadless else { return nil }
+        var result: Set<ServiceInstance> = []
+        for slice in self.objects.index.slices(of: key).compactMap({ self.objects.slices[$0]?.value }) {
+            for entry in slice.entries where entry.isReady || facts.publishesNotReady {
+                guard case .ip(let address) = entry.address else { continue }
+                result.insert(ServiceInstance(address: address, hostName: entry.hostName))
+            }
+        }
+        for machine in self.machines(of: facts) where machine.isReady {
+            guard case .ip(let address) = machine.address else { continue }
+            result.insert(ServiceInstance(address: address, hostName: nil))
+        }
+        return result.sorted()
+    }
+
+    /// WorkloadEntries that a Kubernetes service selects, beside its pods.
+    private func machines(of facts: ServiceFacts) -> [Endpoint] {
+        let service = facts.service
+        guard service.resolution == .endpoints, !service.selector.isEmpty else { return [] }
+        return self.machines(in: service.namespace, selectedBy: service.selector).flatMap { machine -> [Endpoint] in
+            // What has only a name cannot be told to proxies as an endpoint of such a service.
+            guard case .ip = machine.address else { return [] }
+            return service.ports.map {
+                machine.endpoint(
+                    for: $0,
+                    target: facts.targets[$0.name],
+                    publishesNotReady: facts.publishesNotReady
+                )
+            }
+        }
+    }
+
+    private func machines(in namespace: String, selectedBy selector: [String: String]) -> [MachineFacts] {
+        (self.machinesByNamespace[namespace] ?? []).filter { $0.isSelected(by: selector) }
+    }
+
+    /// Endpoints of one host of a ServiceEntry: those it names, and the pods and WorkloadEntries it selects.
     func endpoints(of service: MeshModel.Service, in entry: EntryFacts) -> [Endpoint] {
         var result = entry.endpoints[service.host] ?? []
         if let selector = entry.workloadSelector {
@@ -65,18 +124,32 @@ struct EndpointJoin {
                             serviceAccount: pod.workload.serviceAccount,
                             isReady: pod.isReady
                         )
+                        .placed(like: pod, in: self.objects)
                     )
+                }
+            }
+            for machine in self.machines(in: service.namespace, selectedBy: selector) {
+                if case .name = machine.address, service.resolution == .endpoints { continue }
+                result += service.ports.map {
+                    machine.endpoint(for: $0, target: entry.targetPorts[$0.name].map(TargetPort.number))
                 }
             }
         }
         return result.sorted(by: Self.isBefore)
     }
 
-    /// Pods by address, apart from those that share their node's.
+    /// WorkloadEntries and pods by address, apart from pods that share their node's.
     func workloads() -> [IPAddress: Workload] {
         var result: [IPAddress: Workload] = [:]
+        for workload in self.machinesByNamespace.values.joined().compactMap(\.workload) {
+            // Of two entries with one address the first by name counts, whatever order they came in.
+            if let other = result[workload.address], other.id < workload.id { continue }
+            result[workload.address] = workload
+        }
         for address in self.objects.index.podAddresses {
-            if let pod = self.pod(at: address) { result[address] = pod.workload }
+            guard let pod = self.pod(at: address) else { continue }
+            result[address] = pod.workload
+            result[address]?.locality = self.objects.locality(of: pod)
         }
         return result
     }
@@ -107,5 +180,17 @@ struct EndpointJoin {
         case (.name, .ip): return false
         default: return (left.servicePortName, left.port) < (right.servicePortName, right.port)
         }
+    }
+}
+
+extension Endpoint {
+    /// With the place and the identity of the pod behind it, as its labels and its node's tell them.
+    fileprivate func placed(like pod: PodFacts?, in objects: MeshObjects) -> Endpoint {
+        guard let pod else { return self }
+        var endpoint = self
+        endpoint.locality = objects.locality(of: pod)
+        endpoint.network = Topology.network(pod.workload.labels)
+        endpoint.hasMeshIdentity = Topology.hasMeshIdentity(pod.workload.labels)
+        return endpoint
     }
 }

@@ -1,6 +1,6 @@
 import IstioAPI
 package import KubernetesAPI
-import MeshModel
+package import MeshModel
 import SwiftProtobuf
 
 import struct Foundation.Data
@@ -26,33 +26,63 @@ package struct FieldError: Error, Hashable, Sendable, CustomStringConvertible {
 package enum Validator {
     /// All mistakes; none for kinds that we do not know.
     package static func errors(for object: KubernetesObject, domain: String = "cluster.local") -> [FieldError] {
-        guard object.group == ResourceType.istioNetworkingGroup else { return [] }
-        switch MeshKind(rawValue: object.kind) {
+        self.diagnoses(for: object, domain: domain).filter { $0.severity == .error }
+            .map { FieldError(path: $0.field, message: $0.message) }
+    }
+
+    /// All mistakes, and what works but perhaps not as its author thinks; none for kinds that we do not know.
+    package static func diagnoses(for object: KubernetesObject, domain: String = "cluster.local") -> [Diagnosis] {
+        guard let kind = MeshKind(rawValue: object.kind), object.group == kind.resourceType.group else { return [] }
+        switch kind {
         case .serviceEntry:
             return self.unknownFields(Istio_Networking_V1alpha3_ServiceEntry.self, object)
-                ?? self.errors(ServiceEntryParser.parse(object).diagnoses)
+                ?? ServiceEntryParser.parse(object).diagnoses
+        case .workloadEntry:
+            return self.unknownFields(Istio_Networking_V1alpha3_WorkloadEntry.self, object)
+                ?? WorkloadEntryParser.parse(object).diagnoses
+        case .workloadGroup:
+            return self.unknownFields(Istio_Networking_V1alpha3_WorkloadGroup.self, object)
+                ?? WorkloadGroupParser.parse(object).diagnoses
         case .virtualService:
             return self.unknownFields(Istio_Networking_V1alpha3_VirtualService.self, object)
-                ?? self.errors(VirtualServiceParser.parse(object, domain: domain).diagnoses)
+                ?? VirtualServiceParser.parse(object, domain: domain).diagnoses
         case .destinationRule:
             return self.unknownFields(Istio_Networking_V1alpha3_DestinationRule.self, object)
-                ?? self.errors(DestinationRuleParser.parse(object, domain: domain).diagnoses)
-        case .service, .endpointSlice, .pod, .configMap, nil: return []
+                ?? DestinationRuleParser.parse(object, domain: domain).diagnoses
+        case .gateway:
+            return self.unknownFields(Istio_Networking_V1alpha3_Gateway.self, object)
+                ?? GatewayParser.parse(object).diagnoses
+        case .sidecar:
+            return self.unknownFields(Istio_Networking_V1alpha3_Sidecar.self, object)
+                ?? SidecarParser.parse(object).diagnoses
+        case .peerAuthentication:
+            return self.unknownFields(Istio_Security_V1beta1_PeerAuthentication.self, object)
+                ?? PeerAuthenticationParser.parse(object).diagnoses
+        case .requestAuthentication:
+            return self.unknownFields(Istio_Security_V1beta1_RequestAuthentication.self, object)
+                ?? RequestAuthenticationParser.parse(object).diagnoses
+        case .authorizationPolicy:
+            return self.unknownFields(Istio_Security_V1beta1_AuthorizationPolicy.self, object)
+                ?? AuthorizationPolicyParser.parse(object).diagnoses
+        case .policy, .meshPolicy:
+            return self.unknownFields(
+                Istio_Authentication_V1alpha1_Policy.self,
+                LegacyPolicyParser.withoutNulls(object)
+            ) ?? LegacyPolicyParser.parse(object, kind: kind).diagnoses
+        case .service, .endpointSlice, .pod, .node, .namespace, .configMap, .secret: return []
         }
     }
 
     /// The complaint of a strict reader; `nil` if it has none.
-    private static func unknownFields<M: Message>(_ type: M.Type, _ object: KubernetesObject) -> [FieldError]? {
+    private static func unknownFields<M: Message>(_ type: M.Type, _ object: KubernetesObject) -> [Diagnosis]? {
         let spec = object.spec.isNull ? JSONValue.object([:]) : object.spec
         do {
             _ = try IstioJSON.decode(type, from: Data(spec.serialize()))
             return nil
         } catch {
-            return [FieldError(path: "spec", message: "\(error)")]
+            var findings = Findings(object.kind, object)
+            findings.error("spec", "\(error)")
+            return findings.diagnoses
         }
-    }
-
-    private static func errors(_ diagnoses: [Diagnosis]) -> [FieldError] {
-        diagnoses.filter { $0.severity == .error }.map { FieldError(path: $0.field, message: $0.message) }
     }
 }

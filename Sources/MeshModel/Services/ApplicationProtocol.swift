@@ -43,4 +43,12 @@ package enum ApplicationProtocol: String, Hashable, Sendable, CaseIterable {
         case .https, .tls, .tcp, .mongo, .mysql, .redis, .udp, .unknown: false
         }
     }
+
+    /// Whether nothing but the dialled address tells two services on one port apart.
+    package var isToldByAddress: Bool {
+        switch self {
+        case .tcp, .mongo, .mysql, .redis: true
+        case .http, .http2, .grpc, .https, .tls, .udp, .unknown: false
+        }
+    }
 }

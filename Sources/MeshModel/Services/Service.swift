@@ -84,6 +84,19 @@ package struct Service: Hashable, Sendable {
     package var createdAt: Int64
     /// Workload labels that select the endpoints, for messages and inbound configuration.
     package var selector: [String: String]
+    /// ServiceEntry `subjectAltNames`: what the peer's certificate must have when TLS is originated.
+    package var subjectAltNames: [String] = []
+    /// The name that this one stands for (ExternalName).
+    package var alias: HostName?
+    /// The addresses are the mesh's own: given to the host because its ServiceEntry names none.
+    package var hasGivenAddresses = false
+    /// A wildcard whose names are looked up by the proxy, each for itself: who dials an address without such a name gets
+    /// nowhere (ServiceEntry with resolution DNS and no endpoints).
+    package var resolvesDialledNames = false
+    /// The other cluster that alone has the service; empty: ours has it.
+    package var cluster = ""
+    /// Addresses that were given to the host and are no longer answered; clients may remember them.
+    package var formerAddresses: [IPAddress] = []
 
     package init(
         host: HostName,
@@ -111,6 +124,15 @@ package struct Service: Hashable, Sendable {
 
     package var namespace: String { self.source.id.namespace }
     package var isKubernetes: Bool { self.source.kind == "Service" }
+
+    /// Whether a proxy gives each name under this wildcard an address of its own when it is looked up: where nothing but
+    /// the dialled address tells what is meant.
+    package var mintsAddresses: Bool {
+        guard self.host.isWildcard, self.host.text != "*", self.resolution == .originalDestination,
+            self.addresses.isEmpty, !self.ports.contains(where: { $0.applicationProtocol == .udp })
+        else { return false }
+        return self.resolvesDialledNames || self.ports.contains { $0.applicationProtocol.isToldByAddress }
+    }
 }
 
 /// One address behind a service port.
@@ -133,6 +155,14 @@ package struct Endpoint: Hashable, Sendable {
     package var workload: ObjectID?
     package var serviceAccount: String?
     package var isReady: Bool
+    /// Its proxy takes mutual TLS (label `security.istio.io/tlsMode: istio`); what automatic mutual TLS goes by
+    /// (facts #66).
+    package var hasMeshIdentity = false
+    package var locality = Locality()
+    /// Network that the address is of; empty: that of the cluster.
+    package var network = ""
+    /// The other cluster that it is in; empty: ours.
+    package var cluster = ""
 
     package init(
         address: Address,
@@ -161,6 +191,7 @@ package struct Workload: Hashable, Sendable {
     package var address: IPAddress
     package var labels: [String: String]
     package var serviceAccount: String
+    package var locality = Locality()
 
     package init(id: ObjectID, address: IPAddress, labels: [String: String], serviceAccount: String) {
         self.id = id

@@ -72,6 +72,23 @@ import Testing
         #expect(mesh.snapshot.services.first?.resolution == .dns(roundRobin: false))
     }
 
+    @Test("Names under a wildcard of TCP or TLS are looked up one by one: where they lead is up to the dialled name")
+    func wildcardNames() throws {
+        let mesh = try Mesh(
+            Samples.entry(
+                "{hosts: [\"*.a.test\", b.test], resolution: DNS, ports: [{number: 3306, name: d, protocol: TCP}, "
+                    + "{number: 443, name: t, protocol: TLS}]}"
+            )
+        )
+
+        let services = mesh.snapshot.services
+        #expect(mesh.errors().isEmpty)
+        #expect(services.map(\.resolution) == [.originalDestination, .dns(roundRobin: false)])
+        #expect(services.map(\.resolvesDialledNames) == [true, false])
+        #expect(services.map(\.mintsAddresses) == [true, false])
+        #expect(mesh.endpoints("*.a.test").isEmpty)
+    }
+
     @Test("A wildcard cannot be looked up: the host is left out and named, the others stay")
     func dnsWildcard() throws {
         let mesh = try Mesh(

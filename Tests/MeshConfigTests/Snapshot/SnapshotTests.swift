@@ -70,6 +70,95 @@ import Testing
         #expect(forward.diagnoses == backward.diagnoses)
     }
 
+    @Test("A pod's labels say where it is and whether it has an identity")
+    func topology() throws {
+        func endpoint(_ labels: String) throws -> Endpoint {
+            let mesh = try Mesh(Samples.ratings.replacing("version: v1}", with: "version: v1, \(labels)}"))
+            return try #require(mesh.endpoints("ratings.default.svc.cluster.local").last)
+        }
+        let plain = try endpoint("a: b")
+        #expect(!plain.hasMeshIdentity && plain.locality.isEmpty && plain.network == "")
+        let injected = try endpoint(
+            """
+            security.istio.io/tlsMode: istio, topology.kubernetes.io/region: eu, topology.kubernetes.io/zone: a,
+              topology.istio.io/network: n
+            """
+        )
+        #expect(injected.hasMeshIdentity && injected.network == "n")
+        #expect(injected.locality == Locality(region: "eu", zone: "a"))
+        let told = try endpoint("istio-locality: us.b.rack-1, topology.kubernetes.io/region: eu")
+        #expect(told.locality == Locality(region: "us", zone: "b", subzone: "rack-1"))
+        #expect(try !endpoint("security.istio.io/tlsMode: disabled").hasMeshIdentity)
+    }
+
+    @Test(
+        "To a workload that takes plain text only nobody shall speak mutual TLS",
+        arguments: [("mtls: {mode: DISABLE}", false), ("mtls: {mode: STRICT}", true), ("mtls: {mode: UNSET}", true)]
+    )
+    func plainText(_ spec: String, _ isMarked: Bool) throws {
+        let injected = "version: v1, security.istio.io/tlsMode: istio}"
+        let mesh = try Mesh(
+            Samples.ratings.replacing("version: v1}", with: injected) + "\n---\n"
+                + Samples.security("PeerAuthentication", "{\(spec)}", namespace: "istio-system")
+        )
+
+        let endpoint = try #require(mesh.endpoints("ratings.default.svc.cluster.local").last)
+
+        #expect(endpoint.hasMeshIdentity == isMarked)
+    }
+
+    @Test("Whatever the order of the objects, the snapshot is the same")
+    func anyOrder() throws {
+        var documents = EgressReference.variants[2].flatMap { $0.split(separator: "\n---\n").map(String.init) }
+        documents += EgressReference.gatewayService.split(separator: "\n---\n").map(String.init)
+        documents += Samples.ratings.split(separator: "\n---\n").map(String.init)
+        documents += [
+            Samples.gateway("[{port: {number: 9, protocol: TCP}, hosts: [a.test, b.test]}]", name: "other"),
+            Samples.gateway(
+                "[{port: {number: 9, protocol: HTTPS}, hosts: [a.test], tls: {mode: SIMPLE, credentialName: c}}]"
+            ),
+            Samples.secret(["tls.crt": Samples.pem, "tls.key": Samples.keyPEM], name: "c"),
+            Samples.security("PeerAuthentication", "{mtls: {mode: STRICT}}", namespace: "istio-system"),
+            Samples.security("AuthorizationPolicy", "{action: DENY, rules: [{}]}", name: "b"),
+            Samples.security("AuthorizationPolicy", "{rules: [{from: [{}]}]}", name: "a"),
+            Samples.security("RequestAuthentication", "{jwtRules: [{issuer: a, jwksUri: 'https://a/k'}]}"),
+            Samples.legacy("{targets: [{name: ratings, ports: [{number: 9080}]}], peers: [{mtls: {}}]}", name: "p"),
+            Samples.legacy("{targets: [{name: ratings}, {name: nobody}]}", name: "q"),
+            Samples.settings("{trustDomain: td.test}"),
+        ]
+        let expected = try Mesh(documents.joined(separator: "\n---\n")).snapshot
+        #expect(expected.gateways.count == 3 && expected.credentials.count == 1 && expected.peerPolicies.count == 3)
+        // A fixed seed, so that a failure can be repeated.
+        var seed: UInt64 = 42
+        for _ in 0..<20 {
+            for index in documents.indices.dropFirst() {
+                seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                documents.swapAt(index, Int(seed >> 33) % (index + 1))
+            }
+            let snapshot = try Mesh(documents.joined(separator: "\n---\n")).snapshot
+            #expect(snapshot.gateways == expected.gateways)
+            #expect(snapshot.credentials == expected.credentials)
+            #expect(snapshot.peerPolicies == expected.peerPolicies)
+            #expect(snapshot.authorizationRules == expected.authorizationRules)
+            #expect(snapshot.requestAuthentications == expected.requestAuthentications)
+            #expect(snapshot.services == expected.services && snapshot.endpoints == expected.endpoints)
+            #expect(snapshot.routeRules == expected.routeRules)
+            #expect(snapshot.destinationPolicies == expected.destinationPolicies)
+            #expect(snapshot.settings == expected.settings && snapshot.diagnoses == expected.diagnoses)
+        }
+    }
+
+    @Test("Versions of the objects behind a snapshot are in it")
+    func resourceVersions() throws {
+        let mesh = try Mesh(
+            "{kind: Gateway, metadata: {name: g, namespace: a, resourceVersion: \"7\"}, spec: {}}\n---\n"
+                + Samples.ratings
+        )
+        let gateway = ObjectReference(kind: "Gateway", id: ObjectID(namespace: "a", name: "g"))
+        #expect(mesh.snapshot.resourceVersions[gateway] == "7")
+        #expect(mesh.snapshot.resourceVersions.count == 2)
+    }
+
     @Test("A broken object is left out and named; the others stay")
     func brokenObject() throws {
         let mesh = try Mesh(
@@ -148,7 +237,14 @@ import Testing
              ports: [{number: 80, name: h, protocol: HTTP}]}
             """
         )
-        var mesh = try Mesh(Samples.ratings + "\n---\n" + entry)
+        let others = [
+            Samples.legacy("{targets: [{name: ratings, ports: [{number: 9080}]}]}"),
+            Samples.gateway(
+                "[{port: {number: 9, protocol: HTTPS}, hosts: [a.test], tls: {mode: SIMPLE, credentialName: c}}]"
+            ).replacing("istio: egressgateway", with: "version: v2"),
+            Samples.secret(["tls.crt": Samples.pem, "tls.key": Samples.keyPEM], name: "c", namespace: "default"),
+        ]
+        var mesh = try Mesh(([Samples.ratings, entry] + others).joined(separator: "\n---\n"))
         var snapshot = mesh.snapshot
         func check(_ change: MeshChange) {
             snapshot = SnapshotBuilder.rebuild(snapshot, after: change, of: mesh.objects, revision: 2)
@@ -156,6 +252,8 @@ import Testing
             #expect(snapshot.services == fresh.services)
             #expect(snapshot.endpoints == fresh.endpoints)
             #expect(snapshot.workloads == fresh.workloads)
+            #expect(snapshot.peerPolicies == fresh.peerPolicies)
+            #expect(snapshot.credentials == fresh.credentials)
             #expect(snapshot.diagnoses == fresh.diagnoses)
             #expect(snapshot.revision == 2)
         }

@@ -1,5 +1,6 @@
 import KubernetesAPI
 import MeshConfig
+import MeshModel
 import Testing
 
 @Suite struct ValidatorTests {
@@ -40,9 +41,51 @@ import Testing
         #expect(try self.errors(routes) == [])
     }
 
+    @Test(
+        "Objects of security are accepted and refused in each version of their groups",
+        arguments: [
+            ("security.istio.io/v1", "PeerAuthentication", "{mtls: {mode: STRICT}}", "{mtls: {mode: X}}"),
+            ("security.istio.io/v1beta1", "PeerAuthentication", "{}", "{mltS: {}}"),
+            ("security.istio.io/v1beta1", "AuthorizationPolicy", "{rules: [{}]}", "{rules: [{from: [{}]}]}"),
+            ("security.istio.io/v1", "RequestAuthentication", "{}", "{jwtRules: [{issuer: a}]}"),
+            ("authentication.istio.io/v1alpha1", "Policy", "{peers: [{mtls: }]}", "{peers: [{}]}"),
+            ("authentication.istio.io/v1alpha1", "MeshPolicy", "{}", "{targets: [{name: a}]}"),
+            (
+                "networking.istio.io/v1alpha3", "Gateway",
+                "{servers: [{port: {number: 1, protocol: TCP}, hosts: [a]}]}",
+                "{servers: [{port: {number: 1, protocol: TCP}}]}"
+            ),
+        ]
+    )
+    func newKinds(_ version: String, _ kind: String, _ good: String, _ bad: String) throws {
+        func object(_ spec: String) -> String {
+            "{apiVersion: \(version), kind: \(kind), metadata: {name: default, namespace: a}, spec: \(spec)}"
+        }
+        #expect(try self.errors(object(good)) == [])
+        #expect(try self.errors(object(bad)).count == 1)
+    }
+
+    @Test("Diagnoses tell warnings from errors, with object and field")
+    func diagnoses() throws {
+        let yaml = Samples.gateway(
+            "[{port: {number: 1, protocol: TCP}, hosts: [a, a], defaultEndpoint: x}, {port: {number: 0, protocol: TCP}, hosts: [a]}]"
+        )
+        let found = Validator.diagnoses(for: KubernetesObject(json: try YAML.parse(yaml)))
+        #expect(found.map(\.severity) == [.warning, .warning, .error])
+        #expect(found.map(\.object.description) == Array(repeating: "Gateway default/g", count: 3))
+        #expect(found.last?.field == "spec.servers[1].port.number")
+    }
+
+    @Test("A kind of another group with a name of ours is not judged")
+    func otherGroups() throws {
+        let yaml =
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: g}, spec: {listeners: []}}"
+        #expect(Validator.diagnoses(for: KubernetesObject(json: try YAML.parse(yaml))) == [])
+    }
+
     @Test("Kinds that are not ours are not judged")
     func otherKinds() throws {
         #expect(try self.errors("{apiVersion: v1, kind: Service, spec: {x: 1}}") == [])
-        #expect(try self.errors("{apiVersion: networking.istio.io/v1, kind: Sidecar, spec: {x: 1}}") == [])
+        #expect(try self.errors("{apiVersion: networking.istio.io/v1, kind: EnvoyFilter, spec: {x: 1}}") == [])
     }
 }
