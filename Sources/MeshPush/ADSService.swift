@@ -1,35 +1,57 @@
 package import GRPCCore
 package import Logging
+import MeshModel
 package import XDSAPI
 
 /// The aggregated discovery service: all kinds of resource on one stream of each proxy.
-package struct ADSService: Envoy_Service_Discovery_V3_AggregatedDiscoveryService.SimpleServiceProtocol {
+package struct ADSService: Envoy_Service_Discovery_V3_AggregatedDiscoveryService.ServiceProtocol {
     private let server: PushServer
+    private let authenticator: (any PeerAuthenticator)?
     private let logger: Logger
 
-    package init(server: PushServer, logger: Logger) {
+    /// Serves `server`'s state; several services, on ports of their own, may share one.
+    ///
+    /// - Parameters:
+    ///   - server: what there is to push.
+    ///   - authenticator: must recognize every peer; `nil`: all may come, and none is trusted with a secret.
+    ///   - logger: of the server.
+    package init(server: PushServer, authenticator: (any PeerAuthenticator)? = nil, logger: Logger) {
         self.server = server
+        self.authenticator = authenticator
         self.logger = logger
     }
 
     package func streamAggregatedResources(
-        request: RPCAsyncSequence<Envoy_Service_Discovery_V3_DiscoveryRequest, any Error>,
-        response: RPCWriter<Envoy_Service_Discovery_V3_DiscoveryResponse>,
+        request: StreamingServerRequest<Envoy_Service_Discovery_V3_DiscoveryRequest>,
         context: ServerContext
-    ) async throws {
-        try await withTaskCancellationOrShutdown(context) {
-            try await ProxyStream.serve(request, server: self.server, logger: self.logger) {
-                try await response.write($0)
+    ) async throws -> StreamingServerResponse<Envoy_Service_Discovery_V3_DiscoveryResponse> {
+        let identity = try await self.identity(request.metadata, context)
+        return StreamingServerResponse { response in
+            try await withTaskCancellationOrShutdown(context) {
+                try await ProxyStream.serve(
+                    request.messages,
+                    identity: identity,
+                    server: self.server,
+                    logger: self.logger
+                ) { try await response.write($0) }
             }
+            return [:]
         }
     }
 
     package func deltaAggregatedResources(
-        request: RPCAsyncSequence<Envoy_Service_Discovery_V3_DeltaDiscoveryRequest, any Error>,
-        response: RPCWriter<Envoy_Service_Discovery_V3_DeltaDiscoveryResponse>,
+        request: StreamingServerRequest<Envoy_Service_Discovery_V3_DeltaDiscoveryRequest>,
         context: ServerContext
-    ) async throws {
+    ) async throws -> StreamingServerResponse<Envoy_Service_Discovery_V3_DeltaDiscoveryResponse> {
         throw RPCError(code: .unimplemented, message: "delta xDS is not offered; use the state-of-the-world stream")
+    }
+
+    private func identity(_ metadata: Metadata, _ context: ServerContext) async throws -> WorkloadID? {
+        guard let authenticator = self.authenticator else { return nil }
+        guard let identity = try await authenticator.identity(metadata: metadata, context: context) else {
+            throw RPCError(code: .unauthenticated, message: "the peer did not prove who it is")
+        }
+        return identity
     }
 }
 

@@ -8,7 +8,7 @@ package struct NodeError: Error, Equatable, CustomStringConvertible {
 }
 
 extension ProxyKey {
-    /// Reads `sidecar~IP~POD.NAMESPACE~DOMAIN` and the labels in the metadata.
+    /// Reads `sidecar~IP~POD.NAMESPACE~DOMAIN`, the locality, and labels and service account in the metadata.
     package init(node: Envoy_Config_Core_V3_Node) throws(NodeError) {
         let parts = node.id.split(separator: "~", omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 4 else {
@@ -35,6 +35,14 @@ extension ProxyKey {
             workload: ObjectID(namespace: namespace, name: String(parts[2][..<dot])),
             dnsDomain: parts[3],
             labels: labels.mapValues(\.stringValue)
+        )
+        self.serviceAccount = node.metadata.fields["SERVICE_ACCOUNT"]?.stringValue ?? ""
+        self.mintsAddresses = node.metadata.fields["MINTS_ADDRESSES"]?.stringValue == "true"
+        self.network = node.metadata.fields["NETWORK"]?.stringValue ?? ""
+        self.locality = Locality(
+            region: node.locality.region,
+            zone: node.locality.zone,
+            subzone: node.locality.subZone
         )
     }
 }

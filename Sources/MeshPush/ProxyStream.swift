@@ -24,8 +24,17 @@ struct ProxyStream {
     private static let eventsMax = 64
 
     /// Serves a stream until the proxy or the server ends it.
+    ///
+    /// - Parameters:
+    ///   - requests: what the proxy says.
+    ///   - identity: what the proxy proved to be; `nil`: it was not asked.
+    ///   - server: what there is to push.
+    ///   - logger: of the server.
+    ///   - send: sends to the proxy.
+    /// - Throws: `RPCError` for the proxy.
     static func serve(
         _ requests: RPCAsyncSequence<Envoy_Service_Discovery_V3_DiscoveryRequest, any Error>,
+        identity: WorkloadID?,
         server: PushServer,
         logger: Logger,
         send: @escaping @Sendable (Envoy_Service_Discovery_V3_DiscoveryResponse) async throws -> Void
@@ -42,7 +51,14 @@ struct ProxyStream {
             }
             group.addTask {
                 // A wake-up that is dropped is no loss: each event also looks for a newer generation.
-                try await Self.run(events, server: server, logger: logger, wake: { source.yield(.generation) }, send)
+                try await Self.run(
+                    events,
+                    identity: identity,
+                    server: server,
+                    logger: logger,
+                    wake: { source.yield(.generation) },
+                    send
+                )
             }
             // The first to fail ends the other; both end when the proxy hangs up.
             while try await group.next() != nil {}
@@ -51,6 +67,7 @@ struct ProxyStream {
 
     private static func run(
         _ events: AsyncStream<Event>,
+        identity: WorkloadID?,
         server: PushServer,
         logger: Logger,
         wake: @escaping @Sendable () -> Void,
@@ -59,18 +76,14 @@ struct ProxyStream {
         var iterator = events.makeAsyncIterator()
         // The first request says who asks.
         guard case .request(let first) = await iterator.next() else { return }
-        let proxy: ProxyKey
-        do {
-            proxy = try ProxyKey(node: first.node)
-        } catch {
-            throw RPCError(code: .invalidArgument, message: error.description)
-        }
+        let proxy = try Self.proxy(first.node, identity: identity, server: server)
         let id = server.connected(proxy, userAgent: first.node.userAgent, wake: wake)
         var logger = logger
         logger[metadataKey: "proxy"] = "\(proxy.workload.name).\(proxy.workload.namespace)"
         logger.info("proxy connected", metadata: ["address": "\(proxy.address)"])
-        var stream = await ProxyStream(id: id, proxy: proxy, server: server, logger: logger)
+        var stream = await ProxyStream(id: id, first.node, proxy: proxy, server: server, logger: logger)
         do {
+            try await Self.announce(ProxyConnection(id: id, proxy: proxy, metadata: first.node.texts), server)
             try await stream.received(first, send)
             while let event = await iterator.next() {
                 if case .request(let request) = event { try await stream.received(request, send) }
@@ -84,7 +97,50 @@ struct ProxyStream {
         logger.info("proxy disconnected")
     }
 
-    private init(id: UInt64, proxy: ProxyKey, server: PushServer, logger: Logger) async {
+    private static func announce(_ connection: ProxyConnection, _ server: PushServer) async throws {
+        do {
+            try await server.observer?.connected(connection)
+        } catch let refusal as ProxyRefusal {
+            let code: RPCError.Code =
+                switch refusal.code {
+                case .missing: .failedPrecondition
+                case .forbidden: .permissionDenied
+                case .unavailable: .unavailable
+                }
+            throw RPCError(code: code, message: refusal.description)
+        }
+    }
+
+    private static func proxy(
+        _ node: Envoy_Config_Core_V3_Node,
+        identity: WorkloadID?,
+        server: PushServer
+    ) throws -> ProxyKey {
+        var proxy: ProxyKey
+        do {
+            proxy = try ProxyKey(node: node)
+        } catch {
+            throw RPCError(code: .invalidArgument, message: error.description)
+        }
+        guard let identity else {
+            proxy.isAuthenticated = server.trustsUnauthenticated
+            return proxy
+        }
+        do {
+            try proxy.authenticate(as: identity)
+        } catch {
+            throw RPCError(code: .permissionDenied, message: error.description)
+        }
+        return proxy
+    }
+
+    private init(
+        id: UInt64,
+        _ node: Envoy_Config_Core_V3_Node,
+        proxy: ProxyKey,
+        server: PushServer,
+        logger: Logger
+    ) async {
         self.id = id
         self.proxy = proxy
         self.server = server
@@ -92,13 +148,33 @@ struct ProxyStream {
         self.generation = server.generation
         self.publishedAt = [:]
         let resources = await server.resources(for: proxy, in: self.generation)
-        self.machine = SubscriptionMachine(resources: resources, version: self.generation.version)
+        self.machine = SubscriptionMachine(
+            resources: resources,
+            version: self.generation.version,
+            takesNameShards: node.takesNameShards
+        )
+    }
+
+    private func packed(_ resource: EncodedResource, _ kind: ResourceKind) -> Google_Protobuf_Any {
+        if kind == .nameTable, self.machine.takesNameShards { return NameShards.wrapped(resource) }
+        return .with {
+            $0.typeURL = kind.typeURL
+            $0.value = resource.bytes
+        }
     }
 
     private mutating func received(
         _ request: Envoy_Service_Discovery_V3_DiscoveryRequest,
         _ send: (Envoy_Service_Discovery_V3_DiscoveryResponse) async throws -> Void
     ) async throws {
+        if request.typeURL == WorkloadHealth.typeURL {
+            let message = request.hasErrorDetail ? request.errorDetail.message : ""
+            self.server.observer?.reported(
+                self.id,
+                WorkloadHealth(isHealthy: !request.hasErrorDetail, message: message)
+            )
+            return
+        }
         guard let kind = ResourceKind(typeURL: request.typeURL) else {
             // Envoy asks for kinds that we have none of; no answer means none.
             self.logger.debug("unknown type asked for", metadata: ["type": "\(request.typeURL)"])
@@ -156,12 +232,7 @@ struct ProxyStream {
                     $0.typeURL = response.kind.typeURL
                     $0.nonce = response.nonce
                     $0.controlPlane.identifier = "lateen-control"
-                    $0.resources = response.resources.map { resource in
-                        .with {
-                            $0.typeURL = response.kind.typeURL
-                            $0.value = resource.bytes
-                        }
-                    }
+                    $0.resources = response.resources.map { self.packed($0, response.kind) }
                 }
             )
             self.logger.debug(
@@ -176,6 +247,18 @@ struct ProxyStream {
 }
 
 extension Envoy_Config_Core_V3_Node {
+    /// Whether the proxy says that it takes the name table in shards; Istio's own agent takes it as a whole.
+    fileprivate var takesNameShards: Bool {
+        self.metadata.fields[NodeMetadata.nameTable]?.stringValue == NodeMetadata.shards
+    }
+
+    /// What of the metadata is text.
+    fileprivate var texts: [String: String] {
+        self.metadata.fields.compactMapValues { value in
+            if case .stringValue(let text) = value.kind { text } else { nil }
+        }
+    }
+
     /// What the proxy says it is.
     fileprivate var userAgent: String {
         let version =

@@ -37,15 +37,28 @@ package final class PushServer: Sendable {
     private let state: Mutex<State>
     private let cache: TranslationCache
     private let debounce: Debounce
+    /// Give Secrets also to proxies that have not proved who they are, by the plain port: for a mesh whose network is
+    /// trusted as a whole.
+    package let trustsUnauthenticated: Bool
+    /// Hears of proxies that come and go.
+    let observer: (any ProxyObserver)?
     private let logger: Logger
     private let changes: AsyncStream<Void>
     private let changed: AsyncStream<Void>.Continuation
 
-    package init(snapshot: MeshSnapshot = MeshSnapshot(), debounce: Debounce = Debounce(), logger: Logger) {
+    package init(
+        snapshot: MeshSnapshot = MeshSnapshot(),
+        debounce: Debounce = Debounce(),
+        trustsUnauthenticated: Bool = false,
+        observer: (any ProxyObserver)? = nil,
+        logger: Logger
+    ) {
         let first = Generation(number: 0, snapshot: snapshot, change: .everything, publishedAt: .now)
         self.state = Mutex(State(generation: first))
         self.cache = TranslationCache(first)
         self.debounce = debounce
+        self.trustsUnauthenticated = trustsUnauthenticated
+        self.observer = observer
         self.logger = logger
         (self.changes, self.changed) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -177,6 +190,7 @@ extension PushServer {
     }
 
     func disconnected(_ id: UInt64) async {
+        self.observer?.disconnected(id)
         let (entry, others) = self.state.withLock { state in
             (state.connections.removeValue(forKey: id), state.connections.values.map(\.proxy))
         }

@@ -41,7 +41,7 @@ package struct ProxyStatus: Sendable, Codable, Hashable {
     package var address: String
     /// What the proxy says it is, `lateen-proxy/0.1` or `envoy/1.40`.
     package var userAgent: String
-    /// By `CDS`, `EDS`, `LDS`, `RDS`, `NDS`; what is missing was never asked for.
+    /// By `CDS`, `EDS`, `LDS`, `RDS`, `SDS`, `NDS`; what is missing was never asked for.
     package var kinds: [String: Kind]
 
     init(proxy: String, address: String, userAgent: String, progress: [ResourceKind: SubscriptionMachine.Progress]) {

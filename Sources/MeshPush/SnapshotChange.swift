@@ -1,15 +1,18 @@
 package import MeshModel
+import MeshTranslate
 
 /// What differs between two snapshots, as far as it matters for how much must be translated again.
 package enum SnapshotChange: Equatable, Sendable {
     case nothing
-    /// Only endpoints of clusters that receive them by EDS.
+    /// Only endpoints of clusters that receive them by EDS, and instances of headless services.
     case endpoints(EndpointChange)
     case everything
 
     package struct EndpointChange: Equatable, Sendable {
         /// Services whose endpoints differ.
         package var services: Set<ServiceKey>
+        /// Headless services whose instances differ: names lead to them, and listeners know their addresses.
+        package var headless: Set<ServiceKey> = []
         /// Workloads and addresses behind the endpoints that came, went or changed: inbound configuration depends
         /// on them.
         package var workloads: Set<ObjectID>
@@ -23,7 +26,11 @@ package enum SnapshotChange: Equatable, Sendable {
 
     package init(from old: MeshSnapshot, to new: MeshSnapshot) {
         guard old.settings == new.settings, old.services == new.services, old.routeRules == new.routeRules,
-            old.destinationPolicies == new.destinationPolicies
+            old.destinationPolicies == new.destinationPolicies, old.gateways == new.gateways,
+            old.sidecars == new.sidecars, old.peerPolicies == new.peerPolicies,
+            old.authorizationRules == new.authorizationRules,
+            old.requestAuthentications == new.requestAuthentications, old.credentials == new.credentials,
+            old.network == new.network, old.networkGateways == new.networkGateways
         else {
             self = .everything
             return
@@ -33,18 +40,20 @@ package enum SnapshotChange: Equatable, Sendable {
             let key = ServiceKey(service)
             let before = old.endpoints[key] ?? []
             let after = new.endpoints[key] ?? []
-            if before == after { continue }
-            // These endpoints are also in listeners, clusters or names.
-            guard case .endpoints = service.resolution, !service.isHeadless else {
+            if before == after, !service.isHeadless || old.instances[key] == new.instances[key] { continue }
+            // These endpoints are also in clusters.
+            guard case .endpoints = service.resolution,
+                ServiceIdentities(before, of: service) == ServiceIdentities(after, of: service)
+            else {
                 self = .everything
                 return
             }
-            change.services.insert(key)
+            if service.isHeadless { change.headless.insert(key) } else { change.services.insert(key) }
             for endpoint in Set(before).symmetricDifference(after) {
                 if let workload = endpoint.workload { change.workloads.insert(workload) }
                 if case .ip(let address) = endpoint.address { change.addresses.insert(address) }
             }
         }
-        self = change.services.isEmpty ? .nothing : .endpoints(change)
+        self = change.services.isEmpty && change.headless.isEmpty ? .nothing : .endpoints(change)
     }
 }

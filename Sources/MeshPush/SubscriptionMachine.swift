@@ -1,3 +1,5 @@
+import Foundation
+
 /// The rules of one proxy's stream, without the stream: what it asked for, what it was sent, what it said to that.
 ///
 /// State of the world: a response holds all of its kind, or for named kinds what changed of the names asked for.
@@ -87,10 +89,14 @@ package struct SubscriptionMachine: Sendable {
     private var resources: ResourceSet
     private var version: String
     private var nonceCounter: UInt64 = 0
+    /// The proxy takes the name table in shards: those that changed, an empty one for one that has gone, and in the
+    /// first response all.
+    package let takesNameShards: Bool
 
-    package init(resources: ResourceSet = ResourceSet(), version: String = "") {
+    package init(resources: ResourceSet = ResourceSet(), version: String = "", takesNameShards: Bool = false) {
         self.resources = resources
         self.version = version
+        self.takesNameShards = takesNameShards
     }
 
     package mutating func requestReceived(_ request: Request) -> OnRequest {
@@ -160,9 +166,13 @@ package struct SubscriptionMachine: Sendable {
     /// The response that is due now, if any.
     private mutating func respond(_ kind: ResourceKind) -> Response? {
         guard var subscription = self.subscriptions[kind], subscription.isAnswered else { return nil }
-        let current = self.resources[kind]
+        let current = self.current(kind)
         let due: [EncodedResource]
-        if kind.isReplacedAsAWhole {
+        if kind == .nameTable, self.takesNameShards {
+            due = Self.changes(from: subscription.sent, to: current)
+            if due.isEmpty, !subscription.isForced { return nil }
+            subscription.sent = Dictionary(current.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        } else if kind.isReplacedAsAWhole {
             let isEqual =
                 current.count == subscription.sent.count && current.allSatisfy { subscription.sent[$0.name] == $0 }
             guard subscription.isForced || !isEqual else { return nil }
@@ -185,10 +195,24 @@ package struct SubscriptionMachine: Sendable {
         return Response(kind: kind, version: self.version, nonce: subscription.nonce, resources: due)
     }
 
+    private func current(_ kind: ResourceKind) -> [EncodedResource] {
+        let resources = self.resources[kind]
+        return kind == .nameTable && !self.takesNameShards ? [NameShards.whole(resources)] : resources
+    }
+
+    /// What is not as it was sent, and an empty one in place of what is gone.
+    private static func changes(
+        from sent: [String: EncodedResource],
+        to current: [EncodedResource]
+    ) -> [EncodedResource] {
+        let gone = Set(sent.keys).subtracting(current.map(\.name)).sorted()
+        return current.filter { sent[$0.name] != $0 } + gone.map { EncodedResource(name: $0, bytes: Data()) }
+    }
+
     /// A cluster that changes is made anew by the proxy and waits for its endpoints again, though they are the same.
     private mutating func forgetEndpoints(ofClustersChangedFrom sent: [String: EncodedResource]) {
         for cluster in self.resources[.cluster] where sent[cluster.name] != cluster {
-            self.subscriptions[.endpoint]?.sent[cluster.name] = nil
+            self.subscriptions[.endpoint]?.sent[cluster.endpointsName] = nil
         }
     }
 }

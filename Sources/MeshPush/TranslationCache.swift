@@ -30,7 +30,7 @@ actor TranslationCache {
 
     func resources(for proxy: ProxyKey, in wanted: Generation) -> ResourceSet {
         self.advance(to: wanted)
-        let key = OutboundKey(proxy, labels: self.labels)
+        let key = self.key(of: proxy)
         let shared = self.outbound[key] ?? ResourceSet(Translator.outbound(of: key, in: self.generation.snapshot))
         self.outbound[key] = shared
         let own = self.inbound[proxy] ?? ResourceSet(Translator.inbound(of: proxy, in: self.generation.snapshot))
@@ -41,8 +41,33 @@ actor TranslationCache {
     /// Forgets what was made for a proxy that has gone.
     func forget(_ proxy: ProxyKey, others: [ProxyKey]) {
         self.inbound[proxy] = nil
-        let key = OutboundKey(proxy, labels: self.labels)
-        if !others.contains(where: { OutboundKey($0, labels: self.labels) == key }) { self.outbound[key] = nil }
+        // Its key may have become another one: where a proxy is, its pod tells, and that is gone.
+        let used = Set(others.map(self.key))
+        self.outbound = self.outbound.filter { used.contains($0.key) }
+    }
+
+    private func key(of proxy: ProxyKey) -> OutboundKey {
+        OutboundKey(
+            proxy.placed(in: self.generation.snapshot),
+            labels: self.labels,
+            sidecar: self.generation.snapshot.sidecar(for: proxy)
+        )
+    }
+
+    private func apply(_ change: SnapshotChange.EndpointChange, to key: OutboundKey) {
+        let snapshot = self.generation.snapshot
+        if !change.services.isEmpty {
+            let changed = Translator.endpoints(of: change.services, for: key, in: snapshot)
+            self.outbound[key]?.replace(.endpoint, with: changed.map { EncodedResource($0.clusterName, $0) })
+        }
+        guard !change.headless.isEmpty, let shards = self.outbound[key]?[.nameTable] else { return }
+        let resources = Translator.headless(change.headless, for: key, in: snapshot)
+        self.outbound[key]?.set(.listener, to: resources.listeners.map { EncodedResource($0.name, $0) })
+        let hosts = Set(change.headless.map(\.host.text))
+        self.outbound[key]?.set(
+            .nameTable,
+            to: NameShards.updated(shards, hosts: hosts, with: resources.nameTable)
+        )
     }
 
     /// Keeps what the change leaves valid. A proxy that asks with an older generation gets the newer one's.
@@ -53,10 +78,7 @@ actor TranslationCache {
         switch wanted.change {
         case .nothing where isNext: ()
         case .endpoints(let change) where isNext:
-            for key in self.outbound.keys {
-                let changed = Translator.endpoints(of: change.services, for: key, in: wanted.snapshot)
-                self.outbound[key]?.replace(.endpoint, with: changed.map { EncodedResource($0.clusterName, $0) })
-            }
+            for key in self.outbound.keys { self.apply(change, to: key) }
             for proxy in self.inbound.keys where change.concerns(proxy) { self.inbound[proxy] = nil }
         case .nothing, .endpoints, .everything:
             self.outbound = [:]

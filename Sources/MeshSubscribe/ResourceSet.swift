@@ -19,6 +19,8 @@ package struct ReceivedResources: Sendable {
     package var clusters: [ReceivedResource] = []
     package var routes: [ReceivedResource] = []
     package var endpoints: [ReceivedResource] = []
+    /// With keys.
+    package var secrets: [ReceivedResource] = []
 }
 
 /// A message with the name by which others refer to it.

@@ -23,7 +23,8 @@ package struct StateBuilder: Sendable {
     private var listeners = ResourceSet<Listener>()
     private var routes = ResourceSet<RouteTable>()
     private var clusters = ResourceSet<ClusterEntry>()
-    private var endpoints = ResourceSet<[ClusterEndpoint]>()
+    private var endpoints = ResourceSet<[ListedEndpoint]>()
+    private var secrets = ResourceSet<TLSSecret>()
     private var revision: UInt64 = 0
     /// What a listener did before it changed to name routes that are not here yet.
     private var lastReady: [String: Listener] = [:]
@@ -92,7 +93,15 @@ package struct StateBuilder: Sendable {
         return errors
     }
 
-    private mutating func rebuild(_ entry: ClusterEntry, _ name: String, _ endpoints: [ClusterEndpoint]) {
+    /// Some or all of the secrets that were asked for (SDS).
+    package mutating func setSecrets(_ resources: [Google_Protobuf_Any], version: String) -> [ResourceError] {
+        self.secrets.merge(resources, version: version) {
+            (message: Envoy_Extensions_TransportSockets_Tls_V3_Secret, findings: inout Findings) in
+            SecretBuilder.build(message, &findings)
+        }
+    }
+
+    private mutating func rebuild(_ entry: ClusterEntry, _ name: String, _ endpoints: [ListedEndpoint]) {
         var findings = Findings()
         let builder = ClusterBuilder(entry.message, at: "")
         guard let cluster = builder.build(id: entry.cluster.id, endpoints: endpoints, audits: false, &findings) else {
@@ -113,17 +122,25 @@ package struct StateBuilder: Sendable {
         Set(self.listeners.names.compactMap { self.listeners[$0] }.flatMap(\.routeNames)).sorted()
     }
 
+    /// Secrets that listeners and clusters name. The workload's own identity is not among them: its keeper has it.
+    package var secretNames: [String] {
+        let listeners = self.listeners.names.compactMap { self.listeners[$0] }.flatMap(\.secretNames)
+        let clusters = self.clusters.names.compactMap { self.clusters[$0] }.flatMap(\.cluster.secretNames)
+        return Set(listeners + clusters).subtracting([TLSSecret.ownCertificate, TLSSecret.meshRoots]).sorted()
+    }
+
     /// Whether everything that listeners and clusters refer to has come, well or not.
     package var isComplete: Bool {
         self.endpointNames.allSatisfy { self.endpoints.wasSeen($0) }
             && self.routeNames.allSatisfy { self.routes.wasSeen($0) }
+            && self.secretNames.allSatisfy { self.secrets.wasSeen($0) }
     }
 
     /// What the proxy shall do now.
     ///
     /// A listener that names routes which have not come yet is not used: its earlier version goes on, if there was one.
+    /// A listener whose secret has not come is used: it refuses TLS and answers all else.
     package mutating func makeState() -> ProxyState {
-        self.forgetUnused()
         self.revision += 1
         var ready: [String: Listener] = [:]
         var listeners: [Listener] = []
@@ -135,6 +152,7 @@ package struct StateBuilder: Sendable {
             listeners.append(listener)
         }
         self.lastReady = ready
+        self.forgetUnused()
         var clusters = [Cluster?](repeating: nil, count: self.registry.count)
         for name in self.clusters.names {
             guard let cluster = self.clusters[name]?.cluster else { continue }
@@ -144,16 +162,19 @@ package struct StateBuilder: Sendable {
             revision: self.revision,
             listeners: listeners,
             clusters: clusters,
-            routeTables: self.routes.values
+            routeTables: self.routes.values,
+            secrets: self.secrets.values
         )
     }
 
-    /// Route tables and endpoint lists go when nothing refers to them any more.
+    /// Route tables, endpoint lists and secrets go when nothing refers to them any more.
     private mutating func forgetUnused() {
         let named = Set(self.routeNames).union(self.lastReady.values.flatMap(\.routeNames))
         self.routes.keep { named.contains($0) }
         let needed = Set(self.endpointNames)
         self.endpoints.keep { needed.contains($0) }
+        let secret = Set(self.secretNames).union(self.lastReady.values.flatMap(\.secretNames))
+        self.secrets.keep { secret.contains($0) }
     }
 
     /// The resources as they came, for `/config_dump`.
@@ -162,7 +183,8 @@ package struct StateBuilder: Sendable {
             listeners: self.listeners.received,
             clusters: self.clusters.received,
             routes: self.routes.received,
-            endpoints: self.endpoints.received
+            endpoints: self.endpoints.received,
+            secrets: self.secrets.received
         )
     }
 }

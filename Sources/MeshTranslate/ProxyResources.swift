@@ -7,6 +7,7 @@ package struct ProxyResources: Sendable, Equatable {
     package var routes: [Envoy_Config_Route_V3_RouteConfiguration] = []
     package var clusters: [Envoy_Config_Cluster_V3_Cluster] = []
     package var endpoints: [Envoy_Config_Endpoint_V3_ClusterLoadAssignment] = []
+    package var secrets: [Envoy_Extensions_TransportSockets_Tls_V3_Secret] = []
     package var nameTable = Istio_Networking_Nds_V1_NameTable()
 
     package init() {}
@@ -18,7 +19,11 @@ package struct ProxyResources: Sendable, Equatable {
         all.routes += other.routes
         all.clusters += other.clusters
         all.endpoints += other.endpoints
+        // Both parts may name one Secret.
+        let names = Set(all.secrets.map(\.name))
+        all.secrets += other.secrets.filter { !names.contains($0.name) }
         all.nameTable.table.merge(other.nameTable.table) { mine, _ in mine }
+        all.nameTable.unaddressed.merge(other.nameTable.unaddressed) { mine, _ in mine }
         all.sort()
         return all
     }
@@ -28,6 +33,7 @@ package struct ProxyResources: Sendable, Equatable {
         self.routes.sort { $0.name < $1.name }
         self.clusters.sort { $0.name < $1.name }
         self.endpoints.sort { $0.clusterName < $1.clusterName }
+        self.secrets.sort { $0.name < $1.name }
     }
 }
 
@@ -37,14 +43,29 @@ package struct OutboundKey: Hashable, Sendable {
     package var namespace: String
     package var dnsDomain: String
     package var labels: [String: String]
+    package var locality: Locality
+    /// The network that the proxies are on.
+    package var network: String
+    /// Whether the proxies give addresses to names under wildcards.
+    package var mintsAddresses: Bool
+    /// Whether secrets may be among the resources.
+    package var isAuthenticated: Bool
+    /// The Sidecar that says what may be reached; `nil`: everything that is exported to the namespace.
+    package var sidecar: ObjectReference?
 
     /// - Parameters:
     ///   - proxy: whom the configuration is for.
     ///   - labels: names of the labels that matter, see ``Translator/clientLabels(in:)``.
-    package init(_ proxy: ProxyKey, labels: Set<String>) {
+    ///   - sidecar: the Sidecar for the proxy.
+    package init(_ proxy: ProxyKey, labels: Set<String>, sidecar: SidecarRules? = nil) {
         self.role = proxy.role
         self.namespace = proxy.workload.namespace
         self.dnsDomain = proxy.dnsDomain
         self.labels = proxy.labels.filter { labels.contains($0.key) }
+        self.locality = proxy.locality
+        self.network = proxy.network
+        self.mintsAddresses = proxy.mintsAddresses
+        self.isAuthenticated = proxy.isAuthenticated
+        self.sidecar = sidecar?.source
     }
 }

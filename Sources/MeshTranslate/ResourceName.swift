@@ -32,4 +32,19 @@ package enum ResourceName {
 
     /// Routes, and the virtual host, of one service.
     package static func routes(_ host: HostName, port: Port) -> String { "\(host):\(port)" }
+
+    /// Routes of a gateway's plain HTTP port; `port` is the one that is bound.
+    package static func gatewayRoutes(port: Port, bind: IPAddress?) -> String {
+        "http.\(port)" + (bind.map { ".\($0)" } ?? "")
+    }
+
+    /// Routes of a gateway's server that takes TLS off; `port` is the one that the Gateway names.
+    package static func gatewayRoutes(port: Port, portName: String, gateway: ObjectID) -> String {
+        "https.\(port).\(portName).\(gateway.name).\(gateway.namespace)"
+    }
+
+    /// The server name by which gateways of other networks ask for a cluster, and that cluster's name.
+    package static func serverNameCluster(_ host: HostName, port: Port, subset: String = "") -> String {
+        "outbound_.\(port)_.\(subset)_.\(host)"
+    }
 }

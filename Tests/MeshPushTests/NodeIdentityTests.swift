@@ -13,12 +13,31 @@ import XDSAPI
             structValue: Google_Protobuf_Struct(fields: ["app": Google_Protobuf_Value(stringValue: "reviews")])
         )
 
+        node.metadata.fields["SERVICE_ACCOUNT"] = Google_Protobuf_Value(stringValue: "bookinfo-reviews")
+        node.locality.region = "eu"
+        node.locality.zone = "eu-1"
+
         let key = try ProxyKey(node: node)
 
+        #expect(key.serviceAccount == "bookinfo-reviews")
+        #expect(key.locality == Locality(region: "eu", zone: "eu-1"))
+        #expect(!key.isAuthenticated && !key.mintsAddresses)
         #expect(key.workload == ObjectID(namespace: "default", name: "reviews-v1-5d8f.x"))
         #expect(key.address == IPAddress("10.213.1.7"))
         #expect(key.labels == ["app": "reviews"])
         #expect(key.dnsDomain == "default.svc.cluster.local")
+    }
+
+    @Test(
+        "A node says whether it can give addresses to names under wildcards",
+        arguments: [("true", true), ("", false)]
+    )
+    func mintsAddresses(_ text: String, _ expected: Bool) throws {
+        var node = Envoy_Config_Core_V3_Node()
+        node.id = "sidecar~10.213.1.7~a.default~default.svc.cluster.local"
+        node.metadata.fields["MINTS_ADDRESSES"] = Google_Protobuf_Value(stringValue: text)
+
+        #expect(try ProxyKey(node: node).mintsAddresses == expected)
     }
 
     @Test(

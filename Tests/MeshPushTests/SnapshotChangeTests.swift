@@ -29,23 +29,81 @@ import Testing
         #expect(!change.concerns(try Self.proxy("10.213.1.1")))
     }
 
+    @Test("Instances of a headless service are told apart from endpoints: names and listeners depend on them")
+    func headless() throws {
+        var old = try Self.snapshot(addresses: ["10.213.1.1"])
+        old.services[0].isHeadless = true
+        let key = ServiceKey(old.services[0])
+        old.instances[key] = [ServiceInstance(address: .v4(1))]
+        var named = old
+        named.instances[key] = [ServiceInstance(address: .v4(1), hostName: "db-0")]
+        var more = try Self.snapshot(addresses: ["10.213.1.1", "10.213.1.2"])
+        more.services = old.services
+
+        for new in [named, more] {
+            guard case .endpoints(let change) = SnapshotChange(from: old, to: new) else {
+                Issue.record("not a change of endpoints alone")
+                return
+            }
+            #expect(change.headless == [key] && change.services.isEmpty)
+        }
+        #expect(SnapshotChange(from: old, to: old) == .nothing)
+    }
+
     @Test("Endpoints that also stand in listeners or clusters change everything")
     func everything() throws {
-        for alter in [
-            { (service: inout Service) in service.isHeadless = true },
-            { (service: inout Service) in service.resolution = .dns(roundRobin: false) },
-        ] {
-            var old = try Self.snapshot(addresses: ["10.213.1.1"])
-            var new = try Self.snapshot(addresses: ["10.213.1.2"])
-            alter(&old.services[0])
-            alter(&new.services[0])
+        var old = try Self.snapshot(addresses: ["10.213.1.1"])
+        var new = try Self.snapshot(addresses: ["10.213.1.2"])
+        old.services[0].resolution = .dns(roundRobin: false)
+        new.services[0].resolution = .dns(roundRobin: false)
+        #expect(SnapshotChange(from: old, to: new) == .everything)
 
-            #expect(SnapshotChange(from: old, to: new) == .everything)
-        }
-        let old = try Self.snapshot(addresses: [])
-        var new = old
+        old = try Self.snapshot(addresses: [])
+        new = old
         new.settings.outboundPolicy = .allowAny
         #expect(SnapshotChange(from: old, to: new) == .everything)
+    }
+
+    @Test("Policies, gateways and Secrets change everything")
+    func policies() throws {
+        let old = try Self.snapshot(addresses: ["10.213.1.1"])
+        let source = ObjectReference(kind: "X", id: ObjectID(namespace: "default", name: "x"))
+        let changes: [@Sendable (inout MeshSnapshot) -> Void] = [
+            { $0.peerPolicies = [PeerPolicy(source: source, mode: .strict)] },
+            { $0.gateways = [GatewayRules(source: source)] },
+            { $0.sidecars = [SidecarRules(source: source)] },
+            { $0.authorizationRules = [AuthorizationRules(source: source)] },
+            { $0.requestAuthentications = [RequestAuthenticationRules(source: source)] },
+            { $0.credentials[source.id] = TLSCredential(roots: [1]) },
+        ]
+        for change in changes {
+            var new = old
+            change(&new)
+            #expect(SnapshotChange(from: old, to: new) == .everything)
+        }
+    }
+
+    @Test("A new pod of a known account is a change of endpoints; an account that clusters do not know is not")
+    func identities() throws {
+        func snapshot(_ accounts: [String]) throws -> MeshSnapshot {
+            var snapshot = try Self.snapshot(addresses: (1...accounts.count).map { "10.213.1.\($0)" })
+            let key = ServiceKey(snapshot.services[0])
+            for (index, account) in accounts.enumerated() {
+                snapshot.endpoints[key]?[index].hasMeshIdentity = true
+                snapshot.endpoints[key]?[index].serviceAccount = account
+            }
+            return snapshot
+        }
+        let old = try snapshot(["web"])
+
+        guard case .endpoints = SnapshotChange(from: old, to: try snapshot(["web", "web"])) else {
+            Issue.record("not a change of endpoints alone")
+            return
+        }
+        #expect(SnapshotChange(from: old, to: try snapshot(["web", "canary"])) == .everything)
+        var plain = old
+        plain.endpoints[ServiceKey(old.services[0])]?[0].hasMeshIdentity = false
+        #expect(SnapshotChange(from: old, to: plain) == .everything)
     }
 
     private static func snapshot(addresses: [String]) throws -> MeshSnapshot {

@@ -15,6 +15,50 @@ import Testing
         #expect(action.responses.first?.resources.isEmpty == true)
     }
 
+    @Test("A new cluster waits for endpoints also if they have another cluster's name and were sent for that one")
+    func sharedEndpoints() {
+        func set(_ clusters: [EncodedResource]) -> ResourceSet {
+            ResourceSet([.cluster: clusters, .endpoint: [EncodedResource(name: "a", bytes: Data("1".utf8))]])
+        }
+        let first = EncodedResource(name: "a", bytes: Data("a".utf8))
+        let second = EncodedResource(name: "b", bytes: Data("b".utf8), endpointsName: "a")
+        var machine = SubscriptionMachine(resources: set([first]), version: "1")
+        for request in [Request(kind: .cluster), Request(kind: .endpoint, names: ["a"])] {
+            let nonce = machine.requestReceived(request).responses[0].nonce
+            _ = machine.requestReceived(Request(kind: request.kind, names: request.names, nonce: nonce))
+        }
+
+        let responses = machine.resourcesChanged(set([first, second]), version: "2")
+
+        #expect(responses.map(\.kind) == [.cluster, .endpoint])
+        #expect(responses.last?.resources.map(\.name) == ["a"])
+    }
+
+    @Test("Secrets are sent by name, after what names them, and again only when they change")
+    func secrets() {
+        func set(_ key: String) -> ResourceSet {
+            ResourceSet([
+                .listener: [EncodedResource(name: "l", bytes: Data("1".utf8))],
+                .secret: [
+                    EncodedResource(name: "kubernetes://a", bytes: Data(key.utf8)),
+                    EncodedResource(name: "kubernetes://b", bytes: Data("b".utf8)),
+                ],
+            ])
+        }
+        var machine = SubscriptionMachine(resources: set("1"), version: "1")
+        _ = machine.requestReceived(Request(kind: .listener))
+
+        let first = machine.requestReceived(Request(kind: .secret, names: ["kubernetes://a", "kubernetes://gone"]))
+        #expect(first.responses.map { $0.resources.map(\.name) } == [["kubernetes://a"]])
+        let nonce = first.responses[0].nonce
+        let answer = Request(kind: .secret, names: ["kubernetes://a", "kubernetes://gone"], nonce: nonce)
+        #expect(machine.requestReceived(answer).responses.isEmpty)
+
+        #expect(machine.resourcesChanged(set("1"), version: "2").isEmpty)
+        #expect(machine.resourcesChanged(set("2"), version: "3").map(\.kind) == [.secret])
+        #expect(ResourceKind.listener < .secret && ResourceKind.cluster < .secret)
+    }
+
     @Test("What is accepted is not sent again")
     func acceptance() {
         var machine = SubscriptionMachine(resources: resources(clusters: ["a": "1"]), version: "1")
@@ -131,11 +175,13 @@ func resource(_ name: String, _ content: String) -> EncodedResource {
 func resources(
     clusters: [String: String] = [:],
     endpoints: [String: String] = [:],
-    listeners: [String: String] = [:]
+    listeners: [String: String] = [:],
+    names: [String: String] = [:]
 ) -> ResourceSet {
     ResourceSet([
         .cluster: clusters.map { resource($0.key, $0.value) },
         .endpoint: endpoints.map { resource($0.key, $0.value) },
         .listener: listeners.map { resource($0.key, $0.value) },
+        .nameTable: names.map { resource($0.key, $0.value) },
     ])
 }

@@ -31,10 +31,12 @@ private struct World {
     private var toServer: [Request] = []
     private var held: [ResourceKind: [String: EncodedResource]] = [:]
     private var nonces: [ResourceKind: String] = [:]
+    /// Whether a response on this stream has told all names.
+    private var namesAreTold = false
 
     init(seed: UInt64) {
         self.random = SeededGenerator(seed: seed)
-        self.machine = SubscriptionMachine()
+        self.machine = SubscriptionMachine(takesNameShards: true)
         self.change()
         self.connect()
     }
@@ -59,7 +61,7 @@ private struct World {
 
     /// What the proxy lacks or has too much of.
     var difference: String? {
-        for kind in [ResourceKind.cluster, .listener, .endpoint] {
+        for kind in [ResourceKind.cluster, .listener, .endpoint, .nameTable] {
             let names = Set(self.truth[.cluster].map(\.name))
             let wanted = self.truth[kind].filter { kind != .endpoint || names.contains($0.name) }
             let has = (self.held[kind] ?? [:]).filter { kind != .endpoint || names.contains($0.key) }
@@ -78,18 +80,40 @@ private struct World {
             endpoints[name] = "\(self.random.number(1...9))"
         }
         let listeners = ["x": isPoisoned ? "poison" : "\(self.random.number(1...5))"]
-        self.truth = resources(clusters: clusters, endpoints: endpoints, listeners: listeners)
+        var shards: [String: String] = [:]
+        for name in ["n0", "n1", "n2", "n3", "n4"] where self.random.chance(1, outOf: 2) {
+            shards[name] = isPoisoned && self.random.chance(1, outOf: 3) ? "poison" : "\(self.random.number(1...3))"
+        }
+        self.truth = resources(clusters: clusters, endpoints: endpoints, listeners: listeners, names: shards)
         self.toProxy += self.machine.resourcesChanged(self.truth, version: "\(self.version)")
     }
 
     /// The stream breaks: what was under way is lost, the proxy keeps what it has and asks again.
     private mutating func connect() {
-        self.machine = SubscriptionMachine(resources: self.truth, version: "\(self.version)")
+        self.machine = SubscriptionMachine(
+            resources: self.truth,
+            version: "\(self.version)",
+            takesNameShards: true
+        )
+        self.namesAreTold = false
         self.toProxy = []
         self.nonces = [:]
-        self.toServer = [Request(kind: .cluster), Request(kind: .listener)]
+        self.toServer = [Request(kind: .cluster), Request(kind: .listener), Request(kind: .nameTable)]
         let names = (self.held[.cluster] ?? [:]).keys.sorted()
         if !names.isEmpty { self.toServer.append(Request(kind: .endpoint, names: names)) }
+    }
+
+    /// The first response holds all shards, later ones those that changed; of a response that is refused the good ones
+    /// are taken.
+    private mutating func takeNames(_ response: SubscriptionMachine.Response) {
+        if !self.namesAreTold {
+            let names = Set(response.resources.map(\.name))
+            self.held[.nameTable] = self.held[.nameTable]?.filter { names.contains($0.key) }
+        }
+        self.namesAreTold = true
+        for shard in response.resources where shard.bytes != Data("poison".utf8) {
+            self.held[.nameTable, default: [:]][shard.name] = shard.bytes.isEmpty ? nil : shard
+        }
     }
 
     private mutating func deliverToServer() {
@@ -102,7 +126,9 @@ private struct World {
         let response = self.toProxy.removeFirst()
         self.nonces[response.kind] = response.nonce
         let isRefused = response.resources.contains { $0.bytes == Data("poison".utf8) }
-        if !isRefused {
+        if response.kind == .nameTable {
+            self.takeNames(response)
+        } else if !isRefused {
             let received = Dictionary(uniqueKeysWithValues: response.resources.map { ($0.name, $0) })
             if response.kind.isReplacedAsAWhole {
                 self.held[response.kind] = received

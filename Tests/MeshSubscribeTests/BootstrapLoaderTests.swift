@@ -99,12 +99,15 @@ import TrafficEngine
         let text = self.good
             .replacing("connect_timeout: 1s", with: "connect_timeout: soon")
             .replacing("stat_prefix: http", with: "stat_prefix: http\n          normalise_everything: true")
-            .replacing("    type: STATIC", with: "    lb_policy: MAGLEV\n    outlier_detection: {}")
+            .replacing(
+                "    type: STATIC",
+                with: "    lb_policy: MAGLEV\n    protocol_selection: USE_DOWNSTREAM_PROTOCOL"
+            )
             .replacing("address: 127.0.0.1, port_value: 8080", with: "address: localhost, port_value: 8080")
         let findings = self.findings(text)
         let paths = findings.map(\.path)
 
-        #expect(paths.contains("static_resources.clusters[0].outlier_detection"))
+        #expect(paths.contains("static_resources.clusters[0].protocol_selection"))
         #expect(paths.contains("static_resources.clusters[0]"))
         #expect(paths.contains { $0.hasSuffix("typed_config.normalise_everything") })
         #expect(paths.contains("static_resources.listeners[0].address.socket_address.address"))

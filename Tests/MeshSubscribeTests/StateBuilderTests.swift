@@ -1,3 +1,4 @@
+import MeshModel
 import MeshSubscribe
 import SwiftProtobuf
 import Testing
@@ -41,6 +42,31 @@ import XDSAPI
         #expect(after.revision > before.revision)
     }
 
+    @Test("DNS-bound egress is read out of a listener's metadata, and refused where it makes no sense")
+    func dnsBoundEgress() throws {
+        func listener(_ fields: [String: Google_Protobuf_Value]) throws -> Google_Protobuf_Any {
+            var listener = Messages.listener("tcp", port: 81, try Messages.tcpFilter("a"))
+            listener.metadata.filterMetadata["lateen"] = Google_Protobuf_Struct(fields: [
+                "dns_bound_egress": Google_Protobuf_Value(structValue: Google_Protobuf_Struct(fields: fields))
+            ])
+            return try Messages.any(listener)
+        }
+        var builder = StateBuilder()
+        let literals = Google_Protobuf_ListValue(values: [Google_Protobuf_Value(stringValue: "10.0.0.0/8")])
+        let good = try listener([
+            "mode": Google_Protobuf_Value(stringValue: "AUDIT"),
+            "grace_milliseconds": Google_Protobuf_Value(numberValue: 1500),
+            "ip_literals": Google_Protobuf_Value(listValue: literals),
+        ])
+
+        #expect(builder.setListeners([good], version: "1") == [])
+        let binding = try #require(builder.makeState().listeners.first?.dnsBoundEgress)
+        #expect(binding.mode == .audit && binding.grace == .milliseconds(1500))
+        #expect(binding.literals.map(\.description) == ["10.0.0.0/8"])
+        let bad = try listener(["mode": Google_Protobuf_Value(stringValue: "SOMETIMES")])
+        #expect(builder.setListeners([bad], version: "2").first?.description.contains("OFF, AUDIT, ENFORCE") == true)
+    }
+
     @Test("Resources that come again unchanged keep their objects")
     func unchanged() throws {
         var builder = try self.full()
@@ -76,13 +102,13 @@ import XDSAPI
     func unsupportedField() throws {
         var builder = StateBuilder()
         var routes = Messages.routes("80", cluster: "a")
-        routes.virtualHosts[0].routes[0].route.hashPolicy = [.with { $0.terminal = true }]
+        routes.virtualHosts[0].routes[0].route.hashPolicy = [.with { $0.header.regexRewrite.substitution = "x" }]
         routes.virtualHosts[0].routes[0].match.headers = [.with { $0.rangeMatch.start = 1 }]
 
         let errors = builder.setRoutes([try Messages.any(routes)], version: "1")
 
         let paths = errors.flatMap(\.findings).map(\.path)
-        #expect(paths.contains("virtual_hosts[0].routes[0].route.hash_policy"))
+        #expect(paths.contains("virtual_hosts[0].routes[0].route.hash_policy[0].header.regex_rewrite"))
         #expect(paths.contains("virtual_hosts[0].routes[0].match.headers[0].range_match"))
     }
 
@@ -163,7 +189,7 @@ import XDSAPI
         #expect(errors.first?.findings.map(\.path) == ["virtual_hosts[1].domains[0]"])
     }
 
-    @Test("Of priorities the first with a healthy endpoint is used")
+    @Test("Endpoints keep their priorities and their health, so that the balancer can choose")
     func priorities() throws {
         var builder = try self.full()
         var list = Messages.endpoints("a", "10.0.0.1")
@@ -178,14 +204,16 @@ import XDSAPI
             Issue.record("no endpoints")
             return
         }
-        #expect(endpoints.map { $0.address.description } == ["10.0.0.2:80"])
+        #expect(endpoints.map { $0.address.description } == ["10.0.0.1:80", "10.0.0.2:80"])
+        #expect(endpoints.map(\.priority) == [0, 1])
+        #expect(endpoints.map(\.isHealthy) == [false, true])
     }
 
     @Test("The dump has the shape of Envoy's and shows what was refused")
     func dump() throws {
         var builder = try self.full()
         var bad = Messages.edsCluster("a")
-        bad.lbPolicy = .maglev
+        bad.lbPolicy = .loadBalancingPolicyConfig
         _ = builder.setClusters([try Messages.any(bad)], version: "2")
 
         let json = try ConfigurationDump.json(builder.received, areStatic: false)

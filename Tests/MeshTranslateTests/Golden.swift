@@ -30,13 +30,14 @@ enum Golden {
 
     static func json(of resources: ProxyResources) throws -> String {
         try self.register()
-        let parts: [String: Any] = [
+        var parts: [String: Any] = [
             "clusters": try resources.clusters.map(self.object),
             "endpoints": try resources.endpoints.map(self.object),
             "listeners": try resources.listeners.map(self.object),
             "routes": try resources.routes.map(self.object),
             "nameTable": try self.object(resources.nameTable),
         ]
+        if !resources.secrets.isEmpty { parts["secrets"] = try resources.secrets.map(self.object) }
         let data = try JSONSerialization.data(
             withJSONObject: parts,
             options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -59,6 +60,9 @@ enum Golden {
             Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector.self,
             Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog.self,
             Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.self,
+            Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.self,
+            Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext.self,
+            Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer.self,
         ]
         for type in types where !Google_Protobuf_Any.register(messageType: type) {
             throw NotAValue(text: type.protoMessageName)

@@ -36,6 +36,10 @@ struct MeshBuilder {
             createdAt: self.tick()
         )
         self.snapshot.services.append(service)
+        if isHeadless {
+            let addresses = try endpoints.keys.map(address)
+            self.snapshot.instances[ServiceKey(service)] = addresses.sorted().map { ServiceInstance(address: $0) }
+        }
         self.snapshot.endpoints[ServiceKey(service)] = try endpoints.sorted { $0.key < $1.key }.flatMap {
             text,
             labels in
@@ -125,23 +129,62 @@ struct MeshBuilder {
         )
     }
 
+    /// A PeerAuthentication; younger than all before it.
+    mutating func peers(
+        _ mode: MutualTLSMode?,
+        namespace: String = "istio-system",
+        selector: [String: String] = [:],
+        ports: [Port: MutualTLSMode] = [:]
+    ) {
+        let time = self.tick()
+        let id = ObjectID(namespace: namespace, name: "peers-\(time)")
+        self.snapshot.peerPolicies.append(
+            PeerPolicy(
+                source: ObjectReference(kind: "PeerAuthentication", id: id),
+                createdAt: time,
+                selector: selector,
+                mode: mode,
+                ports: ports
+            )
+        )
+    }
+
+    /// For what has no word of its own here.
+    mutating func edit(_ change: (inout MeshSnapshot) throws -> Void) rethrows { try change(&self.snapshot) }
+
+    /// All endpoints of Kubernetes Services take mutual TLS as `account`.
+    mutating func giveIdentities(account: String? = "bookinfo") {
+        for service in self.snapshot.services where service.isKubernetes {
+            self.snapshot.endpoints[ServiceKey(service)] = self.snapshot.endpoints[ServiceKey(service)]?.map {
+                var endpoint = $0
+                endpoint.hasMeshIdentity = true
+                endpoint.serviceAccount = account
+                return endpoint
+            }
+        }
+    }
+
     /// The resources of a proxy in `namespace`, as the pod `client` at 10.213.9.9 unless said otherwise.
     func resources(
         namespace: String = "default",
         pod: String = "client",
         address text: String = "10.213.9.9",
-        labels: [String: String] = [:]
+        labels: [String: String] = [:],
+        locality: Locality = Locality(),
+        isAuthenticated: Bool = false,
+        mintsAddresses: Bool = false
     ) throws -> ProxyResources {
-        Translator.resources(
-            of: ProxyKey(
-                role: .sidecar,
-                address: try address(text),
-                workload: ObjectID(namespace: namespace, name: pod),
-                dnsDomain: "\(namespace).svc.cluster.local",
-                labels: labels
-            ),
-            in: self.snapshot
+        var proxy = ProxyKey(
+            role: .sidecar,
+            address: try address(text),
+            workload: ObjectID(namespace: namespace, name: pod),
+            dnsDomain: "\(namespace).svc.cluster.local",
+            labels: labels
         )
+        proxy.locality = locality
+        proxy.isAuthenticated = isAuthenticated
+        proxy.mintsAddresses = mintsAddresses
+        return Translator.resources(of: proxy, in: self.snapshot)
     }
 
     private mutating func tick() -> Int64 {

@@ -26,17 +26,18 @@ struct ClusterBuilder {
     /// that was looked through before.
     func build(
         id: ClusterID,
-        endpoints: [ClusterEndpoint],
+        endpoints: [ListedEndpoint],
         audits: Bool,
         _ findings: inout Findings
     ) -> TrafficEngine.Cluster? {
         if audits { findings.append(FieldAudit.findings(in: self.message, at: self.path)) }
         if self.message.name.isEmpty { findings.add(joined(self.path, "name"), "a name is needed") }
-        let socket = self.message.transportSocket
-        TransportSocketCheck.check(socket, self.message.hasTransportSocket, at: self.path, &findings)
         let options = self.httpOptions(&findings)
+        let transports = self.transports(options, &findings)
         let discovery = self.discovery(endpoints, &findings)
-        let balancing = self.balancing(&findings)
+        let choice = BalancingBuilder(message: self.message, path: self.path)
+        let balancing = choice.balancing(&findings)
+        let outliers = choice.outliers(&findings)
         let limits = self.limits(options, &findings)
         let source = self.sourceAddress(&findings)
         guard let discovery, let balancing else { return nil }
@@ -52,14 +53,63 @@ struct ClusterBuilder {
             limits: limits,
             idleTimeout: options.common.hasIdleTimeout ? options.common.idleTimeout.limit : .seconds(3600),
             sourceAddress: source,
-            usesHTTP2: options.usesHTTP2
+            httpVersion: options.version,
+            transports: transports,
+            outlierDetection: outliers,
+            panicThreshold: choice.panicThreshold,
+            http2: options.http2,
+            weighsLocalities: choice.weighsLocalities
         )
     }
 
-    private typealias Options = (common: Envoy_Config_Core_V3_HttpProtocolOptions, usesHTTP2: Bool)
+    /// How each kind of endpoint is spoken to: those that a match names in its order, then all others.
+    private func transports(_ options: Options, _ findings: inout Findings) -> [ClientTLS?] {
+        var transports: [ClientTLS?] = []
+        for (index, match) in self.message.transportSocketMatches.enumerated() {
+            let path = joined(self.path, "transport_socket_matches[\(index)]")
+            transports.append(
+                TLSContextBuilder.client(match.transportSocket, names: options.names, at: path, &findings)
+            )
+        }
+        let last =
+            self.message.hasTransportSocket
+            ? TLSContextBuilder.client(self.message.transportSocket, names: options.names, at: self.path, &findings)
+            : nil
+        return transports + [last]
+    }
+
+    /// Endpoints with the number of the transport that their marks choose.
+    private func resolved(_ endpoints: [ListedEndpoint]) -> [ClusterEndpoint] {
+        endpoints.map { listed in
+            var endpoint = listed.endpoint
+            endpoint.transport = self.transport(of: listed.mark)
+            return endpoint
+        }
+    }
+
+    /// The first match whose fields are all among the marks (Envoy `transport_socket_matches`).
+    private func transport(of mark: Google_Protobuf_Struct) -> Int {
+        let matches = self.message.transportSocketMatches
+        return matches.firstIndex { match in
+            match.match.fields.allSatisfy { mark.fields[$0.key] == $0.value }
+        } ?? matches.count
+    }
+
+    /// What is said of HTTP, in a cluster's own fields or in the extension that has replaced them.
+    private struct Options {
+        var common: Envoy_Config_Core_V3_HttpProtocolOptions
+        var version: TrafficEngine.Cluster.HTTPVersion
+        var http2: HTTP2Settings
+        var names = TLSContextBuilder.RequestNames()
+    }
 
     private func httpOptions(_ findings: inout Findings) -> Options {
-        var options: Options = (self.message.commonHTTPProtocolOptions, self.message.hasHTTP2ProtocolOptions)
+        let path = joined(self.path, "http2_protocol_options")
+        var options = Options(
+            common: self.message.commonHTTPProtocolOptions,
+            version: self.message.hasHTTP2ProtocolOptions ? .http2 : .http1,
+            http2: HTTP2SettingsBuilder.upstream(self.message.http2ProtocolOptions, at: path, &findings)
+        )
         for (key, any) in self.message.typedExtensionProtocolOptions.sorted(by: { $0.key < $1.key }) {
             let path = joined(self.path, "typed_extension_protocol_options.\(key)")
             guard any.typeURL == TypeURL.upstreamHTTPProtocolOptions else {
@@ -69,20 +119,53 @@ struct ClusterBuilder {
             typealias Message = Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions
             guard let message = any.unpacked(Message.self, at: path, &findings) else { continue }
             if message.hasCommonHTTPProtocolOptions { options.common = message.commonHTTPProtocolOptions }
-            if case .http2ProtocolOptions = message.explicitHTTPConfig.protocolConfig { options.usesHTTP2 = true }
+            options.names.usesHost = message.upstreamHTTPProtocolOptions.autoSni
+            options.names.verifiesHost = message.upstreamHTTPProtocolOptions.autoSanValidation
+            Self.readVersion(message, at: path, &options, &findings)
         }
         return options
     }
 
+    private static func readVersion(
+        _ message: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions,
+        at path: String,
+        _ options: inout Options,
+        _ findings: inout Findings
+    ) {
+        let http2: Envoy_Config_Core_V3_Http2ProtocolOptions
+        let place: String
+        switch message.upstreamProtocolOptions {
+        case .explicitHTTPConfig(let config):
+            guard case .http2ProtocolOptions(let said) = config.protocolConfig else {
+                options.version = .http1
+                return
+            }
+            (options.version, http2, place) = (.http2, said, "explicit_http_config")
+        case .useDownstreamProtocolConfig(let config):
+            (options.version, http2, place) = (
+                .asDownstream, config.http2ProtocolOptions, "use_downstream_protocol_config"
+            )
+        case .autoConfig(let config):
+            (options.version, http2, place) = (.negotiated, config.http2ProtocolOptions, "auto_config")
+        case nil: return
+        }
+        options.http2 = HTTP2SettingsBuilder.upstream(
+            http2,
+            at: "\(path).\(place).http2_protocol_options",
+            &findings
+        )
+    }
+
     private func discovery(
-        _ endpoints: [ClusterEndpoint],
+        _ endpoints: [ListedEndpoint],
         _ findings: inout Findings
     ) -> TrafficEngine.Cluster.Discovery? {
         let path = joined(self.path, "load_assignment")
         switch self.message.clusterDiscoveryType {
-        case .type(.eds): return .endpoints(endpoints)
+        case .type(.eds): return .endpoints(self.resolved(endpoints))
         case .type(.static), nil:
-            return .endpoints(EndpointBuilder.endpoints(self.message.loadAssignment, at: path, &findings))
+            let listed = EndpointBuilder.endpoints(self.message.loadAssignment, at: path, &findings)
+            return .endpoints(self.resolved(listed))
         case .type(.strictDns): return self.names(keepsOne: false, refresh: self.refresh, &findings)
         case .type(.logicalDns): return self.names(keepsOne: true, refresh: self.refresh, &findings)
         case .type(.originalDst): return .originalDestination
@@ -125,27 +208,15 @@ struct ClusterBuilder {
             findings.add(joined(self.path, "dns_lookup_family"), "V6_ONLY is not supported")
         }
         let path = joined(self.path, "load_assignment")
-        let names = EndpointBuilder.names(self.message.loadAssignment, at: path, &findings)
+        let names = EndpointBuilder.names(self.message.loadAssignment, at: path, &findings).map { listed in
+            var name = listed.name
+            name.transport = self.transport(of: listed.mark)
+            return name
+        }
         if keepsOne, names.count != 1 {
             findings.add(path, "a cluster that keeps to one address needs exactly one name, there are \(names.count)")
         }
         return .dns(names, keepsOne: keepsOne, refresh: refresh)
-    }
-
-    private func balancing(_ findings: inout Findings) -> TrafficEngine.Cluster.Balancing? {
-        let isOriginal = self.message.clusterDiscoveryType == .type(.originalDst)
-        switch self.message.lbPolicy {
-        case .roundRobin: return .roundRobin
-        case .leastRequest: return .leastRequest
-        case .random: return .random
-        case .clusterProvided where isOriginal: return .roundRobin
-        case .clusterProvided, .ringHash, .maglev, .loadBalancingPolicyConfig, .UNRECOGNIZED:
-            findings.add(
-                joined(self.path, "lb_policy"),
-                "\(self.message.lbPolicy) is not supported; supported: ROUND_ROBIN, LEAST_REQUEST, RANDOM"
-            )
-            return nil
-        }
     }
 
     private func limits(_ options: Options, _ findings: inout Findings) -> ClusterLimits {

@@ -12,10 +12,7 @@ enum ConnectionManagerBuilder {
         _ registry: inout ClusterRegistry,
         _ findings: inout Findings
     ) -> HTTPConnectionManager? {
-        if message.codecType != .auto, message.codecType != .http1 {
-            findings.add("\(path).codec_type", "\(message.codecType) is not supported; supported: AUTO, HTTP1")
-        }
-        Self.checkFilters(message, at: path, &findings)
+        let policies = Self.policies(message, at: path, &registry, &findings)
         guard let routes = Self.routes(message, at: path, &registry, &findings) else { return nil }
         let common = message.commonHTTPProtocolOptions
         return HTTPConnectionManager(
@@ -29,12 +26,68 @@ enum ConnectionManagerBuilder {
             addsForwardingHeaders: message.hasGenerateRequestID ? message.generateRequestID.value : true,
             appendsPeerAddress: message.useRemoteAddress.value && !message.skipXffAppend,
             allowsUpgrade: Self.allowsUpgrade(message, at: path, &findings),
-            accessLogs: AccessLogBuilder.build(message.accessLog, at: "\(path).access_log", &findings)
+            accessLogs: AccessLogBuilder.build(message.accessLog, at: "\(path).access_log", &findings),
+            codec: Self.codec(message, at: path, &findings),
+            http2: HTTP2SettingsBuilder.downstream(
+                message.http2ProtocolOptions,
+                at: "\(path).http2_protocol_options",
+                &findings
+            ),
+            clientCertificateHeader: Self.clientCertificateHeader(message, at: path, &findings),
+            trustedHops: Int(message.xffNumTrustedHops),
+            normalizesPath: message.normalizePath.value,
+            policies: policies
         )
     }
 
-    private static func checkFilters(_ message: Message, at path: String, _ findings: inout Findings) {
+    private static func codec(_ message: Message, at path: String, _ findings: inout Findings) -> HTTPCodec {
+        switch message.codecType {
+        case .auto: return .automatic
+        case .http1: return .http1
+        case .http2: return .http2
+        default:
+            let known = "AUTO, HTTP1, HTTP2"
+            findings.add("\(path).codec_type", "\(message.codecType) is not supported; supported: \(known)")
+            return .automatic
+        }
+    }
+
+    private static func clientCertificateHeader(
+        _ message: Message,
+        at path: String,
+        _ findings: inout Findings
+    ) -> ClientCertificateHeader {
+        var header = ClientCertificateHeader()
+        switch message.forwardClientCertDetails {
+        case .sanitize: header.mode = .sanitize
+        case .forwardOnly: header.mode = .forwardOnly
+        case .appendForward: header.mode = .appendForward
+        case .sanitizeSet: header.mode = .sanitizeSet
+        case .alwaysForwardOnly: header.mode = .alwaysForwardOnly
+        case .UNRECOGNIZED(let number):
+            findings.add("\(path).forward_client_cert_details", "\(number) is not known")
+        }
+        let details = message.setCurrentClientCertDetails
+        header.addsSubject = details.subject.value
+        header.addsCertificate = details.cert
+        header.addsChain = details.chain
+        header.addsDNS = details.dns
+        header.addsURI = details.uri
+        if details.chain {
+            findings.add("\(path).set_current_client_cert_details.chain", "is not supported; supported: cert")
+        }
+        return header
+    }
+
+    /// What stands in front of the router, which has to be there.
+    private static func policies(
+        _ message: Message,
+        at path: String,
+        _ registry: inout ClusterRegistry,
+        _ findings: inout Findings
+    ) -> [HTTPPolicy] {
         var hasRouter = false
+        var policies = PolicyChainBuilder()
         for (index, filter) in message.httpFilters.enumerated() {
             let path = "\(path).http_filters[\(index)]"
             if filter.disabled { continue }
@@ -42,6 +95,14 @@ enum ConnectionManagerBuilder {
                 typealias Router = Envoy_Extensions_Filters_Http_Router_V3_Router
                 _ = filter.typedConfig.unpacked(Router.self, at: "\(path).typed_config", &findings)
                 hasRouter = true
+            } else if policies.takeHTTP(
+                name: filter.name,
+                filter.typedConfig,
+                at: "\(path).typed_config",
+                &registry,
+                &findings
+            ) {
+                continue
             } else if !filter.isOptional {
                 findings.add(
                     path,
@@ -50,6 +111,7 @@ enum ConnectionManagerBuilder {
             }
         }
         if !hasRouter { findings.add("\(path).http_filters", "the router filter is needed") }
+        return policies.http
     }
 
     private static func routes(

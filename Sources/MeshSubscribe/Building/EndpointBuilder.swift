@@ -3,15 +3,27 @@ internal import SwiftProtobuf
 internal import TrafficEngine
 internal import XDSAPI
 
+/// An endpoint and what it is marked with, by which a cluster chooses how to speak to it.
+struct ListedEndpoint: Hashable, Sendable {
+    var endpoint: ClusterEndpoint
+    var mark: Google_Protobuf_Struct
+}
+
+/// A name and what it is marked with.
+struct ListedName: Hashable, Sendable {
+    var name: DNSEndpoint
+    var mark: Google_Protobuf_Struct
+}
+
 /// Endpoint lists.
 enum EndpointBuilder {
-    /// The addresses of an assignment: those of the first priority that has a healthy one.
+    /// The addresses of an assignment, with priorities and localities.
     static func endpoints(
         _ message: Envoy_Config_Endpoint_V3_ClusterLoadAssignment,
         at path: String,
         _ findings: inout Findings
-    ) -> [ClusterEndpoint] {
-        var byPriority: [UInt32: [ClusterEndpoint]] = [:]
+    ) -> [ListedEndpoint] {
+        var endpoints: [ListedEndpoint] = []
         for (index, locality) in message.endpoints.enumerated() {
             for (number, member) in locality.lbEndpoints.enumerated() {
                 let path = "\(joined(path, "endpoints"))[\(index)].lb_endpoints[\(number)].endpoint.address"
@@ -21,13 +33,16 @@ enum EndpointBuilder {
                 let endpoint = ClusterEndpoint(
                     address: address,
                     weight: Self.weight(member),
-                    isHealthy: Self.isHealthy(member.healthStatus)
+                    isHealthy: Self.isHealthy(member.healthStatus),
+                    priority: locality.priority,
+                    locality: index,
+                    localityWeight: locality.loadBalancingWeight.value,
+                    hostname: member.endpoint.hostname.isEmpty ? nil : member.endpoint.hostname
                 )
-                byPriority[locality.priority, default: []].append(endpoint)
+                endpoints.append(ListedEndpoint(endpoint: endpoint, mark: Self.mark(member, locality)))
             }
         }
-        let groups = byPriority.sorted { $0.key < $1.key }.map(\.value)
-        return groups.first { $0.contains(where: \.isHealthy) } ?? groups.first ?? []
+        return endpoints
     }
 
     /// The names of an assignment.
@@ -35,8 +50,8 @@ enum EndpointBuilder {
         _ message: Envoy_Config_Endpoint_V3_ClusterLoadAssignment,
         at path: String,
         _ findings: inout Findings
-    ) -> [DNSEndpoint] {
-        var names: [DNSEndpoint] = []
+    ) -> [ListedName] {
+        var names: [ListedName] = []
         for (index, locality) in message.endpoints.enumerated() {
             for (number, member) in locality.lbEndpoints.enumerated() {
                 let path = "\(joined(path, "endpoints"))[\(index)].lb_endpoints[\(number)].endpoint.address"
@@ -47,10 +62,27 @@ enum EndpointBuilder {
                     findings.add("\(path).socket_address.address", "`\(host)` is neither a name nor an address")
                     continue
                 }
-                names.append(DNSEndpoint(host: host, port: port, weight: Self.weight(member)))
+                let name = DNSEndpoint(
+                    host: host,
+                    port: port,
+                    weight: Self.weight(member),
+                    priority: locality.priority,
+                    locality: index,
+                    localityWeight: locality.loadBalancingWeight.value
+                )
+                names.append(ListedName(name: name, mark: Self.mark(member, locality)))
             }
         }
         return names
+    }
+
+    /// The endpoint's own mark, else its locality's.
+    private static func mark(
+        _ member: Envoy_Config_Endpoint_V3_LbEndpoint,
+        _ locality: Envoy_Config_Endpoint_V3_LocalityLbEndpoints
+    ) -> Google_Protobuf_Struct {
+        let key = "envoy.transport_socket_match"
+        return member.metadata.filterMetadata[key] ?? locality.metadata.filterMetadata[key] ?? Google_Protobuf_Struct()
     }
 
     private static func weight(_ member: Envoy_Config_Endpoint_V3_LbEndpoint) -> UInt32 {

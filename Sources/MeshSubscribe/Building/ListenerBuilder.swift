@@ -53,7 +53,10 @@ struct ListenerBuilder {
             inspectionTimeout: message.hasListenerFiltersTimeout
                 ? message.listenerFiltersTimeout.limit : .seconds(15),
             isInbound: message.trafficDirection == .inbound,
-            restoresDestination: inspection.destination || message.useOriginalDst.value
+            restoresDestination: inspection.destination || message.useOriginalDst.value,
+            uninspectedByHTTP: inspection.notHTTP,
+            uninspectedByTLS: inspection.notTLS,
+            dnsBoundEgress: EgressBuilder.binding(message.metadata, at: joined(path, "metadata"), &findings)
         )
     }
 
@@ -62,17 +65,34 @@ struct ListenerBuilder {
         return message.deprecatedV1.hasBindToPort ? message.deprecatedV1.bindToPort.value : true
     }
 
+    private struct Inspection {
+        var http = false
+        var tls = false
+        var destination = false
+        /// Ports that the inspectors leave alone.
+        var notHTTP: PortCondition?
+        var notTLS: PortCondition?
+    }
+
     private static func inspection(
         _ filters: [Envoy_Config_Listener_V3_ListenerFilter],
         at path: String,
         _ findings: inout Findings
-    ) -> (http: Bool, tls: Bool, destination: Bool) {
-        var result = (http: false, tls: false, destination: false)
+    ) -> Inspection {
+        var result = Inspection()
         for (index, filter) in filters.enumerated() {
+            let place = "\(path)[\(index)].filter_disabled"
+            let disabled = filter.hasFilterDisabled ? Self.condition(filter.filterDisabled, at: place, &findings) : nil
             switch filter.typedConfig.typeURL {
-            case TypeURL.originalDestination: result.destination = true
-            case TypeURL.tlsInspector: result.tls = true
-            case TypeURL.httpInspector: result.http = true
+            case TypeURL.originalDestination:
+                result.destination = true
+                if disabled != nil { findings.add(place, "is supported for inspectors only") }
+            case TypeURL.tlsInspector:
+                result.tls = true
+                result.notTLS = disabled
+            case TypeURL.httpInspector:
+                result.http = true
+                result.notHTTP = disabled
             default:
                 let typeURL = filter.typedConfig.typeURL
                 findings.add(
@@ -84,23 +104,74 @@ struct ListenerBuilder {
         return result
     }
 
+    private static func condition(
+        _ message: Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate,
+        at path: String,
+        _ findings: inout Findings
+    ) -> PortCondition? {
+        switch message.rule {
+        case .orMatch(let set):
+            return .any(set.rules.compactMap { Self.condition($0, at: "\(path).or_match", &findings) })
+        case .andMatch(let set):
+            return .all(set.rules.compactMap { Self.condition($0, at: "\(path).and_match", &findings) })
+        case .notMatch(let inner):
+            return Self.condition(inner, at: "\(path).not_match", &findings).map { .not($0) }
+        case .anyMatch: return .all([])
+        case .destinationPortRange(let range):
+            return .range(from: Int(range.start), to: Int(range.end))
+        case nil:
+            findings.add(path, "a rule is needed")
+            return nil
+        }
+    }
+
     private mutating func chain(
         _ message: Envoy_Config_Listener_V3_FilterChain,
         at path: String,
         _ findings: inout Findings
     ) -> FilterChain? {
-        TransportSocketCheck.check(message.transportSocket, message.hasTransportSocket, at: path, &findings)
+        let tls =
+            message.hasTransportSocket
+            ? TLSContextBuilder.server(message.transportSocket, at: path, &findings) : nil
         let match = Self.match(message.filterChainMatch, at: "\(path).filter_chain_match", &findings)
-        var terminals: [FilterChain.Terminal] = []
-        for (index, filter) in message.filters.enumerated() {
-            let path = "\(path).filters[\(index)]"
-            if let terminal = self.terminal(filter, at: path, &findings) { terminals.append(terminal) }
-        }
-        guard message.filters.count == 1 else {
-            findings.add("\(path).filters", "exactly one filter is supported, there are \(message.filters.count)")
+        guard let last = message.filters.indices.last else {
+            findings.add("\(path).filters", "at least one filter is needed")
             return nil
         }
-        return terminals.first.map { FilterChain(name: message.name, match: match, terminal: $0) }
+        var usesServerName = false
+        var policies = PolicyChainBuilder()
+        for (index, filter) in message.filters.enumerated() where index != last {
+            let path = "\(path).filters[\(index)]"
+            let inner = "\(path).typed_config"
+            if policies.takeNetwork(name: filter.name, filter.typedConfig, at: inner, &self.registry, &findings) {
+                continue
+            }
+            switch filter.typedConfig.typeURL {
+            case TypeURL.serverNameCluster: usesServerName = true
+            default:
+                let typeURL = filter.typedConfig.typeURL
+                findings.add(path, ExtensionPoint.networkFilter.refusal(name: filter.name, typeURL: typeURL))
+            }
+        }
+        let terminal = self.terminal(
+            message.filters[last],
+            usesServerName: usesServerName,
+            at: "\(path).filters[\(last)]",
+            &findings
+        )
+        if case .http = terminal, !policies.connection.isEmpty {
+            // Ours are HTTP filters there; to take these and not enforce them would be worse than to refuse.
+            findings.add("\(path).filters", "network policies in front of HTTP are not supported; use HTTP filters")
+        }
+        return terminal.map {
+            FilterChain(
+                name: message.name,
+                match: match,
+                tls: tls,
+                connectionPolicies: policies.connection,
+                terminal: $0
+            )
+        }
     }
 
     private static func match(
@@ -132,6 +203,7 @@ struct ListenerBuilder {
 
     private mutating func terminal(
         _ filter: Envoy_Config_Listener_V3_Filter,
+        usesServerName: Bool,
         at path: String,
         _ findings: inout Findings
     ) -> FilterChain.Terminal? {
@@ -144,7 +216,7 @@ struct ListenerBuilder {
         case TypeURL.tcpProxy:
             typealias Message = Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy
             guard let message = filter.typedConfig.unpacked(Message.self, at: inner, &findings) else { return nil }
-            return self.tcpProxy(message, at: inner, &findings).map { .tcp($0) }
+            return self.tcpProxy(message, usesServerName: usesServerName, at: inner, &findings).map { .tcp($0) }
         default:
             let typeURL = filter.typedConfig.typeURL
             findings.add(path, ExtensionPoint.networkFilter.refusal(name: filter.name, typeURL: typeURL))
@@ -154,6 +226,7 @@ struct ListenerBuilder {
 
     private mutating func tcpProxy(
         _ message: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy,
+        usesServerName: Bool,
         at path: String,
         _ findings: inout Findings
     ) -> TCPProxy? {
@@ -174,23 +247,8 @@ struct ListenerBuilder {
             statPrefix: message.statPrefix,
             clusters: clusters,
             idleTimeout: message.hasIdleTimeout ? message.idleTimeout.limit : .seconds(3600),
-            accessLogs: AccessLogBuilder.build(message.accessLog, at: "\(path).access_log", &findings)
-        )
-    }
-}
-
-/// Transport sockets: plain ones only, so far.
-enum TransportSocketCheck {
-    static func check(
-        _ message: Envoy_Config_Core_V3_TransportSocket,
-        _ isSet: Bool,
-        at path: String,
-        _ findings: inout Findings
-    ) {
-        guard isSet, message.typedConfig.typeURL != TypeURL.rawBuffer else { return }
-        findings.add(
-            joined(path, "transport_socket"),
-            ExtensionPoint.transportSocket.refusal(name: message.name, typeURL: message.typedConfig.typeURL)
+            accessLogs: AccessLogBuilder.build(message.accessLog, at: "\(path).access_log", &findings),
+            usesServerNameAsCluster: usesServerName
         )
     }
 }

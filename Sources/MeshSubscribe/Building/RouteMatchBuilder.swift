@@ -74,7 +74,7 @@ enum RouteMatchBuilder {
         }
     }
 
-    private static func header(
+    static func header(
         _ message: Envoy_Config_Route_V3_HeaderMatcher,
         at path: String,
         _ findings: inout Findings

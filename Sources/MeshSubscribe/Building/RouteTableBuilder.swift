@@ -142,6 +142,9 @@ struct RouteTableBuilder {
                 findings.add("\(path).direct_response.status", "\(status) is no status from 200 to 599")
                 return nil
             }
+            if case .filename = action.body.specifier {
+                findings.add("\(path).direct_response.body.filename", "files are not supported here")
+            }
             return .respond(status: status, body: Self.bytes(action.body))
         case .nonForwardingAction: return nil  // the audit of fields has named it
         case nil:
@@ -154,7 +157,7 @@ struct RouteTableBuilder {
         switch source.specifier {
         case .inlineString(let text): Array(text.utf8)
         case .inlineBytes(let bytes): Array(bytes)
-        case .filename, .environmentVariable, nil: []  // refused by the audit of fields
+        case .filename, .environmentVariable, nil: []  // refused before this
         }
     }
 
@@ -185,7 +188,10 @@ struct RouteTableBuilder {
             retry: retry,
             prefixRewrite: message.prefixRewrite.isEmpty ? nil : Array(message.prefixRewrite.utf8),
             hostRewrite: hostRewrite,
-            allowsUpgrade: Self.allowsUpgrade(message, at: path, &findings)
+            allowsUpgrade: Self.allowsUpgrade(message, at: path, &findings),
+            hashKeys: message.hashPolicy.enumerated().compactMap { index, policy in
+                HashKey(policy, at: "\(path).hash_policy[\(index)]", &findings)
+            }
         )
     }
 

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import GRPCCore
 internal import GRPCNIOTransportHTTP2Posix
 internal import GRPCProtobuf
@@ -13,17 +14,19 @@ internal import XDSAPI
 /// growing, jittered waits.
 package final class ADSClient: Sendable {
     package struct Configuration: Sendable {
-        package var host: String
-        package var port: Int
+        package var access: ControlPlaneAccess
         package var node: NodeIdentity
+        /// Where the last good configuration is stored; `nil`: nowhere.
+        package var store: LastGoodStore?
+        /// How long the control plane may keep a starting proxy waiting until what is stored is used.
+        package var storeLimit: Duration = .seconds(5)
         /// How long a first configuration may wait for parts that it refers to.
         package var startLimit: Duration = .seconds(5)
         /// How long an empty first answer after a reconnect is doubted.
         package var emptinessLimit: Duration = .seconds(30)
 
-        package init(host: String, port: Int, node: NodeIdentity) {
-            self.host = host
-            self.port = port
+        package init(access: ControlPlaneAccess, node: NodeIdentity) {
+            self.access = access
             self.node = node
         }
     }
@@ -31,15 +34,24 @@ package final class ADSClient: Sendable {
     /// What the proxy is told; states arrive one after the other, and of several that wait only the last.
     package struct Handlers: Sendable {
         package var state: @Sendable (ProxyState) async -> Void
-        package var nameTable: @Sendable ([NameTableEntry]) async -> Void
+        /// Updates of the name table, each against the one before it; the first, which may be empty, against nothing.
+        package var names: @Sendable (NameTableUpdate) async -> Void
 
         package init(
             state: @escaping @Sendable (ProxyState) async -> Void,
-            nameTable: @escaping @Sendable ([NameTableEntry]) async -> Void
+            names: @escaping @Sendable (NameTableUpdate) async -> Void
         ) {
             self.state = state
-            self.nameTable = nameTable
+            self.names = names
         }
+    }
+
+    /// Where the configuration in force came from.
+    package enum Origin: Hashable, Sendable {
+        case none
+        /// Stored at this time (seconds since 1970), because the control plane was away.
+        case disk(Double)
+        case controlPlane
     }
 
     private typealias Message = Envoy_Service_Discovery_V3_DiscoveryRequest
@@ -49,20 +61,24 @@ package final class ADSClient: Sendable {
     private let logger: Logger
     private let session = Mutex(Session())
     private let ready = Mutex(false)
+    private let source = Mutex(Origin.none)
     private let states: (stream: AsyncStream<ProxyState>, continuation: AsyncStream<ProxyState>.Continuation)
-    private let tables:
-        (stream: AsyncStream<[NameTableEntry]>, continuation: AsyncStream<[NameTableEntry]>.Continuation)
+    private let names = NameTableMailbox()
+    let health = Mutex(HealthReporting())
+    private let saves: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
 
     package init(configuration: Configuration, handlers: Handlers, logger: Logger) {
         self.configuration = configuration
         self.handlers = handlers
         self.logger = logger
         self.states = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-        self.tables = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        self.saves = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Whether a first configuration is in force.
     package var isReady: Bool { self.ready.withLock { $0 } }
+
+    package var origin: Origin { self.source.withLock { $0 } }
 
     package var isConnected: Bool { self.session.withLock { $0.isConnected } }
 
@@ -80,12 +96,13 @@ package final class ADSClient: Sendable {
                     self.ready.withLock { $0 = true }
                 }
             }
-            group.addTask {
-                for await table in self.tables.stream { await self.handlers.nameTable(table) }
+            group.addTask { await self.names.run { await self.handlers.names($0) } }
+            if let store = self.configuration.store {
+                group.addTask { await self.save(to: store) }
+                group.addTask { await self.restore(from: store) }
             }
             group.addTask { await self.connectForever() }
-            await group.next()
-            group.cancelAll()
+            await group.waitForAll()
         }
     }
 
@@ -95,7 +112,7 @@ package final class ADSClient: Sendable {
         while !Task.isCancelled {
             let start = ContinuousClock.now
             var reason = "the control plane ended the stream"
-            do { try await self.converse() } catch { reason = Self.words(error) }
+            do { try await self.converse() } catch { reason = words(error) }
             self.session.withLock { $0.disconnected() }
             if Task.isCancelled { return }
             if ContinuousClock.now - start > .seconds(10) {
@@ -107,7 +124,7 @@ package final class ADSClient: Sendable {
                 self.logger.warning(
                     "control plane unreachable, keeping the last good configuration",
                     metadata: [
-                        "address": "\(self.configuration.host):\(self.configuration.port)", "reason": "\(reason)",
+                        "address": "\(self.configuration.access.address)", "reason": "\(reason)",
                     ]
                 )
             }
@@ -117,23 +134,9 @@ package final class ADSClient: Sendable {
         }
     }
 
-    private static func words(_ error: any Error) -> String {
-        if let error = error as? RPCError { return "\(error.code): \(error.message)" }
-        return "\(error)"
-    }
-
     /// One stream, from its first to its last message.
     private func converse() async throws {
-        let transport = try HTTP2ClientTransport.Posix(
-            target: .dns(host: self.configuration.host, port: self.configuration.port),
-            transportSecurity: .plaintext,
-            config: .defaults {
-                $0.backoff = .init(initial: .milliseconds(100), max: .seconds(2), multiplier: 1.6, jitter: 0.2)
-                // A control plane that vanished without a word is noticed in 40 s.
-                $0.connection.keepalive = .init(time: .seconds(30), timeout: .seconds(10), allowWithoutCalls: false)
-            }
-        )
-        try await withGRPCClient(transport: transport) { client in
+        try await withGRPCClient(transport: self.configuration.access.transport()) { client in
             try await self.stream(Envoy_Service_Discovery_V3_AggregatedDiscoveryService.Client(wrapping: client))
         }
     }
@@ -145,18 +148,25 @@ package final class ADSClient: Sendable {
         options.waitForReady = false
         // A whole mesh may come in one message; it is bounded all the same.
         options.maxResponseMessageBytes = 256 << 20
-        let requests = AsyncStream<SubscriptionMachine.Request>.makeStream(bufferingPolicy: .bufferingOldest(1024))
+        let requests = AsyncStream<Outgoing>.makeStream(bufferingPolicy: .bufferingOldest(1024))
         defer { requests.continuation.finish() }
-        try await client.streamAggregatedResources(options: options) { writer in
-            for await request in requests.stream { try await writer.write(self.message(request)) }
+        let metadata = self.configuration.access.metadata()
+        try await client.streamAggregatedResources(metadata: metadata, options: options) { writer in
+            for await outgoing in requests.stream {
+                switch outgoing {
+                case .request(let request): try await writer.write(self.message(request))
+                case .health(let report): try await writer.write(report.wireMessage)
+                }
+            }
         } onResponse: { response in
             try await withThrowingTaskGroup(of: Void.self) { group in
-                let actions = self.session.withLock { $0.connected() }
+                let actions = self.take { $0.connected() }
                 self.perform(actions, requests.continuation)
+                self.connectHealth(requests.continuation)
                 group.addTask { try await self.watchClock(requests.continuation) }
                 group.addTask {
                     for try await message in response.messages {
-                        let actions = self.session.withLock { $0.received(message) }
+                        let actions = self.take { $0.received(message) }
                         self.perform(actions, requests.continuation)
                     }
                     throw CancellationError()  // ends the group
@@ -168,27 +178,90 @@ package final class ADSClient: Sendable {
     }
 
     /// What becomes due on a stream by time alone.
-    private func watchClock(_ requests: AsyncStream<SubscriptionMachine.Request>.Continuation) async throws {
+    private func watchClock(_ requests: AsyncStream<Outgoing>.Continuation) async throws {
         try await Task.sleep(for: self.configuration.startLimit)
         if let state = self.session.withLock({ $0.startAnyway() }) {
             self.logger.warning("starting with an incomplete configuration")
+            self.source.withLock { $0 = .controlPlane }
             self.states.continuation.yield(state)
         }
         let rest = self.configuration.emptinessLimit - self.configuration.startLimit
         if rest > .zero { try await Task.sleep(for: rest) }
-        self.perform(self.session.withLock { $0.emptinessLasted() }, requests)
+        self.perform(self.take { $0.emptinessLasted() }, requests)
+    }
+
+    /// Tells the session something. Updates of names go on in the order in which the session makes them, whoever told
+    /// it: each is made against the one before.
+    private func take(_ event: (inout Session) -> Session.Actions) -> Session.Actions {
+        self.session.withLock { session in
+            let actions = event(&session)
+            if let names = actions.names { self.names.put(names) }
+            return actions
+        }
     }
 
     private func perform(
         _ actions: Session.Actions,
-        _ requests: AsyncStream<SubscriptionMachine.Request>.Continuation
+        _ requests: AsyncStream<Outgoing>.Continuation
     ) {
         for error in actions.errors {
             self.logger.warning("configuration refused, its last good version stays", metadata: ["reason": "\(error)"])
         }
-        for request in actions.requests { requests.yield(request) }
-        if let state = actions.state { self.states.continuation.yield(state) }
-        if let table = actions.nameTable { self.tables.continuation.yield(table) }
+        for request in actions.requests { requests.yield(.request(request)) }
+        if let state = actions.state {
+            self.source.withLock { $0 = .controlPlane }
+            self.states.continuation.yield(state)
+        }
+        if actions.state != nil || actions.names != nil { self.saves.continuation.yield() }
+    }
+
+    /// Stores each configuration that is in force, at most once in a second.
+    private func save(to store: LastGoodStore) async {
+        var saidThatItFails = false
+        for await _ in self.saves.stream {
+            let now = Google_Protobuf_Timestamp(date: Date()).timeIntervalSince1970
+            // Packing a large mesh takes a while, in which updates go on: not under the lock.
+            let responses = self.session.withLock { $0 }.lastGood
+            do {
+                try store.write(LastGoodStore.Content(responses: responses, stored: now))
+                saidThatItFails = false
+            } catch {
+                if !saidThatItFails {
+                    self.logger.warning("configuration not stored", metadata: ["reason": "\(error)"])
+                }
+                saidThatItFails = true
+            }
+            do { try await Task.sleep(for: .seconds(1)) } catch { return }
+        }
+    }
+
+    /// Uses what is stored if the control plane says nothing for too long.
+    private func restore(from store: LastGoodStore) async {
+        do {
+            try await Task.sleep(for: self.configuration.storeLimit)
+            guard let content = try store.read() else { return }
+            var taken: Session.Actions?
+            while taken == nil {
+                // A stream that is open may bring something any moment; one that breaks brings nothing.
+                let (isStarted, isConnected) = self.session.withLock { ($0.isStarted, $0.isConnected) }
+                if isStarted { return }
+                // A session that has started meanwhile restores nothing.
+                if !isConnected { taken = self.take { $0.restore(content.responses) } }
+                if taken == nil { try await Task.sleep(for: .seconds(1)) }
+            }
+            guard let actions = taken else { return }
+            for error in actions.errors {
+                self.logger.warning("stored configuration partly refused", metadata: ["reason": "\(error)"])
+            }
+            guard let state = actions.state else { return }
+            self.logger.warning("control plane unreachable, using the stored configuration")
+            self.source.withLock { $0 = .disk(content.stored) }
+            self.states.continuation.yield(state)
+        } catch is CancellationError {
+            return
+        } catch {
+            self.logger.warning("stored configuration not used", metadata: ["reason": "\(error)"])
+        }
     }
 
     private func message(_ request: SubscriptionMachine.Request) -> Message {

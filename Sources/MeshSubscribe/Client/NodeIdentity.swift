@@ -11,6 +11,8 @@ package struct NodeIdentity: Sendable, Hashable {
     package var labels: [String: String]
     package var addresses: [String]
     package var version: String
+    /// More that the control plane may ask for: `SERVICE_ACCOUNT`, `CLUSTER_ID` and others of Istio's names.
+    package var metadata: [String: String]
 
     package init(
         id: String,
@@ -18,7 +20,8 @@ package struct NodeIdentity: Sendable, Hashable {
         namespace: String,
         labels: [String: String],
         addresses: [String],
-        version: String
+        version: String,
+        metadata: [String: String] = [:]
     ) {
         self.id = id
         self.cluster = cluster
@@ -26,6 +29,7 @@ package struct NodeIdentity: Sendable, Hashable {
         self.labels = labels
         self.addresses = addresses
         self.version = version
+        self.metadata = metadata
     }
 
     var message: Envoy_Config_Core_V3_Node {
@@ -34,6 +38,10 @@ package struct NodeIdentity: Sendable, Hashable {
             $0.cluster = self.cluster
             $0.userAgentName = "lateen-proxy"
             $0.userAgentVersion = self.version
+            for (key, value) in self.metadata where !value.isEmpty {
+                $0.metadata.fields[key] = Google_Protobuf_Value(stringValue: value)
+            }
+            $0.metadata.fields[NodeMetadata.nameTable] = Google_Protobuf_Value(stringValue: NodeMetadata.shards)
             $0.metadata.fields["NAMESPACE"] = Google_Protobuf_Value(stringValue: self.namespace)
             $0.metadata.fields["INSTANCE_IPS"] = Google_Protobuf_Value(
                 stringValue: self.addresses.joined(separator: ",")

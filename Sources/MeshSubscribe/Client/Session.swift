@@ -1,18 +1,6 @@
-package import MeshModel
 internal import SwiftProtobuf
 package import TrafficEngine
 package import XDSAPI
-
-/// One name that the proxy's DNS answers by itself.
-package struct NameTableEntry: Sendable, Hashable {
-    /// Without a final dot; its first label may be `*`.
-    package var name: String
-    package var addresses: [IPAddress]
-    /// `Kubernetes` or `External`.
-    package var registry: String
-    package var namespace: String
-    package var shortName: String
-}
 
 /// Counts of what came from the control plane, by type.
 package struct UpdateCounts: Sendable, Hashable {
@@ -28,24 +16,31 @@ package struct Session: Sendable {
         package var requests: [SubscriptionMachine.Request] = []
         /// The proxy's new state.
         package var state: ProxyState?
-        package var nameTable: [NameTableEntry]?
+        package var names: NameTableUpdate?
         /// What was refused, for the log.
         package var errors: [String] = []
     }
 
     private var machine = SubscriptionMachine()
-    package private(set) var builder = StateBuilder()
+    package internal(set) var builder = StateBuilder()
     package private(set) var counts: [ResourceKind: UpdateCounts] = [:]
-    private var names: [NameTableEntry] = []
+    var names = NameTable()
+    /// Whether a response on this stream has told all names; later ones tell what has changed.
+    private var namesAreTold = false
+    /// Whether the proxy was given a table, be it empty: until then it does not know what is not in it.
+    private var hasGivenNames = false
     private var kindsSeen: Set<ResourceKind> = []
     /// Whether a state was given out.
-    package private(set) var isStarted = false
+    package internal(set) var isStarted = false
 
     package init() {}
 
     package var isConnected: Bool { self.machine.isConnected }
 
-    package mutating func connected() -> Actions { Actions(requests: self.machine.connected()) }
+    package mutating func connected() -> Actions {
+        self.namesAreTold = false
+        return Actions(requests: self.machine.connected())
+    }
 
     package mutating func disconnected() { self.machine.disconnected() }
 
@@ -74,7 +69,7 @@ package struct Session: Sendable {
             // It was acknowledged when it came.
             actions.requests += more.requests.filter { $0.kind != kind }
             actions.state = more.state ?? actions.state
-            actions.nameTable = more.nameTable ?? actions.nameTable
+            actions.names = more.names ?? actions.names
         }
         return actions
     }
@@ -93,6 +88,7 @@ package struct Session: Sendable {
         case .listeners: return !received.listeners.isEmpty
         case .endpoints: return !received.endpoints.isEmpty
         case .routes: return !received.routes.isEmpty
+        case .secrets: return !received.secrets.isEmpty
         case .nameTable: return !self.names.isEmpty
         }
     }
@@ -106,9 +102,11 @@ package struct Session: Sendable {
         case .endpoints: errors = self.builder.setEndpoints(resources, version: version).map(\.description)
         case .listeners: errors = self.builder.setListeners(resources, version: version).map(\.description)
         case .routes: errors = self.builder.setRoutes(resources, version: version).map(\.description)
+        case .secrets: errors = self.builder.setSecrets(resources, version: version).map(\.description)
         case .nameTable:
             errors = []
-            actions.nameTable = self.setNames(resources, &errors)
+            actions.names = self.setNames(resources, isComplete: !self.namesAreTold, &errors)
+            self.namesAreTold = true
         }
         actions.errors = errors
         actions.requests.append(self.machine.responseApplied(kind, errors: errors))
@@ -119,12 +117,7 @@ package struct Session: Sendable {
             self.counts[kind, default: UpdateCounts()].rejections += 1
         }
         guard kind != .nameTable else { return actions }
-        if let request = self.machine.namesNeeded(self.builder.endpointNames, of: .endpoints) {
-            actions.requests.append(request)
-        }
-        if let request = self.machine.namesNeeded(self.builder.routeNames, of: .routes) {
-            actions.requests.append(request)
-        }
+        actions.requests += self.askForNames()
         let hasAll = self.kindsSeen.isSuperset(of: [.clusters, .listeners]) && self.builder.isComplete
         if self.isStarted || hasAll {
             self.isStarted = true
@@ -133,30 +126,23 @@ package struct Session: Sendable {
         return actions
     }
 
-    private mutating func setNames(_ resources: [Google_Protobuf_Any], _ errors: inout [String]) -> [NameTableEntry]? {
-        var entries: [NameTableEntry] = []
-        for resource in resources {
-            guard let table = try? Istio_Networking_Nds_V1_NameTable(unpackingAny: resource) else {
-                errors.append("a name table: is no valid NameTable")  // what else is wrong cannot be told
-                return nil
-            }
-            for (name, info) in table.table {
-                let addresses = info.ips.compactMap(IPAddress.init)
-                if addresses.count != info.ips.count { errors.append("\(name): has an address that is none") }
-                entries.append(
-                    NameTableEntry(
-                        name: name,
-                        addresses: addresses,
-                        registry: info.registry,
-                        namespace: info.namespace,
-                        shortName: info.shortname
-                    )
-                )
-            }
-        }
-        entries.sort { $0.name < $1.name }
-        guard entries != self.names else { return nil }
-        self.names = entries
-        return entries
+    /// Requests for what clusters and listeners refer to, where that has changed.
+    mutating func askForNames() -> [SubscriptionMachine.Request] {
+        [
+            self.machine.namesNeeded(self.builder.endpointNames, of: .endpoints),
+            self.machine.namesNeeded(self.builder.routeNames, of: .routes),
+            self.machine.namesNeeded(self.builder.secretNames, of: .secrets),
+        ].compactMap { $0 }
+    }
+
+    mutating func setNames(
+        _ resources: [Google_Protobuf_Any],
+        isComplete: Bool,
+        _ errors: inout [String]
+    ) -> NameTableUpdate? {
+        let update = self.names.take(resources, isComplete: isComplete, &errors)
+        guard !update.isEmpty || !self.hasGivenNames && errors.isEmpty else { return nil }
+        self.hasGivenNames = true
+        return update
     }
 }

@@ -6,6 +6,7 @@ package enum ResourceKind: String, CaseIterable, Hashable, Sendable {
     case endpoints = "eds"
     case listeners = "lds"
     case routes = "rds"
+    case secrets = "sds"
     case nameTable = "nds"
 
     package var typeURL: String {
@@ -14,6 +15,7 @@ package enum ResourceKind: String, CaseIterable, Hashable, Sendable {
         case .endpoints: TypeURL.clusterLoadAssignment
         case .listeners: TypeURL.listener
         case .routes: TypeURL.routeConfiguration
+        case .secrets: TypeURL.secret
         case .nameTable: TypeURL.nameTable
         }
     }
@@ -26,7 +28,7 @@ package enum ResourceKind: String, CaseIterable, Hashable, Sendable {
     /// Whether resources are asked for by name. Of the others a response lists all that there are.
     var isNamed: Bool {
         switch self {
-        case .endpoints, .routes: true
+        case .endpoints, .routes, .secrets: true
         case .clusters, .listeners, .nameTable: false
         }
     }
@@ -82,7 +84,7 @@ package struct SubscriptionMachine: Sendable {
     package mutating func connected() -> [Request] {
         self.isConnected = true
         var requests: [Request] = []
-        for kind in [ResourceKind.clusters, .endpoints, .listeners, .routes, .nameTable] {
+        for kind in [ResourceKind.clusters, .endpoints, .listeners, .routes, .secrets, .nameTable] {
             var subscription = self.subscriptions[kind, default: Subscription()]
             subscription.nonce = ""
             subscription.responsesOnStream = 0

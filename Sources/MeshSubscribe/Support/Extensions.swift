@@ -7,11 +7,16 @@ enum ExtensionPoint {
 
     var typeURLs: [String] {
         switch self {
-        case .networkFilter: [TypeURL.httpConnectionManager, TypeURL.tcpProxy]
-        case .httpFilter: [TypeURL.router]
+        case .networkFilter:
+            [
+                TypeURL.httpConnectionManager, TypeURL.tcpProxy, TypeURL.serverNameCluster, TypeURL.networkRBAC,
+                TypeURL.networkExternalAuthorization,
+            ]
+        case .httpFilter:
+            [TypeURL.jwtAuthentication, TypeURL.httpExternalAuthorization, TypeURL.httpRBAC, TypeURL.router]
         case .listenerFilter: [TypeURL.originalDestination, TypeURL.tlsInspector, TypeURL.httpInspector]
         case .accessLog: [TypeURL.fileAccessLog, TypeURL.stdoutAccessLog, TypeURL.stderrAccessLog]
-        case .transportSocket: [TypeURL.rawBuffer]
+        case .transportSocket: [TypeURL.upstreamTLSContext, TypeURL.downstreamTLSContext, TypeURL.rawBuffer]
         case .clusterType: [TypeURL.dnsCluster]
         case .upstreamOptions: [TypeURL.upstreamHTTPProtocolOptions]
         }

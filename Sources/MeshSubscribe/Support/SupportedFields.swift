@@ -62,7 +62,7 @@ struct SupportedFields: Sendable {
     private static let table = """
         envoy.config.listener.v3.Listener
             1+name 2+address:envoy.config.core.v3.Address 3+filter_chains:envoy.config.listener.v3.FilterChain
-            4+use_original_dst 5~per_connection_buffer_limit_bytes 6~metadata
+            4+use_original_dst 5~per_connection_buffer_limit_bytes 6+metadata
             7+deprecated_v1:envoy.config.listener.v3.Listener.DeprecatedV1 8~drain_type
             9+listener_filters:envoy.config.listener.v3.ListenerFilter 10-transparent 11-freebind
             12-tcp_fast_open_queue_length 13-socket_options 15+listener_filters_timeout 16+traffic_direction
@@ -83,7 +83,17 @@ struct SupportedFields: Sendable {
         envoy.config.listener.v3.Filter
             1+name 4+typed_config:Any
         envoy.config.listener.v3.ListenerFilter
-            1+name 3+typed_config:Any 4-filter_disabled
+            1+name 3+typed_config:Any
+            4+filter_disabled:envoy.config.listener.v3.ListenerFilterChainMatchPredicate
+        envoy.config.listener.v3.ListenerFilterChainMatchPredicate
+            1+or_match:envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet
+            2+and_match:envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet
+            3+not_match:envoy.config.listener.v3.ListenerFilterChainMatchPredicate 4+any_match
+            5+destination_port_range:envoy.type.v3.Int32Range
+        envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet
+            1+rules:envoy.config.listener.v3.ListenerFilterChainMatchPredicate
+        envoy.type.v3.Int32Range
+            1+start 2+end
         envoy.config.core.v3.Address
             1+socket_address:envoy.config.core.v3.SocketAddress 2-pipe 3-envoy_internal_address
         envoy.config.core.v3.SocketAddress
@@ -95,7 +105,7 @@ struct SupportedFields: Sendable {
         envoy.config.core.v3.BindConfig
             1+source_address:envoy.config.core.v3.SocketAddress 2~freebind 3-socket_options
         envoy.config.core.v3.DataSource
-            1-filename 2+inline_bytes 3+inline_string 4-environment_variable 5-watched_directory
+            1+filename 2+inline_bytes 3+inline_string 4-environment_variable 5-watched_directory
         envoy.config.core.v3.HeaderValueOption
             1+header:envoy.config.core.v3.HeaderValue 2+append 3+append_action 4~keep_empty_value
         envoy.config.core.v3.HeaderValue
@@ -106,11 +116,13 @@ struct SupportedFields: Sendable {
         envoy.config.core.v3.HttpProtocolOptions
             1+idle_timeout 2~max_headers_count 3-max_connection_duration 4-max_stream_duration
             5~headers_with_underscores_action 6+max_requests_per_connection 7~max_response_headers_kb
+        envoy.config.core.v3.UpstreamHttpProtocolOptions
+            1+auto_sni 2+auto_san_validation 3-override_auto_sni_header
         envoy.config.core.v3.Http1ProtocolOptions
             1~allow_absolute_url 2-accept_http_10 3-default_host_for_http_10 4-header_key_format 5-enable_trailers
             6-allow_chunked_length 7~override_stream_error_on_invalid_http_message 8-send_fully_qualified_url
         envoy.config.core.v3.Http2ProtocolOptions
-            1~hpack_table_size 2~max_concurrent_streams 3~initial_stream_window_size 4~initial_connection_window_size
+            1~hpack_table_size 2+max_concurrent_streams 3+initial_stream_window_size 4+initial_connection_window_size
             5-allow_connect 7~max_outbound_frames 8~max_outbound_control_frames
             14~override_stream_error_on_invalid_http_message 15~connection_keepalive
         envoy.config.core.v3.RuntimeFractionalPercent
@@ -123,19 +135,24 @@ struct SupportedFields: Sendable {
             1+codec_type 2+stat_prefix 3+rds:envoy.extensions.filters.network.http_connection_manager.v3.Rds
             4+route_config:envoy.config.route.v3.RouteConfiguration
             5+http_filters:envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter 6~add_user_agent
-            7~tracing 8~http_protocol_options 9~http2_protocol_options 10~server_name 12~drain_timeout
+            7~tracing 8~http_protocol_options 9+http2_protocol_options:envoy.config.core.v3.Http2ProtocolOptions
+            10~server_name 12~drain_timeout
             13+access_log:envoy.config.accesslog.v3.AccessLog 14+use_remote_address 15+generate_request_id
-            16~forward_client_cert_details 17~set_current_client_cert_details 18~proxy_100_continue
-            19~xff_num_trusted_hops 20-represent_ipv4_remote_address_as_ipv4_mapped_ipv6 21+skip_xff_append 22-via
+            16+forward_client_cert_details
+            17+set_current_client_cert_details:envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails
+            18~proxy_100_continue
+            19+xff_num_trusted_hops 20-represent_ipv4_remote_address_as_ipv4_mapped_ipv6 21+skip_xff_append 22-via
             23+upgrade_configs:envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig
             24+stream_idle_timeout 25~internal_address_config 26~delayed_close_timeout 28-request_timeout
-            29+max_request_headers_kb 30~normalize_path 32~preserve_external_request_id 33~merge_slashes
+            29+max_request_headers_kb 30+normalize_path 32~preserve_external_request_id 33~merge_slashes
             34~server_header_transformation 35+common_http_protocol_options:envoy.config.core.v3.HttpProtocolOptions
             36~request_id_extension 37~always_set_request_id_in_response 38-local_reply_config
             39-strip_matching_host_port 40~stream_error_on_invalid_http_message 41+request_headers_timeout
             42-strip_any_host_port 43-path_normalization_options 45~path_with_escaped_slashes_action
             47~strip_trailing_host_dot 48-scheme_header_transformation 51-append_x_forwarded_port
             54~access_log_flush_interval 55-flush_access_log_on_new_request 56~access_log_options
+        envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails
+            1+subject 3+cert 4+dns 5+uri 6+chain
         envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig
             1+upgrade_type 2-filters 3+enabled
         envoy.extensions.filters.network.http_connection_manager.v3.Rds
@@ -145,6 +162,112 @@ struct SupportedFields: Sendable {
         envoy.extensions.filters.http.router.v3.Router
             1~dynamic_stats 2~start_child_span 3~upstream_log 4~suppress_envoy_headers 5~strict_check_headers
             6~respect_expected_rq_timeout 7~suppress_grpc_request_failure_code_stats
+        envoy.extensions.filters.http.rbac.v3.RBAC
+            1+rules:envoy.config.rbac.v3.RBAC 2+shadow_rules:envoy.config.rbac.v3.RBAC 3+shadow_rules_stat_prefix
+            6~rules_stat_prefix 7~track_per_rule_stats
+        envoy.extensions.filters.network.rbac.v3.RBAC
+            1+rules:envoy.config.rbac.v3.RBAC 2+shadow_rules:envoy.config.rbac.v3.RBAC 3~stat_prefix
+            4~enforcement_type 5+shadow_rules_stat_prefix 8~delay_deny
+        envoy.config.rbac.v3.RBAC
+            1+action 2+policies
+        envoy.config.rbac.v3.Policy
+            1+permissions:envoy.config.rbac.v3.Permission 2+principals:envoy.config.rbac.v3.Principal
+        envoy.config.rbac.v3.Permission
+            1+and_rules:envoy.config.rbac.v3.Permission.Set 2+or_rules:envoy.config.rbac.v3.Permission.Set 3+any
+            4+header:envoy.config.route.v3.HeaderMatcher 5+destination_ip:envoy.config.core.v3.CidrRange
+            6+destination_port 7+metadata:envoy.type.matcher.v3.MetadataMatcher
+            8+not_rule:envoy.config.rbac.v3.Permission 9+requested_server_name:envoy.type.matcher.v3.StringMatcher
+            10+url_path:envoy.type.matcher.v3.PathMatcher 11+destination_port_range 14-sourced_metadata
+        envoy.config.rbac.v3.Permission.Set
+            1+rules:envoy.config.rbac.v3.Permission
+        envoy.config.rbac.v3.Principal
+            1+and_ids:envoy.config.rbac.v3.Principal.Set 2+or_ids:envoy.config.rbac.v3.Principal.Set 3+any
+            4+authenticated:envoy.config.rbac.v3.Principal.Authenticated 5+source_ip:envoy.config.core.v3.CidrRange
+            6+header:envoy.config.route.v3.HeaderMatcher 7+metadata:envoy.type.matcher.v3.MetadataMatcher
+            8+not_id:envoy.config.rbac.v3.Principal 9+url_path:envoy.type.matcher.v3.PathMatcher
+            10+direct_remote_ip:envoy.config.core.v3.CidrRange 11+remote_ip:envoy.config.core.v3.CidrRange
+            12-filter_state 13-sourced_metadata
+        envoy.config.rbac.v3.Principal.Set
+            1+ids:envoy.config.rbac.v3.Principal
+        envoy.config.rbac.v3.Principal.Authenticated
+            2+principal_name:envoy.type.matcher.v3.StringMatcher
+        envoy.type.matcher.v3.PathMatcher
+            1+path:envoy.type.matcher.v3.StringMatcher
+        envoy.type.matcher.v3.MetadataMatcher
+            1+filter 2+path:envoy.type.matcher.v3.MetadataMatcher.PathSegment
+            3+value:envoy.type.matcher.v3.ValueMatcher 4+invert
+        envoy.type.matcher.v3.MetadataMatcher.PathSegment
+            1+key
+        envoy.type.matcher.v3.ValueMatcher
+            1-null_match 2-double_match 3+string_match:envoy.type.matcher.v3.StringMatcher 4-bool_match 5-present_match
+            6+list_match:envoy.type.matcher.v3.ListMatcher 7+or_match:envoy.type.matcher.v3.OrMatcher
+        envoy.type.matcher.v3.ListMatcher
+            1+one_of:envoy.type.matcher.v3.ValueMatcher
+        envoy.type.matcher.v3.OrMatcher
+            1+value_matchers:envoy.type.matcher.v3.ValueMatcher
+        envoy.type.matcher.v3.ListStringMatcher
+            1+patterns:envoy.type.matcher.v3.StringMatcher
+        envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication
+            1+providers 2+rules:envoy.extensions.filters.http.jwt_authn.v3.RequirementRule 3-filter_state_rules
+            4~bypass_cors_preflight 5+requirement_map 6~strip_failure_response 7~stat_prefix
+        envoy.extensions.filters.http.jwt_authn.v3.RequirementRule
+            1+match:envoy.config.route.v3.RouteMatch 2+requires:envoy.extensions.filters.http.jwt_authn.v3.JwtRequirement
+            3+requirement_name
+        envoy.extensions.filters.http.jwt_authn.v3.JwtRequirement
+            1+provider_name 2-provider_and_audiences
+            3+requires_any:envoy.extensions.filters.http.jwt_authn.v3.JwtRequirementOrList
+            4+requires_all:envoy.extensions.filters.http.jwt_authn.v3.JwtRequirementAndList 5-allow_missing_or_failed
+            6+allow_missing
+        envoy.extensions.filters.http.jwt_authn.v3.JwtRequirementOrList
+            1+requirements:envoy.extensions.filters.http.jwt_authn.v3.JwtRequirement
+        envoy.extensions.filters.http.jwt_authn.v3.JwtRequirementAndList
+            1+requirements:envoy.extensions.filters.http.jwt_authn.v3.JwtRequirement
+        envoy.extensions.filters.http.jwt_authn.v3.JwtProvider
+            1+issuer 2+audiences 3+remote_jwks:envoy.extensions.filters.http.jwt_authn.v3.RemoteJwks
+            4+local_jwks:envoy.config.core.v3.DataSource 5+forward
+            6+from_headers:envoy.extensions.filters.http.jwt_authn.v3.JwtHeader 7+from_params 8+forward_payload_header
+            9+payload_in_metadata 10-clock_skew_seconds 11-pad_forward_payload_header 12~jwt_cache_config 13+from_cookies
+            14~header_in_metadata 15+claim_to_headers:envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader
+            16~failed_status_in_metadata 17~clear_route_cache
+            18+normalize_payload_in_metadata:envoy.extensions.filters.http.jwt_authn.v3.JwtProvider.NormalizePayload
+            19-subjects 20-require_expiration 21-max_lifetime
+        envoy.extensions.filters.http.jwt_authn.v3.JwtProvider.NormalizePayload
+            1+space_delimited_claims
+        envoy.extensions.filters.http.jwt_authn.v3.JwtHeader
+            1+name 2+value_prefix
+        envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader
+            1+header_name 2+claim_name
+        envoy.extensions.filters.http.jwt_authn.v3.RemoteJwks
+            1+http_uri:envoy.config.core.v3.HttpUri 2+cache_duration 3~async_fetch 4~retry_policy
+        envoy.config.core.v3.HttpUri
+            1+uri 2+cluster 3+timeout
+        envoy.config.core.v3.GrpcService
+            1+envoy_grpc:envoy.config.core.v3.GrpcService.EnvoyGrpc 2-google_grpc 3+timeout 5~initial_metadata
+            6~retry_policy
+        envoy.config.core.v3.GrpcService.EnvoyGrpc
+            1+cluster_name 2~authority 3~retry_policy 4~max_receive_message_length 5~skip_envoy_headers
+        envoy.extensions.filters.http.ext_authz.v3.ExtAuthz
+            1+grpc_service:envoy.config.core.v3.GrpcService
+            3+http_service:envoy.extensions.filters.http.ext_authz.v3.HttpService 2+failure_mode_allow
+            5~with_request_body 6~clear_route_cache 7+status_on_error 8~metadata_context_namespaces 9-filter_enabled
+            10~include_peer_certificate 11-deny_at_disable 12~transport_api_version 13~stat_prefix
+            14+filter_enabled_metadata:envoy.type.matcher.v3.MetadataMatcher 15~bootstrap_metadata_labels_key
+            16~typed_metadata_context_namespaces 17+allowed_headers:envoy.type.matcher.v3.ListStringMatcher
+            18~include_tls_session 19~failure_mode_allow_header_add 20~charge_cluster_response_stats
+            23~encode_raw_headers 24~validate_mutations 25-disallowed_headers 27~enable_dynamic_metadata_ingestion
+            28~filter_metadata 29~emit_filter_state_stats
+        envoy.extensions.filters.http.ext_authz.v3.HttpService
+            1+server_uri:envoy.config.core.v3.HttpUri 2+path_prefix 7-authorization_request
+            8+authorization_response:envoy.extensions.filters.http.ext_authz.v3.AuthorizationResponse 9~retry_policy
+        envoy.extensions.filters.http.ext_authz.v3.AuthorizationResponse
+            1+allowed_upstream_headers:envoy.type.matcher.v3.ListStringMatcher
+            2+allowed_client_headers:envoy.type.matcher.v3.ListStringMatcher 3-allowed_upstream_headers_to_append
+            4-allowed_client_headers_on_success 5~dynamic_metadata_from_headers
+        envoy.extensions.filters.network.ext_authz.v3.ExtAuthz
+            1~stat_prefix 2+grpc_service:envoy.config.core.v3.GrpcService 3+failure_mode_allow
+            4~include_peer_certificate 5~transport_api_version
+            6+filter_enabled_metadata:envoy.type.matcher.v3.MetadataMatcher 7~bootstrap_metadata_labels_key
+            8~include_tls_session
         envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
             1+stat_prefix 2+cluster 3-downstream_idle_timeout 4-upstream_idle_timeout
             5+access_log:envoy.config.accesslog.v3.AccessLog 7~max_connect_attempts 8+idle_timeout 9-metadata_match
@@ -168,25 +291,81 @@ struct SupportedFields: Sendable {
         envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector
             1~enable_ja3_fingerprinting 2~initial_read_buffer_size
         envoy.extensions.filters.listener.http_inspector.v3.HttpInspector
+        envoy.extensions.filters.network.sni_cluster.v3.SniCluster
         envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer
+        envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+            1+common_tls_context:envoy.extensions.transport_sockets.tls.v3.CommonTlsContext
+            2+require_client_certificate 3-require_sni 4-session_ticket_keys 5-session_ticket_keys_sds_secret_config
+            6~session_timeout 7~disable_stateless_session_resumption 9~full_scan_certs_on_sni_mismatch
+            10~disable_stateful_session_resumption
+        envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+            1+common_tls_context:envoy.extensions.transport_sockets.tls.v3.CommonTlsContext 2+sni
+            3-allow_renegotiation 4~max_session_keys 5~enforce_rsa_key_usage 6-auto_host_sni 7+auto_sni_san_validation
+        envoy.extensions.transport_sockets.tls.v3.CommonTlsContext
+            1+tls_params:envoy.extensions.transport_sockets.tls.v3.TlsParameters
+            2+tls_certificates:envoy.extensions.transport_sockets.tls.v3.TlsCertificate
+            3+validation_context:envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext
+            4+alpn_protocols
+            6+tls_certificate_sds_secret_configs:envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig
+            7+validation_context_sds_secret_config:envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig
+            8+combined_validation_context:envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext
+        envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext
+            1+default_validation_context:envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext
+            2+validation_context_sds_secret_config:envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig
+        envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig
+            1+name 2~sds_config
+        envoy.extensions.transport_sockets.tls.v3.TlsParameters
+            1+tls_minimum_protocol_version 2+tls_maximum_protocol_version 3+cipher_suites 4-ecdh_curves
+            5-signature_algorithms
+        envoy.extensions.transport_sockets.tls.v3.TlsCertificate
+            1+certificate_chain:envoy.config.core.v3.DataSource 2+private_key:envoy.config.core.v3.DataSource 3-password
+            4~ocsp_staple 7~watched_directory
+        envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext
+            1+trusted_ca:envoy.config.core.v3.DataSource 2+verify_certificate_hash 3+verify_certificate_spki
+            7+crl:envoy.config.core.v3.DataSource 8-allow_expired_certificate
+            9+match_subject_alt_names:envoy.type.matcher.v3.StringMatcher 10-trust_chain_verification
+            11~watched_directory 14~only_verify_leaf_cert_crl
+            15+match_typed_subject_alt_names:envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher
+            16-max_verify_depth 17+system_root_certs
+        envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher
+            1+san_type 2+matcher:envoy.type.matcher.v3.StringMatcher 3-oid
         envoy.config.cluster.v3.Cluster
             1+name 2+type 3+eds_cluster_config:envoy.config.cluster.v3.Cluster.EdsClusterConfig 4+connect_timeout
             5~per_connection_buffer_limit_bytes 6+lb_policy 9+max_requests_per_connection
             10+circuit_breakers:envoy.config.cluster.v3.CircuitBreakers 13~http_protocol_options
             14+http2_protocol_options:envoy.config.core.v3.Http2ProtocolOptions 16+dns_refresh_rate
-            17+dns_lookup_family 19-outlier_detection 20~cleanup_interval
-            21+upstream_bind_config:envoy.config.core.v3.BindConfig 23-ring_hash_lb_config
+            17+dns_lookup_family 19+outlier_detection:envoy.config.cluster.v3.OutlierDetection 20~cleanup_interval
+            21+upstream_bind_config:envoy.config.core.v3.BindConfig 23+ring_hash_lb_config:envoy.config.cluster.v3.Cluster.RingHashLbConfig
             24+transport_socket:envoy.config.core.v3.TransportSocket 25~metadata 26-protocol_selection
-            27~common_lb_config 28+alt_stat_name
+            27+common_lb_config:envoy.config.cluster.v3.Cluster.CommonLbConfig 28+alt_stat_name
             29+common_http_protocol_options:envoy.config.core.v3.HttpProtocolOptions 30~upstream_connection_options
             31~close_connections_on_host_health_failure 32~ignore_health_on_host_removal
             33+load_assignment:envoy.config.endpoint.v3.ClusterLoadAssignment 34~original_dst_lb_config
             36+typed_extension_protocol_options:Any 37~least_request_lb_config
             38+cluster_type:envoy.config.cluster.v3.Cluster.CustomClusterType 39~respect_dns_ttl 40-filters
-            43-transport_socket_matches 44~dns_failure_refresh_rate 45-use_tcp_for_dns_lookups
+            43+transport_socket_matches:envoy.config.cluster.v3.Cluster.TransportSocketMatch 44~dns_failure_refresh_rate 45-use_tcp_for_dns_lookups
             46-upstream_http_protocol_options 49~track_cluster_stats 51-connection_pool_per_downstream_connection
-            52-maglev_lb_config 54~wait_for_warm_on_init 55-typed_dns_resolver_config 56~round_robin_lb_config
+            52+maglev_lb_config:envoy.config.cluster.v3.Cluster.MaglevLbConfig 54~wait_for_warm_on_init 55-typed_dns_resolver_config 56~round_robin_lb_config
             58~dns_jitter
+        envoy.config.cluster.v3.Cluster.RingHashLbConfig
+            1+minimum_ring_size 3+hash_function 4+maximum_ring_size
+        envoy.config.cluster.v3.Cluster.MaglevLbConfig
+            1+table_size
+        envoy.config.cluster.v3.Cluster.CommonLbConfig
+            1+healthy_panic_threshold 2~zone_aware_lb_config 3+locality_weighted_lb_config 4~update_merge_window
+            5~ignore_new_hosts_until_first_hc 6~close_connections_on_host_set_change 7-consistent_hashing_lb_config
+        envoy.config.cluster.v3.OutlierDetection
+            1+consecutive_5xx 2+interval 3+base_ejection_time 4+max_ejection_percent 5+enforcing_consecutive_5xx
+            6~enforcing_success_rate 7~success_rate_minimum_hosts 8~success_rate_request_volume
+            9~success_rate_stdev_factor 10+consecutive_gateway_failure 11+enforcing_consecutive_gateway_failure
+            12+split_external_local_origin_errors 13+consecutive_local_origin_failure
+            14+enforcing_consecutive_local_origin_failure 15~enforcing_local_origin_success_rate
+            16~failure_percentage_threshold 17~enforcing_failure_percentage
+            18~enforcing_failure_percentage_local_origin 19~failure_percentage_minimum_hosts
+            20~failure_percentage_request_volume 21+max_ejection_time 22~max_ejection_time_jitter
+            23~successful_active_health_check_uneject_host 25~always_eject_one_host
+        envoy.config.cluster.v3.Cluster.TransportSocketMatch
+            1+name 2+match 3+transport_socket:envoy.config.core.v3.TransportSocket
         envoy.config.cluster.v3.Cluster.CustomClusterType
             1+name 2+typed_config:Any
         envoy.config.cluster.v3.Cluster.EdsClusterConfig
@@ -199,17 +378,24 @@ struct SupportedFields: Sendable {
         envoy.config.endpoint.v3.ClusterLoadAssignment
             1+cluster_name 2+endpoints:envoy.config.endpoint.v3.LocalityLbEndpoints 4~policy
         envoy.config.endpoint.v3.LocalityLbEndpoints
-            1~locality 2+lb_endpoints:envoy.config.endpoint.v3.LbEndpoint 3~load_balancing_weight 5+priority
-            6~proximity 9~metadata
+            1+locality 2+lb_endpoints:envoy.config.endpoint.v3.LbEndpoint 3+load_balancing_weight 5+priority
+            6~proximity 9+metadata
         envoy.config.endpoint.v3.LbEndpoint
-            1+endpoint:envoy.config.endpoint.v3.Endpoint 2+health_status 3~metadata 4+load_balancing_weight
+            1+endpoint:envoy.config.endpoint.v3.Endpoint 2+health_status 3+metadata 4+load_balancing_weight
             5-endpoint_name
         envoy.config.endpoint.v3.Endpoint
-            1+address:envoy.config.core.v3.Address 2~health_check_config 3~hostname 4-additional_addresses
+            1+address:envoy.config.core.v3.Address 2~health_check_config 3+hostname 4-additional_addresses
         envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-            1+common_http_protocol_options:envoy.config.core.v3.HttpProtocolOptions 2~upstream_http_protocol_options
+            1+common_http_protocol_options:envoy.config.core.v3.HttpProtocolOptions 2+upstream_http_protocol_options:envoy.config.core.v3.UpstreamHttpProtocolOptions
             3+explicit_http_config:envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig
-            4-use_downstream_protocol_config 5-auto_config
+            4+use_downstream_protocol_config:envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig
+            5+auto_config:envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig
+            1+http_protocol_options:envoy.config.core.v3.Http1ProtocolOptions
+            2+http2_protocol_options:envoy.config.core.v3.Http2ProtocolOptions
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig
+            1+http_protocol_options:envoy.config.core.v3.Http1ProtocolOptions
+            2+http2_protocol_options:envoy.config.core.v3.Http2ProtocolOptions
         envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig
             1+http_protocol_options:envoy.config.core.v3.Http1ProtocolOptions
             2+http2_protocol_options:envoy.config.core.v3.Http2ProtocolOptions
@@ -253,10 +439,19 @@ struct SupportedFields: Sendable {
             10+safe_regex:envoy.type.matcher.v3.RegexMatcher 11-tls_context 12-connect_matcher
             14+path_separated_prefix
         envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions
+        envoy.config.route.v3.RouteAction.HashPolicy
+            1+header:envoy.config.route.v3.RouteAction.HashPolicy.Header
+            2+cookie:envoy.config.route.v3.RouteAction.HashPolicy.Cookie 3+connection_properties 4+terminal
+            5+query_parameter 6-filter_state
+        envoy.config.route.v3.RouteAction.HashPolicy.Header
+            1+header_name 2-regex_rewrite
+        envoy.config.route.v3.RouteAction.HashPolicy.Cookie
+            1+name 2+ttl 3+path 4-attributes
         envoy.config.route.v3.RouteAction
             1+cluster 2-cluster_header 3+weighted_clusters:envoy.config.route.v3.WeightedCluster 4-metadata_match
             5+prefix_rewrite 6+host_rewrite_literal 7+auto_host_rewrite 8+timeout
-            9+retry_policy:envoy.config.route.v3.RetryPolicy 11~priority 14~include_vh_rate_limits 15-hash_policy
+            9+retry_policy:envoy.config.route.v3.RetryPolicy 11~priority 14~include_vh_rate_limits
+            15+hash_policy:envoy.config.route.v3.RouteAction.HashPolicy
             17-cors 20~cluster_not_found_response_code 23~max_grpc_timeout 24~idle_timeout
             25+upgrade_configs:envoy.config.route.v3.RouteAction.UpgradeConfig 27-hedge_policy 28~grpc_timeout_offset
             29-host_rewrite_header 30-request_mirror_policies 32-regex_rewrite 35-host_rewrite_path_regex

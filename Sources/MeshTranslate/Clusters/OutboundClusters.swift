@@ -5,55 +5,41 @@ import XDSAPI
 /// Clusters of everything that a proxy may reach, and their endpoints.
 struct OutboundClusters {
     private let scope: ProxyScope
-    private let targets: [Target]
+    private let targets: [ClusterTarget]
 
     init(scope: ProxyScope) {
         self.scope = scope
         self.targets = Self.targets(scope)
     }
 
-    /// One cluster that traffic can be sent to.
-    private struct Target {
-        var service: Service
-        var port: ServicePort
-        var subset: DestinationPolicy.Subset?
-        var policy: TrafficPolicy
-
-        var name: String {
-            ResourceName.outboundCluster(self.service.host, port: self.port.port, subset: self.subset?.name ?? "")
-        }
-    }
-
     func clusters() -> [Envoy_Config_Cluster_V3_Cluster] {
         let factory = ClusterFactory(settings: self.scope.settings)
-        let declared = self.targets.map { target -> Envoy_Config_Cluster_V3_Cluster in
-            var cluster = factory.cluster(named: target.name, protocol: target.port.applicationProtocol)
-            factory.apply(target.policy, to: &cluster)
-            self.setDiscovery(of: &cluster, target)
-            return cluster
-        }
-        return declared + [factory.blackHole, factory.passthrough]
+        return self.targets.map { self.cluster($0, factory) } + [factory.blackHole, factory.passthrough]
     }
 
     /// Endpoint lists of clusters that receive them by EDS; `nil` asks for those of all services.
     func assignments(of services: Set<ServiceKey>?) -> [Envoy_Config_Endpoint_V3_ClusterLoadAssignment] {
-        self.targets.compactMap { target in
-            guard services?.contains(ServiceKey(target.service)) ?? true,
-                case .endpoints = discovery(of: target.service, target.policy)
-            else { return nil }
+        let own = self.targets.compactMap { target -> Envoy_Config_Endpoint_V3_ClusterLoadAssignment? in
+            guard services?.contains(ServiceKey(target.service)) ?? true, case .endpoints = target.discovery else {
+                return nil
+            }
             return self.assignment(of: target)
+        }
+        switch self.scope.key.role {
+        case .sidecar: return own
+        case .router: return own + ServerNameClusters(scope: self.scope).assignments(of: services)
         }
     }
 
-    private static func targets(_ scope: ProxyScope) -> [Target] {
+    private static func targets(_ scope: ProxyScope) -> [ClusterTarget] {
         var taken: Set<String> = []
-        var targets: [Target] = []
-        for service in scope.services {
+        var targets: [ClusterTarget] = []
+        for service in scope.destinations {
             let effective = scope.policy(for: service)
             for port in service.ports where port.applicationProtocol != .udp {
                 let subsets: [DestinationPolicy.Subset?] = [nil] + effective.subsets
                 for subset in subsets {
-                    let target = Target(
+                    let target = ClusterTarget(
                         service: service,
                         port: port,
                         subset: subset,
@@ -67,14 +53,84 @@ struct OutboundClusters {
         return targets
     }
 
-    private func setDiscovery(of cluster: inout Envoy_Config_Cluster_V3_Cluster, _ target: Target) {
-        switch discovery(of: target.service, target.policy) {
+    private func cluster(_ target: ClusterTarget, _ factory: ClusterFactory) -> Envoy_Config_Cluster_V3_Cluster {
+        var cluster = factory.cluster(named: target.name, carrying: target.content)
+        let contexts = self.contexts(of: target)
+        factory.apply(
+            target.policy,
+            carrying: target.content,
+            takesNameOfRequest: target.policy.tls.map(contexts.takesNameOfRequest) ?? false,
+            verifiesNameOfRequest: target.policy.tls.map(contexts.verifiesNameOfRequest) ?? false,
+            to: &cluster
+        )
+        self.setTLS(of: &cluster, target, contexts)
+        self.setDiscovery(of: &cluster, target)
+        if case .endpoints = target.discovery, target.ranking(self.scope.key).isWeighted {
+            cluster.commonLbConfig.localityWeightedLbConfig = .init()
+        }
+        return cluster
+    }
+
+    private func contexts(of target: ClusterTarget) -> ClientTLSContexts {
+        ClientTLSContexts(
+            settings: self.scope.settings,
+            destination: ClientTLSContexts.Destination(
+                host: target.service.host,
+                port: target.port.port,
+                subset: target.subset?.name ?? "",
+                content: target.content,
+                subjectAltNames: target.service.subjectAltNames,
+                identities: self.identities(of: target)
+            )
+        )
+    }
+
+    private func identities(of target: ClusterTarget) -> ServiceIdentities {
+        ServiceIdentities(
+            self.scope.snapshot.endpoints[ServiceKey(target.service), default: []],
+            of: target.service
+        )
+    }
+
+    /// A DestinationRule has the last word; without one, endpoints that take mutual TLS get it, each for itself.
+    private func setTLS(
+        of cluster: inout Envoy_Config_Cluster_V3_Cluster,
+        _ target: ClusterTarget,
+        _ contexts: ClientTLSContexts
+    ) {
+        if let tls = target.policy.tls {
+            if let socket = contexts.socket(tls) { cluster.transportSocket = socket }
+            return
+        }
+        guard target.mayUseMesh(self.scope.settings) else { return }
+        if case .originalDestination = target.discovery {
+            // The proxy knows nothing of the address that was dialled, so all endpoints must be alike.
+            if contexts.destination.identities.areAllOfMesh { cluster.transportSocket = contexts.automatic }
+            return
+        }
+        cluster.transportSocketMatches = [
+            .with {
+                $0.name = "tlsMode-istio"
+                $0.match = ClusterTarget.meshMark
+                $0.transportSocket = contexts.automatic
+            },
+            .with {
+                $0.name = "tlsMode-disabled"
+                $0.match = Google_Protobuf_Struct()
+                $0.transportSocket = .raw
+            },
+        ]
+    }
+
+    private func setDiscovery(of cluster: inout Envoy_Config_Cluster_V3_Cluster, _ target: ClusterTarget) {
+        switch target.discovery {
         case .endpoints:
             cluster.type = .eds
             cluster.edsClusterConfig.edsConfig = .aggregated
         case .originalDestination:
             cluster.type = .originalDst
             cluster.lbPolicy = .clusterProvided
+            cluster.lbConfig = nil
         case .dns(let roundRobin):
             cluster.loadAssignment = self.assignment(of: target)
             let count = cluster.loadAssignment.endpoints.reduce(0) { $0 + $1.lbEndpoints.count }
@@ -86,7 +142,7 @@ struct OutboundClusters {
         }
     }
 
-    private func assignment(of target: Target) -> Envoy_Config_Endpoint_V3_ClusterLoadAssignment {
+    private func assignment(of target: ClusterTarget) -> Envoy_Config_Endpoint_V3_ClusterLoadAssignment {
         let isLookedUp =
             if case .dns = target.service.resolution { true } else { false }
         let wanted = target.subset?.labels ?? [:]
@@ -102,43 +158,28 @@ struct OutboundClusters {
                 Endpoint(address: .name(target.service.host), port: target.port.port, servicePortName: target.port.name)
             ]
         }
-        let members = endpoints.compactMap { member($0, allowsNames: isLookedUp) }
-            .sorted { ($0.address, $0.port) < ($1.address, $1.port) }
+        let marksMesh = target.policy.tls == nil && target.mayUseMesh(self.scope.settings)
+        let ranking = target.ranking(self.scope.key)
+        let reachable = NetworkView(
+            network: self.scope.key.network,
+            clusterNetwork: self.scope.snapshot.network,
+            gateways: self.scope.snapshot.networkGateways,
+            speaksMesh: marksMesh || target.policy.tls?.mode == .istioMutual
+        )
+        .reachable(endpoints.filter { isLookedUp || $0.address.isNumeric }, ranking: ranking)
+        let groups = EndpointGroups(reachable, ranking: ranking, marksMesh: marksMesh)
         return .with {
             $0.clusterName = target.name
-            guard !members.isEmpty else { return }
-            $0.endpoints = [.with { $0.lbEndpoints = members.map(\.message) }]
+            $0.endpoints = groups.messages
         }
     }
 }
 
-/// How a proxy finds the addresses behind a service.
-private func discovery(of service: Service, _ policy: TrafficPolicy) -> Resolution {
-    // The client of a headless service has picked the endpoint itself when it looked up the name.
-    if service.isHeadless || policy.loadBalancing == .passthrough { return .originalDestination }
-    return service.resolution
-}
-
-private struct Member {
-    var address: String
-    var port: UInt32
-    var weight: UInt32
-
-    var message: Envoy_Config_Endpoint_V3_LbEndpoint {
-        .with {
-            $0.endpoint.address.socketAddress.address = self.address
-            $0.endpoint.address.socketAddress.portValue = self.port
-            $0.loadBalancingWeight = Google_Protobuf_UInt32Value(max(1, self.weight))
+extension Endpoint.Address {
+    fileprivate var isNumeric: Bool {
+        switch self {
+        case .ip: true
+        case .name: false
         }
-    }
-}
-
-/// `nil` for a name in a list that only holds addresses.
-private func member(_ endpoint: Endpoint, allowsNames: Bool) -> Member? {
-    switch endpoint.address {
-    case .ip(let ip):
-        Member(address: ip.description, port: UInt32(endpoint.port.number), weight: endpoint.weight)
-    case .name(let name):
-        allowsNames ? Member(address: name.text, port: UInt32(endpoint.port.number), weight: endpoint.weight) : nil
     }
 }

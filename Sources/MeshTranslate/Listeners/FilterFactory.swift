@@ -12,7 +12,23 @@ struct FilterFactory {
         case inline(Envoy_Config_Route_V3_RouteConfiguration)
     }
 
-    func http(statPrefix: String, routes: Routes) -> Envoy_Config_Listener_V3_Filter {
+    /// Whose requests an HTTP filter takes.
+    enum Clients {
+        /// The workload's own application: it cannot speak for others.
+        case application
+        /// Proxies of the mesh: what they say about clients before them is kept, and they are added to it.
+        case mesh
+        /// Clients of a gateway, whose address is noted and whose word on clients before them counts for nothing.
+        case anyone
+        /// The same with a certificate, which is told to the destination.
+        case certified
+    }
+
+    func http(
+        statPrefix: String,
+        routes: Routes,
+        from clients: Clients = .application
+    ) -> Envoy_Config_Listener_V3_Filter {
         var manager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager()
         manager.codecType = .auto
         manager.statPrefix = statPrefix
@@ -28,18 +44,35 @@ struct FilterFactory {
                 $0.typedConfig = .packing(Envoy_Extensions_Filters_Http_Router_V3_Router())
             }
         ]
+        // Who answers is the application, and clients that speak HTTP/1.0 are served: as our proxy does.
+        manager.serverHeaderTransformation = .passThrough
+        manager.httpProtocolOptions.acceptHTTP10 = true
         manager.upgradeConfigs = [.with { $0.upgradeType = "websocket" }]
-        // The peer of a sidecar is its own application or another proxy: neither is a client to be announced.
-        manager.useRemoteAddress = Google_Protobuf_BoolValue(false)
-        manager.generateRequestID = Google_Protobuf_BoolValue(true)
-        manager.streamIdleTimeout = Google_Protobuf_Duration(seconds: 0)
-        // A head that trickles in holds a connection for nothing.
-        manager.requestHeadersTimeout = Google_Protobuf_Duration(seconds: 10)
+        Self.setClients(clients, &manager)
         manager.accessLog = self.accessLog(format: AccessLine.http)
         return .with {
             $0.name = "envoy.filters.network.http_connection_manager"
             $0.typedConfig = .packing(manager)
         }
+    }
+
+    private static func setClients(
+        _ clients: Clients,
+        _ manager: inout Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager
+    ) {
+        switch clients {
+        // The peer of a sidecar is its own application or another proxy: neither is a client to be announced.
+        case .application, .mesh: manager.useRemoteAddress = Google_Protobuf_BoolValue(false)
+        case .anyone, .certified: manager.useRemoteAddress = Google_Protobuf_BoolValue(true)
+        }
+        switch clients {
+        case .application, .anyone: return
+        case .mesh: manager.forwardClientCertDetails = .appendForward
+        case .certified: manager.forwardClientCertDetails = .sanitizeSet
+        }
+        manager.setCurrentClientCertDetails.subject = Google_Protobuf_BoolValue(true)
+        manager.setCurrentClientCertDetails.dns = true
+        manager.setCurrentClientCertDetails.uri = true
     }
 
     func tcp(

@@ -34,6 +34,7 @@ struct OutboundListeners {
             self.filters.tcp(to: ResourceName.blackHole)
         )
         draft.setDefault("virtualOutbound-catchall-tcp", self.filters.undeclared)
+        draft.setEgressBinding(self.scope.settings.dnsBoundEgress)
         return draft.listener
     }
 
@@ -87,6 +88,7 @@ struct OutboundListeners {
             chain.targets.first?.cluster ?? ResourceName.blackHole,
             prefixes: chain.prefixes,
             serverNames: chain.serverNames,
+            transport: chain.isMinted ? .unread : .any,
             self.tcp(chain.targets)
         )
     }
@@ -110,9 +112,9 @@ struct OutboundListeners {
     private static let plainHTTP = ["http/1.0", "http/1.1", "h2c"]
 
     /// Idle timeouts that DestinationRules set, by cluster.
-    private static func idleTimeouts(_ scope: ProxyScope) -> [String: Duration] {
+    static func idleTimeouts(_ scope: ProxyScope) -> [String: Duration] {
         var timeouts: [String: Duration] = [:]
-        for service in scope.services {
+        for service in scope.destinations {
             let policy = scope.policy(for: service)
             for port in service.ports {
                 if let timeout = policy.policy(port: port.port).tcpIdleTimeout {

@@ -8,6 +8,9 @@ struct OutboundPlan {
         var prefixes: [CIDR] = []
         /// Names that TLS asks for; empty: any, or no TLS.
         var serverNames: [HostName] = []
+        /// `prefixes` are addresses that proxies give to names, and `serverNames` which names they must be: those that
+        /// the proxy itself knows of an address, not what a client says.
+        var isMinted = false
         var targets: [Target]
     }
 
@@ -61,14 +64,14 @@ struct OutboundPlan {
             self.ports[port.port, default: SharedPort()].hasHTTP = true
             self.ports[port.port]?.httpAddresses += service.addresses
         case .tcp, .mongo, .mysql, .redis:
-            self.addConnections(service, port, blocks, scope.tcpChains(service, port), detectsHTTP: false)
+            self.addConnections(service, port, blocks, scope.tcpChains(service, port), scope, detectsHTTP: false)
         case .https, .tls:
-            self.addConnections(service, port, blocks, scope.tlsChains(service, port), detectsHTTP: false)
+            self.addConnections(service, port, blocks, scope.tlsChains(service, port), scope, detectsHTTP: false)
         case .unknown:
             if blocks.isEmpty, service.addresses.isEmpty, !service.isHeadless {
                 self.ports[port.port, default: SharedPort()].hasHTTP = true
             }
-            self.addConnections(service, port, blocks, scope.tcpChains(service, port), detectsHTTP: true)
+            self.addConnections(service, port, blocks, scope.tcpChains(service, port), scope, detectsHTTP: true)
         }
     }
 
@@ -78,9 +81,22 @@ struct OutboundPlan {
         _ port: ServicePort,
         _ blocks: [CIDR],
         _ ways: (chains: [Chain], fallback: [Target]?),
+        _ scope: ProxyScope,
         detectsHTTP: Bool
     ) {
         let own = Self.target(of: service, port)
+        if scope.key.mintsAddresses, service.mintsAddresses {
+            let ranges = scope.settings.virtualAddresses
+            self.ports[port.port, default: SharedPort()].chains.append(
+                Chain(
+                    prefixes: [ranges.mintedV4, ranges.mintedV6],
+                    serverNames: [service.host],
+                    isMinted: true,
+                    targets: ways.fallback ?? [own]
+                )
+            )
+            if service.resolvesDialledNames { return }
+        }
         for address in service.listenerAddresses {
             let key = AddressKey(address: address, port: port.port)
             // Oldest first: who declared the address first keeps it.
@@ -93,7 +109,8 @@ struct OutboundPlan {
             )
         }
         let isTLS = port.applicationProtocol == .tls || port.applicationProtocol == .https
-        let hasNoAddress = service.addresses.isEmpty && !service.isHeadless
+        // An address of our own making is one more way: TLS to the real ones still tells the name.
+        let hasNoAddress = !service.isHeadless && (service.addresses.isEmpty || isTLS && service.hasGivenAddresses)
         if blocks.isEmpty, !hasNoAddress { return }
         var shared = self.ports[port.port, default: SharedPort()]
         shared.chains += ways.chains.map { chain in
@@ -123,7 +140,7 @@ extension Service {
     /// Addresses that get a listener each.
     fileprivate var listenerAddresses: [IPAddress] {
         if self.isHeadless || self.resolution == .originalDestination { return [] }
-        return self.addresses.filter(\.isSingleAddress).map(\.network)
+        return self.addresses.filter(\.isSingleAddress).map(\.network) + self.formerAddresses
     }
 
     /// Blocks that are matched on the shared listener of a port.
@@ -149,7 +166,7 @@ extension ProxyScope {
     ) -> (chains: [OutboundPlan.Chain], fallback: [OutboundPlan.Target]?) {
         var chains: [OutboundPlan.Chain] = []
         for rule in self.routeRules(for: service.host)?.tcp ?? [] {
-            let targets = self.targets(rule.destinations, port)
+            let targets = self.targets(rule.destinations, port.port)
             let matches = rule.matches.isEmpty ? [ConnectionMatch()] : rule.matches
             for match in matches where self.admits(match, port) {
                 // Nothing gets past a rule that takes every address (facts #46).
@@ -172,7 +189,7 @@ extension ProxyScope {
                     OutboundPlan.Chain(
                         prefixes: match.destinationSubnets,
                         serverNames: match.serverNames,
-                        targets: self.targets(rule.destinations, port)
+                        targets: self.targets(rule.destinations, port.port)
                     )
                 )
             }
@@ -181,19 +198,26 @@ extension ProxyScope {
     }
 
     private func admits(_ match: ConnectionMatch, _ port: ServicePort) -> Bool {
-        (match.port == nil || match.port == port.port)
+        self.admits(match, at: .mesh, port.port)
+    }
+
+    /// Whether a `tls` or `tcp` match may apply to connections to a port.
+    func admits(_ match: ConnectionMatch, at place: RulePlace, _ port: Port) -> Bool {
+        (match.port == nil || match.port == port)
             && self.admits(
+                at: place,
                 sourceLabels: match.sourceLabels,
                 sourceNamespace: match.sourceNamespace,
                 gateways: match.gateways
             )
     }
 
-    private func targets(_ destinations: [RouteDestination], _ port: ServicePort) -> [OutboundPlan.Target] {
+    /// The clusters of a rule; `port` stands in where a destination names none.
+    func targets(_ destinations: [RouteDestination], _ port: Port) -> [OutboundPlan.Target] {
         let weighted = destinations.count > 1 ? destinations.filter { $0.weight > 0 } : destinations
         return weighted.map {
             OutboundPlan.Target(
-                cluster: self.cluster(of: $0, dialled: port.port),
+                cluster: self.cluster(of: $0, dialled: port),
                 weight: destinations.count > 1 ? $0.weight : 1
             )
         }

@@ -51,7 +51,7 @@ struct OutboundRoutes {
         )
     }
 
-    private static func configuration(
+    static func configuration(
         _ name: String,
         _ hosts: [Envoy_Config_Route_V3_VirtualHost]
     ) -> Envoy_Config_Route_V3_RouteConfiguration {
@@ -77,7 +77,7 @@ struct OutboundRoutes {
         if let rules = self.scope.routeRules(for: host), !rules.http.isEmpty {
             return builder.routes(rules.http)
         }
-        return [builder.defaultRoute(to: ResourceName.outboundCluster(host, port: port))]
+        return [builder.defaultRoute(to: host)]
     }
 
     /// What becomes of requests to hosts that nobody declared.
@@ -91,6 +91,7 @@ struct OutboundRoutes {
         case .allowAny:
             route.name = ResourceName.allowAny
             route.route.cluster = ResourceName.passthrough
+            route.requestHeadersToRemove = RouteBuilder.headersOfTheMesh
             route.route.timeout = Google_Protobuf_Duration(seconds: 0)
         }
         return .with {

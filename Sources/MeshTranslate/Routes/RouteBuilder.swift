@@ -5,8 +5,9 @@ import XDSAPI
 /// Makes Envoy's routes from the `http` rules of a VirtualService.
 struct RouteBuilder {
     let scope: ProxyScope
-    /// The port that clients dial.
+    /// The port that clients dial; at a gateway the one that the Gateway names.
     let port: Port
+    var place = RulePlace.mesh
 
     /// All routes for this proxy; literal order, up to the first that takes everything (facts #32).
     func routes(_ rules: [HTTPRouteRule]) -> [Envoy_Config_Route_V3_Route] {
@@ -22,20 +23,23 @@ struct RouteBuilder {
         return routes
     }
 
-    /// To one cluster, by the mesh's defaults.
-    func defaultRoute(to cluster: String) -> Envoy_Config_Route_V3_Route {
+    /// To the service that clients asked for, by the mesh's defaults.
+    func defaultRoute(to host: HostName) -> Envoy_Config_Route_V3_Route {
         .with {
             $0.name = "default"
             $0.match.prefix = "/"
-            $0.route.cluster = cluster
+            $0.requestHeadersToRemove = self.scope.isExternal(host) ? Self.headersOfTheMesh : []
+            $0.route.cluster = ResourceName.outboundCluster(host, port: self.port)
             $0.route.timeout = Google_Protobuf_Duration(seconds: 0)
             if let policy = Self.retryPolicy(nil) { $0.route.retryPolicy = policy }
+            $0.route.hashPolicy = self.scope.hashPolicies(of: [RouteDestination(host: host)], dialled: self.port)
         }
     }
 
     private func admits(_ match: RequestMatch) -> Bool {
         (match.port == nil || match.port == self.port)
             && self.scope.admits(
+                at: self.place,
                 sourceLabels: match.sourceLabels,
                 sourceNamespace: match.sourceNamespace,
                 gateways: match.gateways
@@ -75,10 +79,12 @@ struct RouteBuilder {
         if shares.count == 1 {
             action.cluster = self.scope.cluster(of: shares[0], dialled: self.port)
             edits.add(request: shares[0].requestHeaders, response: shares[0].responseHeaders)
+            if self.scope.isExternal(shares[0].host) { edits.remove(Self.headersOfTheMesh) }
         } else {
             action.weightedClusters.clusters = shares.map { share in
                 var own = HeaderEditing()
                 own.add(request: share.requestHeaders, response: share.responseHeaders)
+                if self.scope.isExternal(share.host) { own.remove(Self.headersOfTheMesh) }
                 return .with {
                     $0.name = self.scope.cluster(of: share, dialled: self.port)
                     $0.weight = Google_Protobuf_UInt32Value(share.weight)
@@ -89,6 +95,7 @@ struct RouteBuilder {
                 }
             }
         }
+        action.hashPolicy = self.scope.hashPolicies(of: shares, dialled: self.port)
         action.timeout = Google_Protobuf_Duration(rule.timeout ?? .zero)
         if let policy = Self.retryPolicy(rule.retries) { action.retryPolicy = policy }
         if let authority = rule.rewriteAuthority ?? edits.host { action.hostRewriteLiteral = authority }
@@ -102,6 +109,11 @@ struct RouteBuilder {
         }
         return action
     }
+
+    /// What proxies tell each other; it stays in the mesh (facts #55).
+    static let headersOfTheMesh = [
+        "x-forwarded-client-cert", "x-envoy-decorator-operation", "x-envoy-peer-metadata", "x-envoy-peer-metadata-id",
+    ]
 
     private static func redirect(_ redirect: HTTPRouteRule.Redirect) -> Envoy_Config_Route_V3_RedirectAction {
         .with {
@@ -144,7 +156,7 @@ struct RouteBuilder {
 }
 
 extension Envoy_Config_Route_V3_RouteMatch {
-    fileprivate var takesEverything: Bool {
+    var takesEverything: Bool {
         guard self.headers.isEmpty, self.queryParameters.isEmpty else { return false }
         return switch self.pathSpecifier {
         case .prefix(let prefix): prefix == "/"

@@ -86,6 +86,11 @@ struct HeaderEditing {
         self.responseRemove += response.remove
     }
 
+    /// Takes request headers away that came with the request; a rule may still set them.
+    mutating func remove(_ names: [String]) {
+        self.requestRemove += names.filter { !self.requestRemove.contains($0) }
+    }
+
     private static func options(_ operations: HeaderOperations) -> [Envoy_Config_Core_V3_HeaderValueOption] {
         let set = operations.set.sorted { $0.key < $1.key }.map { ($0, $1, Action.overwriteIfExistsOrAdd) }
         let add = operations.add.sorted { $0.key < $1.key }.map { ($0, $1, Action.appendIfExistsOrAdd) }

@@ -67,14 +67,25 @@ struct PolicyIndex {
 }
 
 extension TrafficPolicy {
-    /// This over `base`, block by block: the connection pool is one block, the load balancer another.
+    /// This over `base`, block by block: the connection pool is one block, the load balancer with its localities
+    /// another, then outlier detection, then TLS.
     fileprivate func overlaid(on base: TrafficPolicy) -> TrafficPolicy {
+        var result = self.pool == TrafficPolicy() ? base.pool : self.pool
+        let hasBalancer = self.loadBalancing != nil || self.locality != nil
+        result.loadBalancing = hasBalancer ? self.loadBalancing : base.loadBalancing
+        result.locality = hasBalancer ? self.locality : base.locality
+        result.outlierDetection = self.outlierDetection ?? base.outlierDetection
+        result.tls = self.tls ?? base.tls
+        return result
+    }
+
+    private var pool: TrafficPolicy {
         var pool = self
         pool.loadBalancing = nil
+        pool.locality = nil
+        pool.outlierDetection = nil
+        pool.tls = nil
         pool.ports = [:]
-        var result = pool == TrafficPolicy() ? base : pool
-        result.loadBalancing = self.loadBalancing ?? base.loadBalancing
-        result.ports = [:]
-        return result
+        return pool
     }
 }
