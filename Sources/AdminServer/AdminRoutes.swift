@@ -1,3 +1,4 @@
+internal import Glibc
 internal import ProxyRuntime
 internal import TrafficEngine
 
@@ -19,8 +20,12 @@ package struct AdminRoutes: Sendable {
 
     private static let help: [(path: String, text: String)] = [
         ("/", "this list"),
+        ("/certs", "certificates in use, without keys"),
         ("/clusters", "clusters and their endpoints with counts; ?format=json"),
-        ("/config_dump", "the configuration as it was received"),
+        ("/config_dump", "the configuration as it was received, without keys"),
+        ("/dns", "sizes and counts of the workload's DNS"),
+        ("/dns/trace", "how a name is looked up; ?name=NAME, ?type=A|AAAA|…"),
+        ("/dns/vips", "names under wildcards and the addresses that they were given"),
         ("/help", "this list"),
         ("/listeners", "names and addresses of listeners; ?format=json"),
         ("/logging", "the log level; POST ?level=LEVEL changes it"),
@@ -43,11 +48,14 @@ package struct AdminRoutes: Sendable {
             return await self.prometheus()
         case (.all, "/"), (.all, "/help"): return AdminResponse(body: "admin commands are:\n" + Self.helpText)
         case (.all, "/stats"): return await self.stats(request)
+        case (.all, "/certs"): return await self.certificates()
+        case (.all, "/dns/vips"): return .json(await self.sources.mintedAddresses())
         case (.all, "/clusters"): return await self.clusters(request)
         case (.all, "/listeners"): return await self.listeners(request)
         case (.all, "/config_dump"): return await self.configDump()
         case (.all, "/server_info"): return await self.serverInfo()
         case (.all, "/logging"): return self.logging(request)
+        case (.all, let path) where path == "/dns" || path.hasPrefix("/dns/"): return await self.sources.dns(request)
         case (.all, "/quitquitquit"):
             guard request.method == "POST" else { return Self.postOnly }
             self.sources.quit()
@@ -124,10 +132,17 @@ package struct AdminRoutes: Sendable {
         }
     }
 
+    private func certificates() async -> AdminResponse {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return .json(CertificatesText.json(await self.sources.certificates(), now: Double(now.tv_sec)))
+    }
+
     private func serverInfo() async -> AdminResponse {
         let facts = self.sources.facts
         let uptime = (ContinuousClock.now - facts.startedAt).components.seconds
         let state = await self.sources.state()
+        let source = await self.sources.configurationSource()
         return .json(
             """
             {
@@ -136,6 +151,7 @@ package struct AdminRoutes: Sendable {
              "uptime_current_epoch": "\(uptime)s",
              "uptime_all_epochs": "\(uptime)s",
              "node": {"id": \(JSONText.string(facts.node))},
+             "configuration_source": \(JSONText.string(source)),
              "command_line_options": {"mode": \(JSONText.string(facts.mode)), "concurrency": \(facts.concurrency)}
             }
 

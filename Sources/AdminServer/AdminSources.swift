@@ -61,6 +61,16 @@ package struct AdminSources: Sendable {
     package var listeners: @Sendable () async -> [ListenerLine]
     /// JSON text.
     package var configDump: @Sendable () async throws -> String
+    /// Those in use, without keys.
+    package var certificates: @Sendable () async -> [CertificateSet] = { [] }
+    /// Names under wildcards and the addresses that they have here, as JSON text.
+    package var mintedAddresses: @Sendable () async -> String = { "[]\n" }
+    /// Where the configuration in force came from, in words.
+    package var configurationSource: @Sendable () async -> String = { "file" }
+    /// Answers `/dns` and what is below it.
+    package var dns: @Sendable (AdminRequest) async -> AdminResponse = { _ in
+        AdminResponse(404, body: "this proxy answers no DNS\n")
+    }
     /// The current log level, and `false` for a word that is none.
     package var logLevel: @Sendable () -> String
     package var setLogLevel: @Sendable (String) -> Bool

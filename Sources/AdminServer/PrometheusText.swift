@@ -20,19 +20,45 @@ package struct PrometheusText {
         for (prefix, http) in statistics.http.sorted(by: { $0.key < $1.key }) {
             for number in http.all { text.add("envoy_http", number, [("envoy_http_conn_manager_prefix", prefix)]) }
         }
+        for number in statistics.http2.all { text.add("envoy_http2", number, []) }
         for (prefix, tcp) in statistics.tcp.sorted(by: { $0.key < $1.key }) {
             for number in tcp.all { text.add("envoy_tcp", number, [("envoy_tcp_prefix", prefix)]) }
+        }
+        for (prefix, policies) in statistics.policies.sorted(by: { $0.key < $1.key }) {
+            let parts = prefix.split(separator: ".", maxSplits: 1)
+            let label = prefix.hasPrefix("http.") ? "envoy_http_conn_manager_prefix" : "envoy_tcp_prefix"
+            for var number in policies.all {
+                number.name = number.name.split(separator: ".").joined(separator: "_")
+                text.add("envoy_\(parts[0])", number, [(label, parts.count > 1 ? String(parts[1]) : "")])
+            }
         }
         for (key, count) in statistics.blocked.sorted(by: { $0.key.destination < $1.key.destination }) {
             let labels = [
                 ("destination", key.destination), ("address", key.address?.description ?? ""),
                 ("reason", key.reason.rawValue),
             ]
-            text.add("lateen_blocked_total", "counter", labels, Int(clamping: count))
+            text.add(
+                key.isAudit ? "lateen_audited_total" : "lateen_blocked_total",
+                "counter",
+                labels,
+                Int(clamping: count)
+            )
         }
         text.add("lateen_blocked_others_total", "counter", [], Int(clamping: statistics.blockedOthers))
         text.add("lateen_access_log_dropped_total", "counter", [], Int(clamping: statistics.accessLogLinesDropped))
-        for number in others { text.add("envoy", number, []) }
+        for number in others {
+            guard let metric = number.metric else {
+                text.add("envoy", number, [])
+                continue
+            }
+            let labels = metric.label.isEmpty ? [] : [(metric.label, metric.labelValue)]
+            text.add(
+                metric.name,
+                number.kind == .counter ? "counter" : "gauge",
+                labels,
+                metric.divisor == 1 ? "\(number.value)" : "\(Double(number.value) / Double(metric.divisor))"
+            )
+        }
         return text.rendered
     }
 
@@ -107,6 +133,10 @@ package struct PrometheusText {
     }
 
     private mutating func add(_ name: String, _ type: String, _ labels: [(String, String)], _ value: Int) {
+        self.add(name, type, labels, "\(value)")
+    }
+
+    private mutating func add(_ name: String, _ type: String, _ labels: [(String, String)], _ value: String) {
         self.metrics[name, default: (type, [])].samples.append("\(name)\(Self.text(labels)) \(value)\n")
     }
 

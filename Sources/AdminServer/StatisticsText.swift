@@ -12,9 +12,13 @@ package enum StatisticsText {
         for (name, cluster) in statistics.clusters { add("cluster.\(name)", cluster.all) }
         for (name, listener) in statistics.listeners { add("listener.\(name)", listener.all) }
         for (prefix, http) in statistics.http { add("http.\(prefix)", http.all) }
+        add("http2", statistics.http2.all)
         for (prefix, tcp) in statistics.tcp { add("tcp.\(prefix)", tcp.all) }
+        for (prefix, policies) in statistics.policies { add(prefix, policies.all) }
         for (key, count) in statistics.blocked {
-            all.append(Statistic("blocked.\(key.destination).\(key.reason.rawValue)", .counter, Int(clamping: count)))
+            let prefix = key.isAudit ? "audited" : "blocked"
+            let name = "\(prefix).\(key.destination).\(key.reason.rawValue)"
+            all.append(Statistic(name, .counter, Int(clamping: count)))
         }
         if statistics.blockedOthers > 0 {
             all.append(Statistic("blocked.others", .counter, Int(clamping: statistics.blockedOthers)))
@@ -44,8 +48,8 @@ extension BlockedKey {
 }
 
 /// The little JSON that is written here.
-enum JSONText {
-    static func string(_ text: String) -> String {
+package enum JSONText {
+    package static func string(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {
             switch scalar {

@@ -28,6 +28,16 @@ package final class ProxyRuntime: Sendable {
         var files: [String: LogFile] = [:]
         var resolvers: [ClusterID: Resolver] = [:]
         var isDraining = false
+        var contexts = TLSContexts()
+        /// What is applied now.
+        var applied = ProxyState()
+        var tls = TLSTable.empty
+        /// What was said to be missing.
+        var secretsMissing: Set<String> = []
+        /// Looks after the files that TLS reads.
+        var watch: Task<Void, Never>?
+        /// Runs the lookups that connections ask for.
+        var lookups: Task<Void, Never>?
     }
 
     /// One loop's part of a listening address.
@@ -53,13 +63,14 @@ package final class ProxyRuntime: Sendable {
     package func start() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: self.options.concurrency)
         self.logThread.start()
+        let lookups = NameLookups(self.options.resolve)
         var workers: [NIOLoopBound<Worker>] = []
         for loop in group.makeIterator() {
             let options = self.options
             let logger = self.logger
             let worker = try await loop.submit {
                 let seed = UInt64.random(in: .min ... .max)
-                let worker = Worker(loop: loop, options: options, logger: logger, seed: seed)
+                let worker = Worker(loop: loop, options: options, lookups: lookups, logger: logger, seed: seed)
                 worker.startTicking()
                 return NIOLoopBound(worker, eventLoop: loop)
             }.get()
@@ -68,6 +79,8 @@ package final class ProxyRuntime: Sendable {
         self.state.withLock { state in
             state.group = group
             state.workers = workers
+            // Ends with `stop`.
+            state.lookups = Task { await lookups.run() }
         }
     }
 
@@ -76,7 +89,10 @@ package final class ProxyRuntime: Sendable {
         var failures: [ListenerFailure] = []
         var state = state
         let logs = self.prepareLogs(&state, &failures)
-        await self.hand(state, logs)
+        let (tls, faults) = self.prepareTLS(state)
+        failures += faults
+        await self.hand(state, tls, logs)
+        self.watchFiles()
         failures += await self.listen(state)
         self.resolve(state)
         return failures
@@ -124,14 +140,16 @@ package final class ProxyRuntime: Sendable {
 
     /// Closes everything and ends the event loops.
     package func stop() async {
-        let (group, sockets, resolvers) = self.state.withLock { state in
+        let (group, sockets, tasks) = self.state.withLock { state in
             defer {
                 state.sockets.removeAll()
                 state.resolvers.removeAll()
+                (state.watch, state.lookups) = (nil, nil)
             }
-            return (state.group, state.sockets.values.flatMap { $0 }, state.resolvers.values.map(\.task))
+            let tasks = state.resolvers.values.map(\.task) + [state.watch, state.lookups].compactMap { $0 }
+            return (state.group, state.sockets.values.flatMap { $0 }, tasks)
         }
-        for resolver in resolvers { resolver.cancel() }
+        for task in tasks { task.cancel() }
         for socket in sockets { socket.channel.close(promise: nil) }
         for worker in self.workers { _ = try? await worker.onLoop { $0.stop() } }  // gone: nothing to close
         self.state.withLock { state in
@@ -180,11 +198,78 @@ package final class ProxyRuntime: Sendable {
         return logs
     }
 
-    private func hand(_ state: ProxyState, _ logs: Logs) async {
+    private func hand(_ state: ProxyState, _ tls: TLSTable, _ logs: Logs) async {
         for worker in self.workers {
             // Fails only when the loop has been shut down.
-            _ = try? await worker.onLoop { $0.use(state, files: logs.files, formats: logs.formats) }
+            _ = try? await worker.onLoop { $0.use(state, tls: tls, files: logs.files, formats: logs.formats) }
         }
+    }
+
+    // MARK: TLS
+
+    /// Makes the contexts of a state; chains and clusters whose secrets are broken are reported, and refuse.
+    private func prepareTLS(_ applied: ProxyState) -> (TLSTable, [ListenerFailure]) {
+        let (table, faults, isNew) = self.state.withLock { state in
+            let (table, faults) = state.contexts.table(for: applied, after: state.tls)
+            let missing = Set(faults.values.filter { $0.reason == .noSecret }.map(\.message))
+            let isNew = missing.subtracting(state.secretsMissing)
+            state.secretsMissing = missing
+            state.tls = table
+            state.applied = applied
+            return (table, faults, isNew)
+        }
+        // What is missing may still come, and is no failure; but somebody may wonder.
+        for message in isNew.sorted().prefix(16) {
+            self.logger.info("TLS waits for a secret or file", metadata: ["reason": "\(message)"])
+        }
+        let failures = faults.filter { $0.value.reason != .noSecret }.sorted { $0.key < $1.key }
+        return (
+            table,
+            failures.map { ListenerFailure(listener: $0.key, message: "\($0.key): \($0.value.message)") }
+        )
+    }
+
+    /// How often files are looked at, and how long they must have been quiet to be read.
+    private static let (watchInterval, watchQuiet) = (Duration.milliseconds(500), Duration.milliseconds(100))
+
+    /// Starts looking after files as soon as a state names some.
+    private func watchFiles() {
+        self.state.withLock { state in
+            guard state.watch == nil, !state.contexts.files.isEmpty else { return }
+            state.watch = Task { [weak self] in
+                while !Task.isCancelled {
+                    do { try await Task.sleep(for: Self.watchInterval) } catch { return }
+                    guard let self else { return }
+                    guard await self.filesAreQuiet() else { continue }
+                    await self.readFilesAgain()
+                }
+            }
+        }
+    }
+
+    /// Whether files have changed and are not being written any more.
+    private func filesAreQuiet() async -> Bool {
+        let known = self.state.withLock { $0.contexts.files }
+        func stamps() -> [String: FileStamp] {
+            known.keys.reduce(into: [:]) { $0[$1] = FileStamp(path: $1) ?? .absent }
+        }
+        let now = stamps()
+        guard now != known else { return false }
+        do { try await Task.sleep(for: Self.watchQuiet) } catch { return false }
+        return stamps() == now
+    }
+
+    private func readFilesAgain() async {
+        let applied = self.state.withLock { $0.applied }
+        let (table, failures) = self.prepareTLS(applied)
+        for failure in failures {
+            self.logger.warning("certificate file cannot be used", metadata: ["reason": "\(failure.message)"])
+        }
+        for worker in self.workers {
+            // Fails only when the loop has been shut down.
+            _ = try? await worker.onLoop { $0.use(tls: table) }
+        }
+        self.logger.info("certificate files read again")
     }
 
     // MARK: Listening sockets
@@ -339,11 +424,24 @@ package final class ProxyRuntime: Sendable {
                 let task = Task {
                     while !Task.isCancelled {
                         var found: [ClusterEndpoint] = []
+                        var pause: Duration?
                         for endpoint in endpoints {
-                            let addresses = await resolve(endpoint.host)
+                            let answer = await resolve(endpoint.host)
+                            if let ttl = answer.ttl { pause = min(pause ?? ttl, ttl) }
+                            let addresses = answer.addresses
                             for ip in keepsOne ? Array(addresses.prefix(1)) : addresses {
                                 let address = NetworkAddress(ip: ip, port: endpoint.port)
-                                found.append(ClusterEndpoint(address: address, weight: endpoint.weight))
+                                found.append(
+                                    ClusterEndpoint(
+                                        address: address,
+                                        weight: endpoint.weight,
+                                        transport: endpoint.transport,
+                                        priority: endpoint.priority,
+                                        locality: endpoint.locality,
+                                        localityWeight: endpoint.localityWeight,
+                                        hostname: endpoint.host
+                                    )
+                                )
                             }
                         }
                         if Task.isCancelled { return }
@@ -351,9 +449,10 @@ package final class ProxyRuntime: Sendable {
                             let addresses = found
                             worker.eventLoop.execute { worker.value.resolved(cluster, addresses) }
                         }
-                        // Without an answer the next try comes sooner.
-                        let pause = found.isEmpty ? min(refresh, .seconds(1)) : max(refresh, .milliseconds(100))
-                        do { try await Task.sleep(for: pause) } catch { return }
+                        // An answer says itself how long it holds; without one the next try comes sooner.
+                        let usual = found.isEmpty ? min(refresh, .seconds(1)) : refresh
+                        let wait = max(pause ?? usual, .milliseconds(100))
+                        do { try await Task.sleep(for: wait) } catch { return }
                     }
                 }
                 own.resolvers[cluster.id] = Resolver(cluster: cluster, task: task)

@@ -10,6 +10,10 @@ package enum EndReason: String, Hashable, Sendable, CaseIterable {
     case blockedHost = "blocked_unknown_host"
     /// A connection to an address that the registry does not know.
     case blockedAddress = "blocked_unknown_address"
+    /// DNS-bound egress: to an address that the workload's DNS did not give it for a name that it may reach.
+    case blockedUnresolvedAddress = "blocked_address_not_from_dns"
+    /// DNS-bound egress: for a host or server name that the workload had not looked up to get the address.
+    case blockedUnresolvedName = "blocked_name_not_of_address"
     case noRoute = "no_route"
     case noCluster = "no_cluster"
     case noHealthyEndpoint = "no_healthy_endpoint"
@@ -30,7 +34,26 @@ package enum EndReason: String, Hashable, Sendable, CaseIterable {
     case headTimedOut = "request_head_timeout"
     case idleTimedOut = "idle_timeout"
     case loopDetected = "loop_detected"
+    /// An AuthorizationPolicy said no.
+    case deniedByPolicy = "denied_by_policy"
+    /// A token was wrong, or none was given where one is needed.
+    case deniedByToken = "denied_by_token"
+    /// A service that was asked said no (CUSTOM).
+    case deniedByProvider = "denied_by_provider"
+    /// A service that has to be asked could not be.
+    case providerFailed = "authorization_provider_failed"
+    /// The client's TLS handshake did not succeed.
+    case downstreamTLSFailed = "downstream_tls_failed"
+    /// The endpoint's TLS handshake did not succeed, or its certificate was refused.
+    case upstreamTLSFailed = "upstream_tls_failed"
+    /// A secret that TLS needs has not been received.
+    case noSecret = "tls_secret_missing"
+    /// HTTP/2 for a host that this connection's certificate does not stand for (421).
+    case misdirected = "misdirected_request"
     case shutdown
+
+    /// DNS-bound egress blocked it.
+    package var isOfDNSBinding: Bool { self == .blockedUnresolvedAddress || self == .blockedUnresolvedName }
 
     /// Envoy's response flag; `-` if there is none.
     package var responseFlag: String {
@@ -41,7 +64,9 @@ package enum EndReason: String, Hashable, Sendable, CaseIterable {
         case .blockedAddress, .noHealthyEndpoint: "UH"
         case .noRoute, .loopDetected: "NR"
         case .noCluster: "NC"
-        case .connectFailed, .connectTimedOut: "UF"
+        case .connectFailed, .connectTimedOut, .upstreamTLSFailed: "UF"
+        case .deniedByPolicy, .deniedByToken, .downstreamTLSFailed, .noSecret, .misdirected: "-"
+        case .deniedByProvider, .providerFailed, .blockedUnresolvedAddress, .blockedUnresolvedName: "UAEX"
         case .upstreamReset: "UR"
         case .upstreamClosed: "UC"
         case .upstreamProtocolError: "UPE"

@@ -35,6 +35,8 @@ package struct RequestView {
     /// The `Host` value (or the authority of an absolute-form target), port included.
     package var authority: ByteRange
     package var headers: UnsafeBufferPointer<HeaderField>
+    /// The client's scheme is `https`.
+    package var isSecure: Bool
 
     @inlinable
     package init(
@@ -42,8 +44,10 @@ package struct RequestView {
         method: ByteRange,
         target: ByteRange,
         authority: ByteRange,
-        headers: UnsafeBufferPointer<HeaderField>
+        headers: UnsafeBufferPointer<HeaderField>,
+        isSecure: Bool = false
     ) {
+        self.isSecure = isSecure
         self.bytes = bytes
         self.method = method
         self.target = target

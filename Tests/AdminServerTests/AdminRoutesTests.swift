@@ -49,6 +49,12 @@ import TrafficEngine
         #expect(response.body.contains("/config_dump"))
     }
 
+    @Test("Addresses of names under wildcards are shown on loopback alone")
+    func mintedAddresses() async {
+        #expect(await self.get("/dns/vips").body == "[]\n")
+        #expect(await self.get("/dns/vips", .prometheus).status == 404)
+    }
+
     @Test("What changes the proxy needs POST")
     func methods() async {
         #expect(await self.get("/quitquitquit").status == 405)

@@ -56,6 +56,44 @@ import TrafficEngine
         #expect(Set(types).count == types.count)
     }
 
+    @Test("What is counted in small units is shown to Prometheus in those that it wants")
+    func divisor() {
+        let sum = Statistic(
+            "dns.time_us",
+            .counter,
+            1_500_000,
+            metric: Statistic.Metric("dns_seconds_sum", divisor: 1_000_000)
+        )
+
+        let text = PrometheusText.render(ProxyStatistics(), others: [sum])
+
+        #expect(text.contains("\ndns_seconds_sum 1.5\n"))
+    }
+
+    @Test("A number may have a name and a label of its own for Prometheus")
+    func metric() {
+        let numbers = ["local", "hit"].map {
+            Statistic("dns.\($0)", .counter, 7, metric: Statistic.Metric("dns_answers_total", label: "outcome", $0))
+        }
+        let others = numbers + [Statistic("dns.all", .gauge, 9, metric: Statistic.Metric("dns_all"))]
+
+        let text = PrometheusText.render(ProxyStatistics(), others: others)
+
+        #expect(
+            text.contains(
+                """
+                # TYPE dns_all gauge
+                dns_all 9
+                # TYPE dns_answers_total counter
+                dns_answers_total{outcome="local"} 7
+                dns_answers_total{outcome="hit"} 7
+
+                """
+            )
+        )
+        #expect(StatisticsText.plain(others).contains("dns.local: 7\n"))
+    }
+
     @Test("Endpoints are printed with their counts and health")
     func clusters() {
         let text = ClustersText.plain(self.statistics().clusters)

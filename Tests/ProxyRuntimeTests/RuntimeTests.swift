@@ -79,7 +79,9 @@ import TrafficEngine
             name: "endpoint",
             discovery: .dns([DNSEndpoint(host: "db.test", port: server.port)], keepsOne: false, refresh: .seconds(5))
         )
-        let options = ProxyRuntimeOptions(resolve: { name in name == "db.test" ? [TestProxy.loopback] : [] })
+        let options = ProxyRuntimeOptions(resolve: { name in
+            ResolvedName(addresses: name == "db.test" ? [TestProxy.loopback] : [])
+        })
         try await TestProxy.run(.tcp(), clusters: [cluster], options: options) { proxy in
             let client = try await proxy.connect()
             client.send("hi")

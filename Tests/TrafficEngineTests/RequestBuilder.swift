@@ -6,6 +6,7 @@ struct RequestText {
     var target = "/"
     var authority = "example.com"
     var headers: [(String, String)] = []
+    var isSecure = false
 
     /// Calls `body` with a view that is valid during the call.
     func withView<Result>(_ body: (RequestView) -> Result) -> Result {
@@ -21,7 +22,16 @@ struct RequestText {
         let fields = self.headers.map { HeaderField(name: add($0.0), value: add($0.1)) }
         return bytes.withUnsafeBytes { raw in
             fields.withUnsafeBufferPointer { fields in
-                body(RequestView(bytes: raw, method: method, target: target, authority: authority, headers: fields))
+                body(
+                    RequestView(
+                        bytes: raw,
+                        method: method,
+                        target: target,
+                        authority: authority,
+                        headers: fields,
+                        isSecure: self.isSecure
+                    )
+                )
             }
         }
     }

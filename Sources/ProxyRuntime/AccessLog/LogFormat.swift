@@ -16,6 +16,16 @@ package struct LogFormat: Sendable {
         case responseCodeDetails
         case connectionTerminationDetails
         case upstreamTransportFailureReason
+        case downstreamTransportFailureReason
+        case downstreamPeerURI
+        case downstreamPeerDNS
+        case downstreamPeerSubject
+        case downstreamPeerHash
+        case downstreamLocalURI
+        case downstreamTLSVersion
+        case upstreamPeerSubject
+        /// Of Envoy's operators, those whose value the TLS library does not tell.
+        case unknown
         case bytesReceived
         case bytesSent
         case duration
@@ -103,6 +113,15 @@ package struct LogFormat: Sendable {
         case "RESPONSE_CODE_DETAILS": return .responseCodeDetails
         case "CONNECTION_TERMINATION_DETAILS": return .connectionTerminationDetails
         case "UPSTREAM_TRANSPORT_FAILURE_REASON": return .upstreamTransportFailureReason
+        case "DOWNSTREAM_TRANSPORT_FAILURE_REASON": return .downstreamTransportFailureReason
+        case "DOWNSTREAM_PEER_URI_SAN": return .downstreamPeerURI
+        case "DOWNSTREAM_PEER_DNS_SAN": return .downstreamPeerDNS
+        case "DOWNSTREAM_PEER_SUBJECT": return .downstreamPeerSubject
+        case "DOWNSTREAM_PEER_FINGERPRINT_256": return .downstreamPeerHash
+        case "DOWNSTREAM_LOCAL_URI_SAN": return .downstreamLocalURI
+        case "DOWNSTREAM_TLS_VERSION": return .downstreamTLSVersion
+        case "UPSTREAM_PEER_SUBJECT": return .upstreamPeerSubject
+        case "DOWNSTREAM_TLS_CIPHER", "DOWNSTREAM_TLS_SESSION_ID", "UPSTREAM_TLS_CIPHER": return .unknown
         case "BYTES_RECEIVED": return .bytesReceived
         case "BYTES_SENT": return .bytesSent
         case "DURATION": return .duration

@@ -33,7 +33,7 @@ struct CapturedValues {
 
 /// What a line says beside header values.
 struct LogRecord {
-    enum ProtocolName { case none, http10, http11 }
+    enum ProtocolName { case none, http10, http11, http2 }
 
     /// Wall clock, milliseconds since 1970.
     var startMilliseconds: Int
@@ -41,6 +41,8 @@ struct LogRecord {
     /// 0: no response.
     var status = 0
     var reason = EndReason.completed
+    /// Says more than `reason`: which policy denied.
+    var details: String?
     var retriesExhausted = false
     var bytesReceived = 0
     var bytesSent = 0
@@ -55,6 +57,17 @@ struct LogRecord {
     var downstreamRemote: NetworkAddress?
     var serverName: String?
     var routeName: String?
+    /// Why TLS with the endpoint failed, or no connection could be made.
+    var upstreamFailure: String?
+    /// Why TLS with the client failed.
+    var downstreamFailure: String?
+    /// Why the connection was ended by us (a policy's verdict).
+    var terminationDetails: String?
+    var peer: PeerIdentity?
+    var localURI: String?
+    var tlsVersion: StaticString?
+    /// Subject of the endpoint's certificate.
+    var upstreamPeer: String?
 }
 
 extension LogFormat {
@@ -74,13 +87,34 @@ extension LogFormat {
                 case .none: line.append(UInt8(ascii: "-"))
                 case .http10: line.append(text: "HTTP/1.0")
                 case .http11: line.append(text: "HTTP/1.1")
+                case .http2: line.append(text: "HTTP/2")
                 }
             case .responseCode: line.append(decimal: record.status)
             case .responseFlags:
-                line.append(contentsOf: record.reason.responseFlag.utf8)
-                if record.retriesExhausted, record.reason.responseFlag != "-" { line.append(text: ",URX") }
-            case .responseCodeDetails: line.append(contentsOf: (record.reason.responseDetails ?? "-").utf8)
-            case .connectionTerminationDetails, .upstreamTransportFailureReason: line.append(UInt8(ascii: "-"))
+                let flag = record.reason.responseFlag
+                if !record.retriesExhausted {
+                    line.append(contentsOf: flag.utf8)
+                } else {
+                    line.append(contentsOf: flag == "-" ? "URX".utf8 : "\(flag),URX".utf8)
+                }
+            case .responseCodeDetails:
+                line.append(contentsOf: (record.details ?? record.reason.responseDetails ?? "-").utf8)
+            case .connectionTerminationDetails: line.append(name: record.terminationDetails ?? record.downstreamFailure)
+            case .upstreamTransportFailureReason: line.append(name: record.upstreamFailure)
+            case .downstreamTransportFailureReason: line.append(name: record.downstreamFailure)
+            case .downstreamPeerURI: line.append(names: record.peer?.uris)
+            case .downstreamPeerDNS: line.append(names: record.peer?.dnsNames)
+            case .downstreamPeerSubject: line.append(name: record.peer?.subject)
+            case .downstreamPeerHash: line.append(name: record.peer?.hash)
+            case .downstreamLocalURI: line.append(name: record.localURI)
+            case .downstreamTLSVersion:
+                if let version = record.tlsVersion {
+                    line.append(text: version)
+                } else {
+                    line.append(UInt8(ascii: "-"))
+                }
+            case .upstreamPeerSubject: line.append(name: record.upstreamPeer)
+            case .unknown: line.append(UInt8(ascii: "-"))
             case .bytesReceived: line.append(decimal: record.bytesReceived)
             case .bytesSent: line.append(decimal: record.bytesSent)
             case .duration: line.append(decimal: record.durationMilliseconds)
@@ -110,13 +144,15 @@ extension EndReason {
         case .noRoute: "route_not_found"
         case .noCluster: "cluster_not_found"
         case .noHealthyEndpoint, .blockedAddress: "no_healthy_upstream"
+        case .blockedUnresolvedAddress: "dns_bound_egress{address_not_from_dns}"
+        case .blockedUnresolvedName: "dns_bound_egress{name_not_of_address}"
         case .connectFailed: "upstream_reset_before_response_started{connection_failure}"
         case .connectTimedOut: "upstream_reset_before_response_started{connection_timeout}"
         case .upstreamReset: "upstream_reset_before_response_started{remote_reset}"
         case .upstreamClosed: "upstream_reset_before_response_started{connection_termination}"
         case .upstreamProtocolError: "upstream_reset_before_response_started{protocol_error}"
         case .upstreamNameUnresolved: "dns_resolution_failure"
-        case .requestTimedOut: "upstream_response_timeout"
+        case .requestTimedOut: "response_timeout"
         case .streamIdle: "stream_idle_timeout"
         case .retriesExhausted: "retry_limit_exceeded"
         case .overflow: "upstream_reset_before_response_started{overflow}"
@@ -126,6 +162,14 @@ extension EndReason {
         case .headTimedOut: "request_header_timeout"
         case .idleTimedOut: "idle_timeout"
         case .loopDetected: "loop_detected"
+        case .deniedByPolicy: "rbac_access_denied"
+        case .deniedByToken: "jwt_authn_access_denied"
+        case .deniedByProvider: "ext_authz_denied"
+        case .providerFailed: "ext_authz_error"
+        case .downstreamTLSFailed: "downstream_tls_failed"
+        case .upstreamTLSFailed: "upstream_reset_before_response_started{connection_failure}"
+        case .noSecret: "tls_secret_missing"
+        case .misdirected: "misdirected_request"
         case .shutdown: nil
         }
     }
@@ -152,7 +196,17 @@ extension [UInt8] {
     }
 
     fileprivate mutating func append(name: String?) {
-        if let name, !name.isEmpty { self.append(contentsOf: name.utf8) } else { self.append(UInt8(ascii: "-")) }
+        guard let name, !name.isEmpty else {
+            self.append(UInt8(ascii: "-"))
+            return
+        }
+        // Some names come from a peer's certificate: none may end the line or a quoted part of it.
+        self.append(contentsOf: name.utf8.lazy.map { $0 < 0x20 || $0 == 0x7F || $0 == 0x22 ? UInt8(ascii: "_") : $0 })
+    }
+
+    /// Names of a certificate: what a peer wrote into it must not break the line.
+    fileprivate mutating func append(names: [String]?) {
+        self.append(name: names.map { $0.joined(separator: ",") })
     }
 
     mutating func append(_ address: NetworkAddress?, withPort: Bool = true) {

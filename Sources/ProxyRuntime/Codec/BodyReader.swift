@@ -12,11 +12,17 @@ package struct BodyReader {
     private var remaining: Int
     private var chunks: ChunkScanner
 
-    package init(_ framing: Framing) {
+    /// - Parameters:
+    ///   - framing: what the head said.
+    ///   - keepsTrailers: keep the lines that come behind the last chunk.
+    package init(_ framing: Framing, keepsTrailers: Bool = false) {
         self.framing = framing
-        self.chunks = ChunkScanner()
+        self.chunks = ChunkScanner(keepsTrailers: keepsTrailers)
         if case .length(let length) = framing { self.remaining = length } else { self.remaining = 0 }
     }
+
+    /// Lines that came behind the last chunk, if they are kept; whole once the body has ended.
+    package var trailers: [UInt8] { self.chunks.trailers }
 
     /// What became of some bytes.
     package struct Step: Hashable {

@@ -28,7 +28,11 @@ package struct ChunkScanner {
     private var trailerCount = 0
     private var trailerName: [UInt8] = []
 
-    package init() {}
+    private let keepsTrailers: Bool
+    /// The lines behind the last chunk, without the empty one.
+    package private(set) var trailers: [UInt8] = []
+
+    package init(keepsTrailers: Bool = false) { self.keepsTrailers = keepsTrailers }
 
     package enum Event: Hashable {
         /// These bytes are payload.
@@ -126,6 +130,8 @@ package struct ChunkScanner {
             self.trailerName.removeAll(keepingCapacity: true)
             self.trailerName.append(Bytes.lowered(byte))
             self.state = .trailerName
+            if self.keepsTrailers { self.trailers.append(byte) }
+            return nil
         case .trailerName:
             if byte == Bytes.colon {
                 // Framing and routing cannot come late (RFC 9110 6.5.1).
@@ -149,7 +155,16 @@ package struct ChunkScanner {
             self.state = .ended
         case .size, .sizeSpace, .extensionText, .sizeLF, .payload, .payloadCR, .payloadLF, .ended: ()
         }
+        if self.keepsTrailers { self.keep(byte) }
         return nil
+    }
+
+    /// The state is that behind the byte: the empty line at the end belongs to the framing.
+    private mutating func keep(_ byte: UInt8) {
+        switch self.state {
+        case .trailerName, .trailerValue, .trailerLF, .trailerStart: self.trailers.append(byte)
+        case .endLF, .ended, .size, .sizeSpace, .extensionText, .sizeLF, .payload, .payloadCR, .payloadLF: ()
+        }
     }
 
     private static let forbidden: [[UInt8]] = [

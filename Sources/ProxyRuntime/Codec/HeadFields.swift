@@ -23,11 +23,17 @@ package struct HeadFields {
     private(set) var expectIndex = -1
     private(set) var upgradeIndex = -1
     private(set) var forwardedForIndex = -1
-    private(set) var forwardedProtoIndex = -1
     private(set) var requestIDIndex = -1
     private(set) var serverIndex = -1
     private(set) var transferEncodingIndex = -1
     private(set) var grpcStatusIndex = -1
+    private(set) var grpcTimeoutIndex = -1
+    private(set) var contentTypeIndex = -1
+    private(set) var clientCertificateIndex = -1
+    /// Lines of `x-forwarded-proto`: all of them go where none is trusted.
+    private(set) var forwardedProtoLines = IndexSet128()
+    /// Lines that begin with `x-envoy-`, in the order of receipt.
+    private(set) var envoyLines = IndexSet128()
 
     /// What `Connection` lines say.
     package struct ConnectionOptions: OptionSet, Hashable, Sendable {
@@ -54,11 +60,15 @@ package struct HeadFields {
         self.expectIndex = -1
         self.upgradeIndex = -1
         self.forwardedForIndex = -1
-        self.forwardedProtoIndex = -1
+        self.forwardedProtoLines = IndexSet128()
         self.requestIDIndex = -1
         self.serverIndex = -1
         self.transferEncodingIndex = -1
         self.grpcStatusIndex = -1
+        self.grpcTimeoutIndex = -1
+        self.contentTypeIndex = -1
+        self.clientCertificateIndex = -1
+        self.envoyLines = IndexSet128()
     }
 
     /// Reads header lines from `position` on; after `.complete` it stands behind the empty line, after `.needsMore`
@@ -136,6 +146,28 @@ package struct HeadFields {
         return .complete
     }
 
+    /// Takes a line that HTTP/2 brought, already in its place among `bytes`; it was checked byte by byte.
+    mutating func add(_ bytes: UnsafeRawBufferPointer, name: Range<Int>, value: Range<Int>) -> HeadFault? {
+        guard self.fields.count < Self.countMax else { return .tooManyFields }
+        let fault = self.note(
+            UnsafeRawBufferPointer(rebasing: bytes[name]),
+            UnsafeRawBufferPointer(rebasing: bytes[value])
+        )
+        self.fields.append(
+            HeaderField(
+                name: ByteRange(
+                    start: UInt32(truncatingIfNeeded: name.lowerBound),
+                    count: UInt32(truncatingIfNeeded: name.count)
+                ),
+                value: ByteRange(
+                    start: UInt32(truncatingIfNeeded: value.lowerBound),
+                    count: UInt32(truncatingIfNeeded: value.count)
+                )
+            )
+        )
+        return fault
+    }
+
     /// Why a line cannot start like this.
     private func nameFault(_ byte: UInt8, isFirst: Bool) -> HeadFault {
         switch byte {
@@ -166,6 +198,8 @@ package struct HeadFields {
         case 10 where Bytes.equal(name, "connection"): self.noteConnection(value, index)
         case 10 where Bytes.equal(name, "keep-alive"): self.dropped.insert(index)
         case 11 where Bytes.equal(name, "grpc-status"): self.grpcStatusIndex = index
+        case 12 where Bytes.equal(name, "grpc-timeout"): self.grpcTimeoutIndex = index
+        case 12 where Bytes.equal(name, "content-type"): self.contentTypeIndex = index
         case 12 where Bytes.equal(name, "x-request-id"):
             if self.requestIDIndex < 0 { self.requestIDIndex = index }
         case 14 where Bytes.equal(name, "content-length"): return self.noteLength(value)
@@ -175,11 +209,28 @@ package struct HeadFields {
         case 17 where Bytes.equal(name, "transfer-encoding"):
             self.transferEncodingIndex = index
             return self.noteEncoding(value)
-        case 17 where Bytes.equal(name, "x-forwarded-proto"): self.forwardedProtoIndex = index
+        case 17 where Bytes.equal(name, "x-forwarded-proto"): self.forwardedProtoLines.insert(index)
         case 29 where Bytes.equal(name, "x-envoy-upstream-service-time"): self.dropped.insert(index)
         default: ()
         }
+        // Rare ones that begin alike.
+        if name.count > 8, name[1] == UInt8(ascii: "-"), Bytes.lowered(name[0]) == UInt8(ascii: "x") {
+            self.noteExtension(name, index)
+        }
         return nil
+    }
+
+    private mutating func noteExtension(_ name: UnsafeRawBufferPointer, _ index: Int) {
+        if name.count == 23, Bytes.equal(name, "x-forwarded-client-cert") {
+            // Two lines are one list; which of them is whose cannot be told, so only the first can be kept.
+            if self.clientCertificateIndex >= 0 {
+                self.dropped.insert(index)
+            } else {
+                self.clientCertificateIndex = index
+            }
+        } else if Bytes.equal(UnsafeRawBufferPointer(rebasing: name[..<8]), "x-envoy-") {
+            self.envoyLines.insert(index)
+        }
     }
 
     private mutating func noteConnection(_ value: UnsafeRawBufferPointer, _ index: Int) {
@@ -257,6 +308,17 @@ struct IndexSet128 {
     private var high: UInt64 = 0
 
     var isEmpty: Bool { self.low | self.high == 0 }
+
+    /// The smallest number; `nil`: it is empty.
+    var first: Int? {
+        if self.low != 0 { return self.low.trailingZeroBitCount }
+        return self.high == 0 ? nil : 64 + self.high.trailingZeroBitCount
+    }
+
+    mutating func formUnion(_ other: IndexSet128) {
+        self.low |= other.low
+        self.high |= other.high
+    }
 
     mutating func insert(_ index: Int) {
         if index < 64 { self.low |= 1 << UInt64(index & 63) } else { self.high |= 1 << UInt64(index & 63) }

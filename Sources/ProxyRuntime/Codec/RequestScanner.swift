@@ -5,18 +5,20 @@ package import TrafficEngine
 /// Call `scan` with all bytes of the message so far, from its first on; after `.complete` the offsets are valid for
 /// those bytes. One scanner serves a connection, request after request.
 package struct RequestScanner {
-    package private(set) var fields = HeadFields()
-    package private(set) var method = ByteRange(start: 0, count: 0)
+    package internal(set) var fields = HeadFields()
+    package internal(set) var method = ByteRange(start: 0, count: 0)
     /// Path and query; of an absolute-form target the part behind the authority.
-    package private(set) var target = ByteRange(start: 0, count: 0)
-    package private(set) var authority = ByteRange(start: 0, count: 0)
-    package private(set) var startLineCount = 0
+    package internal(set) var target = ByteRange(start: 0, count: 0)
+    package internal(set) var authority = ByteRange(start: 0, count: 0)
+    package internal(set) var startLineCount = 0
     /// All bytes of the head, the empty line included.
-    package private(set) var headCount = 0
+    package internal(set) var headCount = 0
     /// 1 for HTTP/1.1, 0 for HTTP/1.0.
-    package private(set) var minorVersion: UInt8 = 1
-    package private(set) var isAbsoluteForm = false
-    package private(set) var kind = MethodKind.other
+    package internal(set) var minorVersion: UInt8 = 1
+    package internal(set) var isAbsoluteForm = false
+    package internal(set) var kind = MethodKind.other
+    /// The target was changed after it was received, and ends before its line does.
+    package private(set) var isTargetNormalized = false
 
     /// Methods that change how a message is framed or tried again.
     package enum MethodKind: Sendable, Hashable {
@@ -47,6 +49,28 @@ package struct RequestScanner {
         self.startLineCount = 0
         self.headCount = 0
         self.isAbsoluteForm = false
+        self.isTargetNormalized = false
+    }
+
+    /// Normalizes the target's path.
+    ///
+    /// - Parameter bytes: of which the head was scanned.
+    /// - Returns: a copy of them with the new target in the place of the old one, so that all offsets stay right; `nil`:
+    ///   there is nothing to normalize.
+    mutating func normalizeTarget(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
+        self.isTargetNormalized = false
+        let start = Int(self.target.start)
+        let whole = UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(self.target.count)])
+        let path = PolicyPath.path(of: whole)
+        guard PolicyPath.isSuspicious(path) else { return nil }
+        let normalized = PolicyPath.normalized(path)
+        guard !path.elementsEqual(normalized) else { return nil }
+        var copy = Array(bytes)
+        let target = normalized + whole[path.count...]
+        copy.replaceSubrange(start..<start + target.count, with: target)
+        self.target.count = UInt32(truncatingIfNeeded: target.count)
+        self.isTargetNormalized = true
+        return copy
     }
 
     package mutating func scan(_ bytes: UnsafeRawBufferPointer) -> ScanProgress {
@@ -126,7 +150,7 @@ package struct RequestScanner {
 
     private static let version: StaticBytes = "HTTP/0.0"
 
-    private static func kind(_ method: UnsafeRawBufferPointer) -> MethodKind {
+    static func kind(_ method: UnsafeRawBufferPointer) -> MethodKind {
         // Methods are case-sensitive (RFC 9110 9.1).
         switch method.count {
         case 3 where method.elementsEqual("GET".utf8): .get
@@ -197,7 +221,7 @@ package struct RequestScanner {
         return .complete
     }
 
-    private static func isValidHost(_ bytes: UnsafeRawBufferPointer, _ range: ByteRange) -> Bool {
+    static func isValidHost(_ bytes: UnsafeRawBufferPointer, _ range: ByteRange) -> Bool {
         let start = Int(range.start)
         let end = start + Int(range.count)
         guard start < end else { return false }

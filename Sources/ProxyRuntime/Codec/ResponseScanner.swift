@@ -2,13 +2,13 @@ package import TrafficEngine
 
 /// Reads a response's head in place, as the bytes come; as strict as `RequestScanner`.
 package struct ResponseScanner {
-    package private(set) var fields = HeadFields()
-    package private(set) var status = 0
+    package internal(set) var fields = HeadFields()
+    package internal(set) var status = 0
     /// From the status code to the end of the reason phrase.
-    package private(set) var statusText = ByteRange(start: 0, count: 0)
-    package private(set) var startLineCount = 0
-    package private(set) var headCount = 0
-    package private(set) var minorVersion: UInt8 = 1
+    package internal(set) var statusText = ByteRange(start: 0, count: 0)
+    package internal(set) var startLineCount = 0
+    package internal(set) var headCount = 0
+    package internal(set) var minorVersion: UInt8 = 1
 
     private let headBytesMax: Int
     private var position = 0

@@ -1,7 +1,7 @@
-internal import NIOCore
+package import NIOCore
 
 /// Writes runs of bytes one after the other into memory of known size.
-struct ByteWriter {
+package struct ByteWriter {
     private let base: UnsafeMutableRawBufferPointer
     private(set) var count = 0
 
@@ -55,7 +55,7 @@ struct ByteWriter {
 extension ByteBuffer {
     /// Writes at most `bytesMax` bytes with a `ByteWriter`.
     @inline(__always)
-    mutating func write(bytesMax: Int, _ body: (inout ByteWriter) -> Void) {
+    package mutating func write(bytesMax: Int, _ body: (inout ByteWriter) -> Void) {
         _ = self.writeWithUnsafeMutableBytes(minimumWritableBytes: bytesMax) { memory in
             var writer = ByteWriter(memory)
             body(&writer)

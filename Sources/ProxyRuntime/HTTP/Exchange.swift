@@ -8,6 +8,25 @@ struct Exchange {
     var isHead = false
     var minorVersion: UInt8 = 1
     var awaitsUpgrade = false
+    var isTunnel = false
+    /// The client wants to be told of failures in gRPC's way.
+    var isGRPC = false
+    /// How the request's body comes, and so how it is held.
+    var bodyForm = BodyForm.none
+    /// What ends a chunked or HTTP/2 request.
+    var trailers = ByteBuffer()
+    /// Of the attempt whose answer is forwarded.
+    var upstreamIsHTTP2 = false
+    /// The request's head while policies wait; empty: it does not wait.
+    var parked = ByteBuffer()
+    var effects: PolicyEffects?
+    /// Of the part of the request that decides where it goes.
+    var hash: UInt64?
+    /// What the client gives the request (`grpc-timeout`).
+    var ownTimeout: Duration?
+    /// More than `reason` says, for the log.
+    var details: String?
+    var upstreamFailure: String?
     var skipsEmptyLine = true
     /// Wall clock for the log, monotonic for durations.
     var startMilliseconds = 0
@@ -35,9 +54,22 @@ struct Exchange {
     var upstreamLocal: NetworkAddress?
     /// The request as it is sent on, with the part of its body that came in the same read.
     var head = ByteBuffer()
+    /// So many bytes of it are the head.
+    var headCount = 0
     /// Body bytes that came later, kept until they are sent, or for another attempt.
     var heldBody = ByteBuffer()
     var retryTask: Scheduled<Void>?
+
+    /// How a request's body comes from the client.
+    enum BodyForm {
+        case none
+        /// As long as `content-length` says.
+        case length
+        /// In chunks of HTTP/1, passed on as they are.
+        case chunks
+        /// In parts without framing, out of HTTP/2.
+        case parts
+    }
 
     /// Makes it ready for the next request; the buffer of the head is kept.
     mutating func reset() {

@@ -47,10 +47,35 @@ package struct ExchangeMachine {
         /// A kept-alive connection that ended before a byte of a response: the endpoint may just have closed it.
         package var wasReuseRace: Bool
 
-        package init(reason: EndReason, outcome: AttemptOutcome?, wasReuseRace: Bool = false) {
+        /// The endpoint has certainly not looked at it (RFC 9113 sections 6.8 and 8.7).
+        package var wasUnprocessed: Bool
+
+        /// The endpoint, and not the client, a limit or the configuration, is the cause.
+        package var isOfEndpoint: Bool {
+            switch self.reason {
+            case .connectFailed, .connectTimedOut, .upstreamReset, .upstreamClosed, .upstreamProtocolError,
+                .upstreamTLSFailed, .requestTimedOut:
+                !self.wasReuseRace
+            case .completed, .answeredByRoute, .blockedHost, .blockedAddress, .blockedUnresolvedAddress,
+                .blockedUnresolvedName, .noRoute, .noCluster,
+                .noHealthyEndpoint, .upstreamNameUnresolved, .streamIdle, .retriesExhausted, .overflow,
+                .downstreamClosed, .downstreamReset, .downstreamProtocolError, .headTooLarge, .headTimedOut,
+                .idleTimedOut, .loopDetected, .deniedByPolicy, .deniedByToken, .deniedByProvider, .providerFailed,
+                .downstreamTLSFailed, .noSecret, .misdirected, .shutdown:
+                false
+            }
+        }
+
+        package init(
+            reason: EndReason,
+            outcome: AttemptOutcome?,
+            wasReuseRace: Bool = false,
+            wasUnprocessed: Bool = false
+        ) {
             self.reason = reason
             self.outcome = outcome
             self.wasReuseRace = wasReuseRace
+            self.wasUnprocessed = wasUnprocessed
         }
     }
 
@@ -73,6 +98,13 @@ package struct ExchangeMachine {
         if failure.wasReuseRace, self.isIdempotent, self.isReplayable, self.reuseRaces < 2 {
             self.reuseRaces += 1
             return .retryFresh
+        }
+        // What was not looked at may be sent again whatever it is; a refusal only if no policy speaks of it.
+        if failure.wasUnprocessed, failure.outcome != .refusedStream || self.retry == nil, self.isReplayable,
+            self.reuseRaces < 2
+        {
+            self.reuseRaces += 1
+            return failure.outcome == .refusedStream ? .retry(after: .zero) : .retryFresh
         }
         guard let outcome = failure.outcome,
             let decision = self.retry?.attemptEnded(outcome, requestCanBeReplayed: self.isReplayable)

@@ -50,10 +50,24 @@ struct HeadWriter {
         }
     }
 
-    /// Writes the lines that `edits` set and add.
-    static func putEdited(_ edits: HeaderEdits, to writer: inout ByteWriter) {
-        for entry in edits.set where Self.isEditable(entry.name) { Self.put(entry, to: &writer) }
-        for entry in edits.add where Self.isEditable(entry.name) { Self.put(entry, to: &writer) }
+    /// Writes the lines that `edits` set and add, without those of the name `except`.
+    static func putEdited(_ edits: HeaderEdits, except: StaticString = "", to writer: inout ByteWriter) {
+        for entry in edits.set where Self.isEditable(entry.name) && !Self.isNamed(entry, except) {
+            Self.put(entry, to: &writer)
+        }
+        for entry in edits.add where Self.isEditable(entry.name) && !Self.isNamed(entry, except) {
+            Self.put(entry, to: &writer)
+        }
+    }
+
+    /// Whether `edits` have a line of this name, so that a default is not wanted.
+    static func writes(_ edits: HeaderEdits?, _ name: StaticString) -> Bool {
+        guard let edits else { return false }
+        return edits.set.contains { Self.isNamed($0, name) } || edits.add.contains { Self.isNamed($0, name) }
+    }
+
+    private static func isNamed(_ entry: HeaderEdits.Entry, _ name: StaticString) -> Bool {
+        entry.name.withUnsafeBytes { Bytes.equal($0, name) }
     }
 
     /// The room that `putEdited` needs.

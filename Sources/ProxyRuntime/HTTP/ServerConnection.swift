@@ -3,29 +3,14 @@ internal import MeshModel
 internal import NIOCore
 internal import TrafficEngine
 
-/// What is known of a client's connection before its first byte is looked at.
-struct ClientFacts {
-    var listener: ListenerCounters
-    var source: NetworkAddress?
-    /// Where the client wanted to go: the original destination, or the address that it was accepted on.
-    var destination: NetworkAddress
-    /// The connection was redirected here; if not, `destination` is the address of our own listener.
-    var isRedirected = false
-    var serverName: String?
-}
-
 /// A client's HTTP/1 connection: one exchange at a time, in the order of the requests.
 ///
-/// Alone in its pipeline. It reads heads in place, routes, borrows an upstream connection of its own loop and passes
-/// bytes on; what may happen to an exchange is decided by `ExchangeMachine`.
-final class ServerConnection: ChannelDuplexHandler, TimerTarget {
+/// Last in its pipeline, where bytes are plain. It reads heads in place and passes bodies on as they come.
+final class ServerConnection: ServerExchange, ChannelDuplexHandler, Flushing {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
-
-    /// A request's body is kept for another attempt, and read ahead of an upstream, up to this size.
-    static let bodyBytesMax = 64 * 1024
 
     enum Phase {
         /// Between requests, or inside a head.
@@ -40,64 +25,23 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
         case closed
     }
 
-    let worker: Worker
-    let manager: HTTPConnectionManager
-    let counters: HTTPCounters
-    let facts: ClientFacts
-    let logs: [AccessLog]
-    var context: ChannelHandlerContext?
-    var phase = Phase.head
-    var scanner: RequestScanner
-    var requestBody = BodyReader(.none)
+    private var context: ChannelHandlerContext?
+    private var phase = Phase.head
+    private var requestBody = BodyReader(.none)
     /// Received and not yet taken.
-    var input = ByteBuffer()
-    var machine = ExchangeMachine()
-    var exchange = Exchange()
-    var upstream: UpstreamConnection?
-    /// Where the exchange waits for a connection or an address.
-    var waitingPool: EndpointPool?
-    var waitingCluster: ClusterRuntime?
-    /// The route table of the state with this number, so that a name is looked up once per state.
-    var routes: RouteTable?
-    var routesRevision = -1
-    var captured = CapturedValues()
-    var capturedResponse = CapturedValues()
-    /// The host that the request is for, as received.
-    var authority: [UInt8] = []
-    /// Made for requests that bring none.
-    var requestID: [UInt8] = []
+    private var input = ByteBuffer()
     private var isProcessing = false
     private var wantsRead = false
     private var inputHasEnded = false
     /// The channel is gone; a write that fails may end it in the middle of anything.
-    private(set) var isEnded = false
-    private var timer: TimerWheel.ID = -1
-    var deadlines = Deadlines()
+    private var hasEnded = false
+    /// The answer's body comes without framing, and has to get chunks.
+    private var writesChunks = false
+    private var awaitsFlush = false
 
-    /// Ticks at which something must have happened.
-    struct Deadlines {
-        var head = Tick.never
-        var idle = Tick.never
-        var route = Tick.never
-        var attempt = Tick.never
-        var close = Tick.never
-
-        var next: Int { min(self.head, self.idle, self.route, self.attempt, self.close) }
-    }
-
-    /// The connection's name in an address line, made when first needed.
-    private(set) lazy var sourceText: [UInt8] = Array((self.facts.source?.ip.description ?? "").utf8)
-
-    init(worker: Worker, manager: HTTPConnectionManager, facts: ClientFacts) {
-        self.worker = worker
-        self.manager = manager
-        self.facts = facts
-        self.counters = worker.httpCounters(manager.statPrefix)
-        self.logs = worker.accessLogs(manager.accessLogs)
-        self.scanner = RequestScanner(headBytesMax: manager.headBytesMax)
-    }
-
-    var isWritable: Bool { self.context?.channel.isWritable ?? false }
+    override var isEnded: Bool { self.hasEnded }
+    override var isWritable: Bool { self.context?.channel.isWritable ?? false }
+    override var wantsPlainBody: Bool { self.exchange.minorVersion == 0 }
 
     // MARK: Channel events
 
@@ -105,6 +49,7 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
         self.context = context
         self.counters.counts.connections += 1
         self.counters.counts.connectionsActive += 1
+        self.counters.counts.connectionsHTTP1 += 1
         self.timer = self.worker.wheel.add(self)
         self.becomeIdle()
     }
@@ -126,10 +71,10 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
         case .tunnel:
             self.exchange.bytesReceived += bytes.readableBytes
             self.touch()
-            self.upstream?.write(bytes)
+            self.upstream?.write(bytes, isLast: false)
         case .closing, .closed: ()
         case .head, .body, .waiting:
-            if self.input.readableBytes == 0 { self.input = bytes } else { self.input.writeBuffer(&bytes) }
+            self.input.receive(&bytes)
             self.process()
         }
     }
@@ -137,6 +82,7 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
     func channelReadComplete(context: ChannelHandlerContext) {
         self.upstream?.flush()
         context.flush()
+        self.worker.flushWaiting()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -163,18 +109,13 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
 
     /// The channel is gone.
     private func ended() {
-        guard !self.isEnded else { return }
-        self.isEnded = true
-        let wasTunnel = self.phase == .tunnel
+        guard !self.hasEnded else { return }
+        self.hasEnded = true
         self.phase = .closed
         self.counters.counts.connectionsActive -= 1
         self.worker.wheel.remove(self.timer)
         self.timer = -1
-        if self.exchange.isActive {
-            if self.exchange.reason == .completed, !wasTunnel { self.exchange.reason = .downstreamClosed }
-            self.detach()
-            self.finishExchange()
-        }
+        self.clientGone(.downstreamClosed)
         self.context = nil
         self.input = ByteBuffer()
     }
@@ -196,14 +137,14 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
         }
     }
 
-    func resumeReading() {
+    override func resumeReading() {
         guard self.wantsRead, self.mayRead, let context = self.context else { return }
         self.wantsRead = false
         context.read()
     }
 
     /// Takes as much of `input` as can be taken now.
-    func process() {
+    private func process() {
         // An answer that comes at once ends up here again; the loop below goes on with it.
         if self.isProcessing { return }
         self.isProcessing = true
@@ -253,20 +194,54 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
         }
     }
 
+    /// A head is complete; `bytes` begin with it.
+    private func begin(_ bytes: ByteBuffer) {
+        let isChunked = self.scanner.fields.isChunked
+        let length = self.scanner.fields.contentLength ?? 0
+        let options = self.scanner.fields.connection
+        let framing: BodyReader.Framing = isChunked ? .chunked : (length > 0 ? .length(length) : .none)
+        self.requestBody = BodyReader(framing)
+        self.writesChunks = false
+        let hasBody = isChunked || length > 0
+        self.phase = hasBody ? .body : .waiting
+        let keepsAlive =
+            self.scanner.minorVersion > 0 ? !options.contains(.close) : options.contains(.keepAlive)
+        bytes.withUnsafeReadableBytes { self.begin($0, framing: framing, hasBody: hasBody, keepsAlive: keepsAlive) }
+    }
+
+    /// What has come of the body in the same read travels in the same write.
+    override func takeBodyBehindHead(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard self.phase == .body, bytes.count > self.scanner.headCount else { return true }
+        let step = self.requestBody.take(UnsafeRawBufferPointer(rebasing: bytes[self.scanner.headCount...]))
+        if let fault = step.fault {
+            self.refuse(fault)
+            return false
+        }
+        let start = self.scanner.headCount
+        self.exchange.head.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[start..<(start + step.count)]))
+        self.exchange.bytesReceived += step.count
+        self.input.moveReaderIndex(forwardBy: step.count)
+        if step.hasEnded {
+            self.machine.requestEnded()
+            self.phase = .waiting
+        }
+        return true
+    }
+
     private func takeBody() -> Bool {
         let step = self.input.withUnsafeReadableBytes { self.requestBody.take($0) }
-        if step.count > 0 {
+        if step.count > 0 || step.hasEnded {
             let isAll = step.count == self.input.readableBytes
             let slice = isAll ? self.input : self.input.getSlice(at: self.input.readerIndex, length: step.count)
             self.input.moveReaderIndex(forwardBy: step.count)
             if isAll { self.input = ByteBuffer() }
-            if let slice { self.bodyReceived(slice) }
+            if step.hasEnded, step.fault == nil, self.phase == .body { self.phase = .waiting }
+            if let slice { self.bodyReceived(slice, isLast: step.hasEnded && step.fault == nil) }
         }
         if let fault = step.fault {
             self.refuse(fault)
             return false
         }
-        if step.hasEnded { self.requestEnded() }
         return true
     }
 
@@ -280,7 +255,7 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
     }
 
     /// No exchange is under way.
-    func becomeIdle() {
+    private func becomeIdle() {
         self.deadlines = Deadlines()
         if let timeout = self.manager.idleTimeout {
             self.deadlines.idle = Tick.after(timeout, now: self.worker.wheel.now)
@@ -288,19 +263,7 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
         }
     }
 
-    /// A byte of the exchange has moved.
-    func touch() {
-        if let timeout = self.manager.streamIdleTimeout {
-            self.deadlines.idle = Tick.after(timeout, now: self.worker.wheel.now)
-        }
-    }
-
-    func armTimer() {
-        let next = self.deadlines.next
-        if next != Tick.never, self.timer >= 0 { self.worker.wheel.arm(self.timer, by: next) }
-    }
-
-    func timerFired(tick: Int) -> Int? {
+    override func timerFired(tick: Int) -> Int? {
         if tick >= self.deadlines.close {
             self.deadlines.close = Tick.never
             self.context?.close(promise: nil)
@@ -320,27 +283,109 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
             }
         }
         let next = self.deadlines.next
-        return next == Tick.never || self.isEnded ? nil : next
+        return next == Tick.never || self.hasEnded ? nil : next
     }
 
-    // MARK: Writing and closing
+    // MARK: Writing
 
-    func write(_ buffer: ByteBuffer) {
+    override func putResponseHead(
+        _ framing: BodyReader.Framing,
+        room: Int,
+        into out: inout ByteBuffer,
+        _ body: (inout ByteWriter) -> Void
+    ) {
+        out.write(bytesMax: room + 32) { writer in
+            body(&writer)
+            // It came over HTTP/2, where nobody has to say how long it is.
+            if self.exchange.upstreamIsHTTP2, framing == .chunked, !self.wantsPlainBody {
+                writer.put("transfer-encoding: chunked\r\n")
+                self.writesChunks = true
+            }
+            writer.endLine()
+        }
+        self.exchange.headBytesWritten = self.exchange.bytesWritten + out.readableBytes
+    }
+
+    override func writeInterim(_ head: ByteBuffer) {
+        guard self.exchange.minorVersion > 0 else { return }
+        self.context?.writeAndFlush(self.wrapOutboundOut(head), promise: nil)
+    }
+
+    override func write(_ buffer: ByteBuffer, isLast: Bool) {
+        guard self.writesChunks else {
+            self.write(buffer)
+            return
+        }
+        // The head stands in front of the first part, and is no part of a chunk.
+        let headCount = max(0, self.exchange.headBytesWritten - self.exchange.bytesWritten)
+        var buffer = buffer
+        if headCount > 0, let head = buffer.readSlice(length: headCount) { self.write(head) }
+        var out = self.worker.takeScratch()
+        if buffer.readableBytes > 0 {
+            out.writeChunkSize(buffer.readableBytes)
+            self.write(out)
+            self.write(buffer)
+        }
+        out.clear()
+        out.writeStaticString(buffer.readableBytes > 0 ? "\r\n" : "")
+        if isLast {
+            self.writesChunks = false
+            out.writeStaticString("0\r\n\r\n")
+        }
+        if out.readableBytes > 0 { self.write(out) }
+        self.worker.returnScratch(out)
+    }
+
+    override func writeTrailers(_ lines: ByteBuffer) {
+        guard self.writesChunks else { return }
+        self.writesChunks = false
+        var lines = lines
+        var out = self.worker.takeScratch()
+        out.writeStaticString("0\r\n")
+        out.writeBuffer(&lines)
+        out.writeStaticString("\r\n")
+        self.write(out)
+        self.worker.returnScratch(out)
+    }
+
+    private func write(_ buffer: ByteBuffer) {
         let count = buffer.readableBytes
         self.counters.counts.bytesSent += count
         self.exchange.bytesWritten += count
         self.context?.write(self.wrapOutboundOut(buffer), promise: nil)
     }
 
-    func flush() { self.context?.flush() }
+    override func flush() { self.context?.flush() }
+
+    override func flushLater() {
+        guard !self.awaitsFlush else { return }
+        self.awaitsFlush = true
+        self.worker.flushLater(self)
+    }
+
+    func flushNow() {
+        self.awaitsFlush = false
+        self.context?.flush()
+    }
+
+    // MARK: Ends
+
+    override func answerEnded(_ next: ExchangeMachine.OnResponseEnded) {
+        switch next {
+        case .nextRequest: self.nextRequest()
+        case .close: self.closeGracefully()
+        }
+    }
+
+    override func cutOff(_ reason: EndReason) { self.close() }
 
     /// Closes now, dropping what is not sent.
-    func close() { self.context?.close(promise: nil) }
+    private func close() { self.context?.close(promise: nil) }
 
     /// Sends what is written, ends our side, and waits a moment for the client to end its own: closing with unread
     /// bytes would reset the connection, and the client could lose the answer.
-    func closeGracefully() {
-        guard !self.isEnded, let context = self.context else { return }
+    private func closeGracefully() {
+        guard !self.hasEnded, let context = self.context else { return }
         self.phase = .closing
         self.input = ByteBuffer()
         if self.inputHasEnded {
@@ -361,8 +406,8 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
     }
 
     /// The exchange is over and the connection stays.
-    func nextRequest() {
-        guard !self.isEnded else { return }
+    private func nextRequest() {
+        guard !self.hasEnded else { return }
         self.phase = .head
         self.scanner.reset()
         self.becomeIdle()
@@ -372,5 +417,42 @@ final class ServerConnection: ChannelDuplexHandler, TimerTarget {
         }
         self.process()
         self.resumeReading()
+    }
+
+    // MARK: Tunnels
+
+    override func tunnelStarted() {
+        self.phase = .tunnel
+        if self.input.readableBytes > 0 {
+            self.exchange.bytesReceived += self.input.readableBytes
+            self.upstream?.write(self.input, isLast: false)
+            self.upstream?.flush()
+            self.input = ByteBuffer()
+        }
+        self.resumeReading()
+    }
+
+    override func tunnelEnded() { self.context.map { $0.channel.closeAfterFlush(mode: .output) } }
+
+    override func tunnelClosed(isReset: Bool) {
+        guard !self.hasEnded else { return }
+        self.phase = .closing
+        if isReset { self.close() } else { self.context.map { $0.channel.closeAfterFlush(mode: .all) } }
+    }
+}
+
+extension ByteBuffer {
+    /// The line before a chunk (RFC 9112 7.1).
+    mutating func writeChunkSize(_ count: Int) {
+        self.write(bytesMax: 24) { writer in
+            var shift = 60
+            while shift > 0, count >> shift & 15 == 0 { shift -= 4 }
+            while shift >= 0 {
+                let digit = UInt8(truncatingIfNeeded: count >> shift & 15)
+                writer.put(digit < 10 ? digit + 48 : digit + 87)
+                shift -= 4
+            }
+            writer.endLine()
+        }
     }
 }

@@ -68,6 +68,9 @@ final class Acceptor {
             facts.destination = original
             facts.isRedirected = true
         }
+        if !listener.isInbound {
+            facts.egress = self.worker.egressGrant(at: listener, to: facts.destination.ip)
+        }
         if listener.usesOriginalDestination {
             guard facts.isRedirected else {
                 // Nobody was redirected: passing it on would bring it back here (facts #62).
@@ -76,29 +79,79 @@ final class Acceptor {
             }
             listener = self.worker.table.listener(for: facts.destination) ?? listener
         }
-        if listener.inspectsHTTP || listener.inspectsTLS {
-            let inspection = InspectionHandler(worker: self.worker, listener: listener, facts: facts)
+        if facts.isRedirected, !self.worker.mintedBlocks.isEmpty {
+            try self.findMintedName(channel, &facts)
+            if facts.mintedName != nil, listener.mints(facts.destination.ip) {
+                // It is known what is meant, and the first bytes may be the server's.
+                return try self.enter(channel, listener, facts, ProtocolInspector.Finding(serverName: facts.mintedName))
+            }
+        }
+        let port = facts.destination.port
+        let inspector = ProtocolInspector(
+            inspectsHTTP: listener.inspectsHTTP && !(listener.uninspectedByHTTP?.holds(port) ?? false),
+            inspectsTLS: listener.inspectsTLS && !(listener.uninspectedByTLS?.holds(port) ?? false)
+        )
+        if inspector.looks {
+            let inspection = InspectionHandler(
+                worker: self.worker,
+                listener: listener,
+                inspector: inspector,
+                facts: facts
+            )
             try channel.pipeline.syncOperations.addHandler(inspection)
             return
         }
-        guard
-            let handler = Self.handler(
-                worker: self.worker,
-                listener: listener,
-                facts: facts,
-                ProtocolInspector.Finding()
-            )
-        else { throw ChannelError.unknownLocalAddress }
-        try channel.pipeline.syncOperations.addHandler(handler)
+        try self.enter(channel, listener, facts, ProtocolInspector.Finding())
     }
 
-    /// The handler of the chain that a connection enters; `nil`: no chain matches, which is counted.
-    static func handler(
+    private func enter(
+        _ channel: any Channel,
+        _ listener: Listener,
+        _ facts: ClientFacts,
+        _ finding: ProtocolInspector.Finding
+    ) throws {
+        switch Self.entry(worker: self.worker, listener: listener, tls: self.worker.tls, facts: facts, finding) {
+        case .handlers(let handlers):
+            for handler in handlers { try channel.pipeline.syncOperations.addHandler(handler) }
+        case .refused: throw ChannelError.unknownLocalAddress
+        }
+    }
+
+    /// Whether the destination is an address that this proxy gave to a name, and to which.
+    ///
+    /// - Throws: If it is one that nobody has now: any other way would lead to somebody else.
+    private func findMintedName(_ channel: any Channel, _ facts: inout ClientFacts) throws {
+        let address = facts.destination.ip
+        guard self.worker.mintedBlocks.contains(where: { $0.contains(address) }) else { return }
+        guard let names = self.worker.options.mintedNames, let name = names.connectionOpened(address) else {
+            facts.listener.counts.noFilterChainMatch += 1
+            self.worker.countBlocked(
+                name: self.worker.options.nameOfAddress(address) ?? "",
+                address: facts.destination,
+                reason: .blockedAddress
+            )
+            throw ChannelError.unknownLocalAddress
+        }
+        facts.mintedName = name
+        channel.closeFuture.whenComplete { _ in names.connectionClosed(address) }
+    }
+
+    /// What a connection meets first.
+    enum Entry {
+        /// In the order of the pipeline.
+        case handlers([any ChannelHandler])
+        /// No chain matches, or the chain cannot speak TLS; counted.
+        case refused
+    }
+
+    /// The chain that a connection enters, and its handlers.
+    static func entry(
         worker: Worker,
         listener: Listener,
+        tls: TLSTable,
         facts: ClientFacts,
         _ finding: ProtocolInspector.Finding
-    ) -> (any ChannelHandler)? {
+    ) -> Entry {
         let connection = ConnectionFacts(
             destination: facts.destination,
             source: facts.source?.ip,
@@ -108,13 +161,29 @@ final class Acceptor {
         )
         guard let chain = listener.chain(for: connection) else {
             facts.listener.counts.noFilterChainMatch += 1
-            return nil
+            return .refused
         }
         var facts = facts
         facts.serverName = finding.serverName
+        facts.entrance = Entrance(listener, chain)
+        guard chain.tls != nil else {
+            return .handlers([Self.terminalHandler(worker: worker, chain: chain, facts: facts)])
+        }
+        switch tls.server(chain) {
+        case .success(let server):
+            return .handlers(ServerHandshake.handlers(worker: worker, chain: chain, server: server, facts: facts))
+        case .failure(let fault):
+            ServerHandshake.refuse(fault, worker: worker, chain: chain, facts: facts)
+            return .refused
+        }
+    }
+
+    /// What a connection ends in, once it is known who is there.
+    static func terminalHandler(worker: Worker, chain: FilterChain, facts: ClientFacts) -> any ChannelHandler {
         switch chain.terminal {
-        case .http(let manager): return ServerConnection(worker: worker, manager: manager, facts: facts)
-        case .tcp(let proxy): return Tunnel(worker: worker, proxy: proxy, facts: facts).makeClientSide()
+        case .http(let manager): HTTPEntrance.handler(worker: worker, manager: manager, facts: facts)
+        case .tcp(let proxy):
+            Tunnel(worker: worker, proxy: proxy, facts: facts, policies: chain.connectionPolicies).makeClientSide()
         }
     }
 }

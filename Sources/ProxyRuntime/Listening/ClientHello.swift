@@ -12,6 +12,8 @@ package struct ClientHello: Hashable, Sendable {
         case hello(ClientHello)
         /// These bytes are no TLS hello.
         case other
+        /// A hello that is larger than any that is waited for.
+        case tooLarge
     }
 
     /// Reads a hello, which may span several records.
@@ -31,7 +33,7 @@ package struct ClientHello: Hashable, Sendable {
             if let first = message.first, first != 1 { return .other }
             if message.count >= 4 {
                 let length = Int(message[1]) << 16 | Int(message[2]) << 8 | Int(message[3])
-                guard length <= Self.bytesMax else { return .other }
+                guard length <= Self.bytesMax else { return .tooLarge }
                 if message.count >= 4 + length {
                     return message.withUnsafeBytes { Self.parseMessage(Reader($0[4..<(4 + length)])) }
                 }

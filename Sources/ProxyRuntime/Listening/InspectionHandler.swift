@@ -12,6 +12,8 @@ final class InspectionHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
     private let worker: Worker
     private let listener: Listener
     private let facts: ClientFacts
+    /// That of the state in which the connection came.
+    private let tls: TLSTable
     private let inspector: ProtocolInspector
     private var received = ByteBuffer()
     private var context: ChannelHandlerContext?
@@ -19,12 +21,16 @@ final class InspectionHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
     private var deadline = Tick.never
     private var inputHasEnded = false
     private var isDone = false
+    private var looks = 0
+    /// Bytes that trickle in one by one are looked at again and again: not for ever.
+    private static let looksMax = 4096
 
-    init(worker: Worker, listener: Listener, facts: ClientFacts) {
+    init(worker: Worker, listener: Listener, inspector: ProtocolInspector, facts: ClientFacts) {
         self.worker = worker
         self.listener = listener
         self.facts = facts
-        self.inspector = ProtocolInspector(inspectsHTTP: listener.inspectsHTTP, inspectsTLS: listener.inspectsTLS)
+        self.tls = worker.tls
+        self.inspector = inspector
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -80,9 +86,15 @@ final class InspectionHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
 
     private func inspect() {
         switch self.received.withUnsafeReadableBytes({ self.inspector.inspect($0) }) {
-        case .needsMore where self.received.readableBytes < ClientHello.bytesMax: ()
+        case .needsMore where self.received.readableBytes < ClientHello.bytesMax && self.looks < Self.looksMax:
+            self.looks += 1
         case .needsMore: self.finish(ProtocolInspector.Finding())
         case .found(let finding): self.finish(finding)
+        case .helloTooLarge:
+            self.facts.listener.counts.hellosTooLarge += 1
+            self.isDone = true
+            self.stopTimer()
+            self.context?.close(promise: nil)
         }
     }
 
@@ -91,9 +103,10 @@ final class InspectionHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         self.isDone = true
         self.stopTimer()
         guard
-            let handler = Acceptor.handler(
+            case .handlers(let handlers) = Acceptor.entry(
                 worker: self.worker,
                 listener: self.listener,
+                tls: self.tls,
                 facts: self.facts,
                 finding
             )
@@ -102,7 +115,10 @@ final class InspectionHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
             return
         }
         do {
-            try context.pipeline.syncOperations.addHandler(handler, position: .after(self))
+            // The last first: the one before it may have something to say as soon as it is there.
+            for handler in handlers.reversed() {
+                try context.pipeline.syncOperations.addHandler(handler, position: .after(self))
+            }
         } catch {
             context.close(promise: nil)
             return

@@ -16,6 +16,8 @@ package struct ProtocolInspector {
     package enum Inspection: Hashable, Sendable {
         case needsMore
         case found(Finding)
+        /// A TLS hello that is larger than any real one.
+        case helloTooLarge
     }
 
     /// A request line that is longer is not waited for.
@@ -28,6 +30,9 @@ package struct ProtocolInspector {
         self.inspectsHTTP = inspectsHTTP
         self.inspectsTLS = inspectsTLS
     }
+
+    /// Whether there is anything to look for.
+    package var looks: Bool { self.inspectsHTTP || self.inspectsTLS }
 
     /// Looks at all bytes received so far.
     package func inspect(_ bytes: UnsafeRawBufferPointer) -> Inspection {
@@ -42,8 +47,9 @@ package struct ProtocolInspector {
                         applicationProtocols: hello.applicationProtocols
                     )
                 )
-            case .needsMore where bytes.count < ClientHello.bytesMax: return .needsMore
-            case .needsMore, .other: ()
+            case .needsMore: return bytes.count < ClientHello.bytesMax ? .needsMore : .helloTooLarge
+            case .tooLarge: return .helloTooLarge
+            case .other: ()
             }
         }
         return self.inspectsHTTP ? Self.inspectHTTP(bytes) : .found(Finding())

@@ -32,6 +32,7 @@ package struct ClusterStatistics: Sendable, Hashable {
             Statistic("upstream_rq_pending_total", .counter, counts.requestsPending),
             Statistic("upstream_rq_pending_active", .gauge, counts.requestsPendingActive),
             Statistic("upstream_rq_pending_overflow", .counter, counts.requestsOverflowed),
+            Statistic("outlier_detection.ejections_enforced_total", .counter, counts.endpointsEjected),
             Statistic("upstream_rq_timeout", .counter, counts.requestsTimedOut),
             Statistic("upstream_rq_per_try_timeout", .counter, counts.triesTimedOut),
             Statistic("upstream_rq_retry", .counter, counts.retries),
@@ -39,6 +40,7 @@ package struct ClusterStatistics: Sendable, Hashable {
             Statistic("upstream_rq_retry_limit_exceeded", .counter, counts.retriesExhausted),
             Statistic("upstream_rq_rx_reset", .counter, counts.resets),
         ] + counts.responses.all(prefix: "upstream_rq_")
+            + counts.http2.all.map { Statistic("http2." + $0.name, $0.kind, $0.value) } + counts.tls.all
     }
 
     func adding(_ other: ClusterStatistics) -> ClusterStatistics {
@@ -75,6 +77,8 @@ package struct ClusterCounts: Sendable, Hashable {
     package var requestsPending = 0
     package var requestsPendingActive = 0
     package var requestsOverflowed = 0
+    /// By outlier detection.
+    package var endpointsEjected = 0
     package var requestsTimedOut = 0
     package var triesTimedOut = 0
     package var retries = 0
@@ -82,10 +86,14 @@ package struct ClusterCounts: Sendable, Hashable {
     package var retriesExhausted = 0
     package var resets = 0
     package var responses = StatusCounts()
+    package var http2 = HTTP2Counts()
+    package var tls = TLSStatistics()
 
     package init() {}
 
     mutating func add(_ other: ClusterCounts) {
+        self.http2.add(other.http2)
+        self.tls.add(other.tls)
         self.connections += other.connections
         self.connectionsActive += other.connectionsActive
         self.connectsFailed += other.connectsFailed
@@ -103,6 +111,7 @@ package struct ClusterCounts: Sendable, Hashable {
         self.requestsPending += other.requestsPending
         self.requestsPendingActive += other.requestsPendingActive
         self.requestsOverflowed += other.requestsOverflowed
+        self.endpointsEjected += other.endpointsEjected
         self.requestsTimedOut += other.requestsTimedOut
         self.triesTimedOut += other.triesTimedOut
         self.retries += other.retries

@@ -8,11 +8,15 @@ package struct ProxyStatistics: Sendable, Hashable {
     package var listeners: [String: ListenerStatistics] = [:]
     /// By the connection managers' statistics prefix.
     package var http: [String: HTTPStatistics] = [:]
+    /// Of connections from clients.
+    package var http2 = HTTP2Counts()
     /// By the TCP proxies' statistics prefix.
     package var tcp: [String: TCPStatistics] = [:]
+    /// By `http.` or `tcp.` and the statistics prefix; only where there are policies.
+    package var policies: [String: PolicyStatistics] = [:]
     /// By cluster name.
     package var clusters: [String: ClusterStatistics] = [:]
-    /// Traffic to destinations that the registry does not know.
+    /// Traffic to destinations that the registry does not know, or that DNS did not lead there.
     package var blocked: [BlockedKey: UInt64] = [:]
     /// Blocked traffic whose key found no room in `blocked`.
     package var blockedOthers: UInt64 = 0
@@ -25,7 +29,9 @@ package struct ProxyStatistics: Sendable, Hashable {
     package mutating func merge(_ other: ProxyStatistics) {
         self.listeners.merge(other.listeners) { $0.adding($1) }
         self.http.merge(other.http) { $0.adding($1) }
+        self.http2.add(other.http2)
         self.tcp.merge(other.tcp) { $0.adding($1) }
+        self.policies.merge(other.policies) { $0.adding($1) }
         self.clusters.merge(other.clusters) { $0.adding($1) }
         self.blocked.merge(other.blocked, uniquingKeysWith: +)
         self.blockedOthers += other.blockedOthers
@@ -40,6 +46,8 @@ package struct BlockedKey: Sendable, Hashable {
     /// Where the connection wanted to go; `nil` where it could not be told.
     package var address: NetworkAddress?
     package var reason: EndReason
+    /// It was let through: DNS-bound egress was only watching.
+    package var isAudit = false
 
     package init(name: String, address: NetworkAddress?, reason: EndReason) {
         self.name = name
@@ -56,11 +64,30 @@ package struct Statistic: Sendable, Hashable {
     package var name: String
     package var kind: StatisticKind
     package var value: Int
+    /// How Prometheus calls it, if not by the name.
+    package var metric: Metric?
 
-    package init(_ name: String, _ kind: StatisticKind, _ value: Int) {
+    /// A name and at most one label, whose value is out of a closed or configured set.
+    package struct Metric: Sendable, Hashable {
+        package var name: String
+        package var label: String
+        package var labelValue: String
+        /// How many of the counted units are one of Prometheus': it wants seconds.
+        package var divisor: Int
+
+        package init(_ name: String, label: String = "", _ labelValue: String = "", divisor: Int = 1) {
+            self.name = name
+            self.label = label
+            self.labelValue = labelValue
+            self.divisor = divisor
+        }
+    }
+
+    package init(_ name: String, _ kind: StatisticKind, _ value: Int, metric: Metric? = nil) {
         self.name = name
         self.kind = kind
         self.value = value
+        self.metric = metric
     }
 }
 
@@ -73,6 +100,9 @@ package struct ListenerStatistics: Sendable, Hashable {
     package var noFilterChainMatch = 0
     package var inspectionTimedOut = 0
     package var loops = 0
+    /// Hellos that were too large to be looked at.
+    package var hellosTooLarge = 0
+    package var tls = TLSStatistics()
 
     package init() {}
 
@@ -86,7 +116,8 @@ package struct ListenerStatistics: Sendable, Hashable {
             Statistic("no_filter_chain_match", .counter, self.noFilterChainMatch),
             Statistic("downstream_pre_cx_timeout", .counter, self.inspectionTimedOut),
             Statistic("loop_detected", .counter, self.loops),
-        ]
+            Statistic("tls_inspector.client_hello_too_large", .counter, self.hellosTooLarge),
+        ] + self.tls.all
     }
 
     fileprivate func adding(_ other: ListenerStatistics) -> ListenerStatistics {
@@ -98,6 +129,8 @@ package struct ListenerStatistics: Sendable, Hashable {
         sum.noFilterChainMatch += other.noFilterChainMatch
         sum.inspectionTimedOut += other.inspectionTimedOut
         sum.loops += other.loops
+        sum.hellosTooLarge += other.hellosTooLarge
+        sum.tls.add(other.tls)
         return sum
     }
 }
@@ -114,6 +147,9 @@ package struct HTTPStatistics: Sendable, Hashable {
     package var requestTimeouts = 0
     package var idleTimeouts = 0
     package var upgrades = 0
+    package var connectionsHTTP1 = 0
+    package var connectionsHTTP2 = 0
+    package var prematureResets = 0
     package var bytesReceived = 0
     package var bytesSent = 0
 
@@ -124,6 +160,9 @@ package struct HTTPStatistics: Sendable, Hashable {
         [
             Statistic("downstream_cx_total", .counter, self.connections),
             Statistic("downstream_cx_active", .gauge, self.connectionsActive),
+            Statistic("downstream_cx_http1_total", .counter, self.connectionsHTTP1),
+            Statistic("downstream_cx_http2_total", .counter, self.connectionsHTTP2),
+            Statistic("downstream_rq_too_many_premature_resets", .counter, self.prematureResets),
             Statistic("downstream_cx_protocol_error", .counter, self.protocolErrors),
             Statistic("downstream_cx_idle_timeout", .counter, self.idleTimeouts),
             Statistic("downstream_cx_upgrades_total", .counter, self.upgrades),
@@ -148,6 +187,9 @@ package struct HTTPStatistics: Sendable, Hashable {
         sum.requestTimeouts += other.requestTimeouts
         sum.idleTimeouts += other.idleTimeouts
         sum.upgrades += other.upgrades
+        sum.connectionsHTTP1 += other.connectionsHTTP1
+        sum.connectionsHTTP2 += other.connectionsHTTP2
+        sum.prematureResets += other.prematureResets
         sum.bytesReceived += other.bytesReceived
         sum.bytesSent += other.bytesSent
         return sum

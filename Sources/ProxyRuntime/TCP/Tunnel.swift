@@ -1,5 +1,6 @@
 internal import MeshModel
 internal import NIOCore
+internal import NIOSSL
 internal import TrafficEngine
 
 #if canImport(Glibc)
@@ -25,6 +26,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     private var pool: EndpointPool?
     private var serverIsOpen = false
     private var upstreamLocal: NetworkAddress?
+    private var upstreamFailure: String?
     private var bytesReceived = 0
     private var bytesSent = 0
     /// What came from the client before there was anywhere to send it.
@@ -33,8 +35,18 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     private var idleDeadline = Tick.never
     private var resolveDeadline = Tick.never
 
-    init(worker: Worker, proxy: TCPProxy, facts: ClientFacts) {
+    /// Asked before an endpoint is connected to.
+    private let policies: [ConnectionPolicy]
+    private var gate: ConnectionGate?
+    private var terminationDetails: String?
+    /// Set while the client's first bytes may still be a TLS hello whose name DNS-bound egress has to see.
+    private var hello: HelloWatch?
+    /// The name in that hello.
+    private var helloName: String?
+
+    init(worker: Worker, proxy: TCPProxy, facts: ClientFacts, policies: [ConnectionPolicy] = []) {
         self.worker = worker
+        self.policies = policies
         self.proxy = proxy
         self.facts = facts
         self.counters = worker.tcpCounters(proxy.statPrefix)
@@ -56,12 +68,42 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         self.counters.counts.connections += 1
         self.counters.counts.connectionsActive += 1
         self.timer = self.worker.wheel.add(self)
-        let index =
-            self.proxy.clusters.count == 1
-            ? 0 : self.proxy.pickIndex(random: UInt32(truncatingIfNeeded: self.worker.random()))
-        let target = self.proxy.clusters[index]
-        self.clusterName = target.name
-        guard let cluster = self.worker.cluster(target.cluster) else {
+        if let egress = self.facts.egress,
+            let fault = egress.connectionFault(serverName: self.facts.serverName)
+        {
+            guard egress.isAudit else {
+                self.end(fault)
+                return
+            }
+            self.worker.countUnbound(fault, name: self.name(blockedFor: fault), address: self.facts.destination)
+        }
+        // A listener of one address does not look into hellos, and must not wait for them: servers may speak first.
+        if self.facts.egress != nil, self.facts.serverName == nil { self.hello = HelloWatch() }
+        guard !self.policies.isEmpty else {
+            self.begin()
+            return
+        }
+        let gate = ConnectionGate(worker: self.worker, policies: self.policies, statPrefix: self.proxy.statPrefix)
+        self.gate = gate
+        let outcome = gate.begin(facts: self.facts) { outcome in self.policiesDecided(outcome) }
+        self.policiesDecided(outcome)
+    }
+
+    private func policiesDecided(_ outcome: ConnectionOutcome) {
+        switch outcome {
+        case .waiting: return
+        case .allowed:
+            self.gate = nil
+            if !self.isOver { self.begin() }
+        case .denied(let reason, let details):
+            self.gate = nil
+            self.terminationDetails = details
+            self.end(reason)
+        }
+    }
+
+    private func begin() {
+        guard let cluster = self.chooseCluster() else {
             self.counters.counts.noCluster += 1
             self.end(.noCluster)
             return
@@ -71,12 +113,26 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         self.connect(cluster)
     }
 
+    private func chooseCluster() -> ClusterRuntime? {
+        if self.proxy.usesServerNameAsCluster, let name = self.facts.serverName {
+            self.clusterName = name
+            return self.worker.cluster(named: name)
+        }
+        guard !self.proxy.clusters.isEmpty else { return nil }
+        let index =
+            self.proxy.clusters.count == 1
+            ? 0 : self.proxy.pickIndex(random: UInt32(truncatingIfNeeded: self.worker.random()))
+        let target = self.proxy.clusters[index]
+        self.clusterName = target.name
+        return self.worker.cluster(target.cluster)
+    }
+
     private func connect(_ cluster: ClusterRuntime) {
         switch cluster.choose(for: self.facts) {
         case .failed(let reason):
             self.end(cluster.cluster.name == Self.blackHoleName ? .blockedAddress : reason)
         case .unresolved:
-            cluster.wait(self)
+            cluster.wait(self, for: self.facts)
             self.resolveDeadline = Tick.after(cluster.cluster.connectTimeout, now: self.worker.wheel.now)
             self.worker.wheel.arm(self.timer, by: self.resolveDeadline)
         case .pool(let pool):
@@ -98,13 +154,16 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         cluster.counts.requestsActive += 1
         let side = TunnelSide(tunnel: self, isClient: false)
         self.server = side
-        pool.connect(side) { result in
+        pool.connect(hostName: self.facts.serverName, makeHandler: { _ in side }) { result in
             switch result {
-            case .failure(let reason):
+            case .failure(let reason, let detail):
+                cluster.judge(pool, .localFailure)
                 self.server = nil
+                self.upstreamFailure = detail.isEmpty ? nil : detail
                 self.end(reason)
                 self.releaseTimer()
             case .success:
+                cluster.judge(pool, .success)
                 self.serverIsOpen = true
                 self.connected(side)
             }
@@ -140,6 +199,29 @@ final class Tunnel: TimerTarget, ClusterWaiter {
 
     func peer(isClient: Bool) -> TunnelSide? { isClient ? (self.machine.isOpen ? self.server : nil) : self.client }
 
+    /// What may go on of what the client sent; `nil`: nothing yet, or not any more.
+    func admit(_ bytes: ByteBuffer) -> ByteBuffer? {
+        guard self.hello != nil, let egress = self.facts.egress else { return bytes }
+        switch self.hello?.received(bytes) {
+        case .hold, nil: return nil
+        case .tooLarge:
+            self.facts.listener.counts.hellosTooLarge += 1
+            self.end(.downstreamProtocolError)
+            return nil
+        case .pass(let all, let name):
+            self.hello = nil
+            guard let name else { return all }
+            self.helloName = name
+            guard let fault = egress.connectionFault(serverName: name) else { return all }
+            if egress.isAudit {
+                self.worker.countUnbound(fault, name: name, address: self.facts.destination)
+                return all
+            }
+            self.end(fault)
+            return nil
+        }
+    }
+
     /// Bytes came before the server's side is open.
     func hold(_ bytes: ByteBuffer) {
         var bytes = bytes
@@ -161,6 +243,12 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     }
 
     func sideEnded(isClient: Bool) {
+        if isClient, var hello = self.hello {
+            // Half a hello is none: the server shall see it as it is.
+            self.hello = nil
+            let rest = hello.takeHeld()
+            if rest.readableBytes > 0 { self.forward(rest) }
+        }
         switch isClient ? self.machine.clientEnded() : self.machine.serverEnded() {
         case .endOtherSide: self.peer(isClient: isClient)?.endOutput()
         case .closeBoth:
@@ -168,6 +256,17 @@ final class Tunnel: TimerTarget, ClusterWaiter {
             self.server?.closeAfterFlush()
         case .ignore: ()
         }
+    }
+
+    /// Sends on what was held of the client's.
+    private func forward(_ bytes: ByteBuffer) {
+        guard let server = self.peer(isClient: true) else {
+            self.hold(bytes)
+            return
+        }
+        self.count(bytes.readableBytes, fromClient: true)
+        server.write(bytes)
+        server.flush()
     }
 
     func sideClosed(isClient: Bool, isReset: Bool) {
@@ -211,6 +310,8 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     private func finish(_ reason: EndReason) {
         guard !self.isOver else { return }
         self.isOver = true
+        self.gate?.cancel()
+        self.gate = nil
         self.held = ByteBuffer()
         self.counters.counts.connectionsActive -= 1
         // What is on its way may take its time, but not for ever.
@@ -220,21 +321,28 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         self.armTimer()
         self.releaseTimer()
         if let cluster = self.cluster {
-            cluster.stopWaiting(self)
+            cluster.stopWaiting(self, for: self.facts)
             if let pool = self.pool {
                 cluster.ended(pool)
                 cluster.counts.requestsActive -= 1
             }
         }
         if reason == .loopDetected { self.facts.listener.counts.loops += 1 }
-        if reason == .blockedAddress {
+        if reason == .blockedAddress || reason.isOfDNSBinding {
             self.worker.countBlocked(
-                name: self.worker.options.nameOfAddress(self.facts.destination.ip) ?? "",
+                name: self.name(blockedFor: reason),
                 address: self.facts.destination,
                 reason: reason
             )
         }
         if !self.logs.isEmpty { self.log(reason) }
+    }
+
+    /// The name that the workload last looked up for the address, or the server name that it had no right to; empty:
+    /// there is none.
+    private func name(blockedFor reason: EndReason) -> String {
+        if reason == .blockedUnresolvedName, let name = self.facts.serverName ?? self.helloName { return name }
+        return self.worker.options.nameOfAddress(self.facts.destination.ip) ?? ""
     }
 
     /// Both channels are gone.
@@ -256,7 +364,12 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         record.clusterName = self.clusterName
         record.downstreamLocal = self.facts.destination
         record.downstreamRemote = self.facts.source
-        record.serverName = self.facts.serverName
+        record.serverName = self.facts.serverName ?? self.helloName
+        record.upstreamFailure = self.upstreamFailure
+        record.terminationDetails = self.terminationDetails
+        record.peer = self.facts.peer
+        record.localURI = self.facts.localURI
+        record.tlsVersion = self.facts.tlsVersion
         let none = CapturedValues()
         for log in self.logs {
             log.sink.append { line in log.format.write(record, request: none, response: none, to: &line) }
@@ -336,7 +449,12 @@ final class TunnelSide: ChannelDuplexHandler {
             // If it cannot be set, the connection ends in order: the peer learns of the end all the same.
             _ = provider.setSoLinger(linger(l_onoff: 1, l_linger: 0))
         }
-        context.close(promise: nil)
+        // TLS would say goodbye first: the reset comes from below it.
+        if let tls = try? context.pipeline.syncOperations.context(handlerType: NIOSSLHandler.self) {  // throws if plain
+            tls.close(promise: nil)
+        } else {
+            context.close(promise: nil)
+        }
     }
 
     func resumeReading() {
@@ -369,7 +487,11 @@ final class TunnelSide: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let bytes = self.unwrapInboundIn(data)
+        var bytes = self.unwrapInboundIn(data)
+        if self.isClient {
+            guard let admitted = self.tunnel.admit(bytes) else { return }
+            bytes = admitted
+        }
         guard let peer = self.tunnel.peer(isClient: self.isClient) else {
             self.tunnel.hold(bytes)
             return
@@ -389,6 +511,8 @@ final class TunnelSide: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // An end without TLS's goodbye is how many programs close: it is passed on as an end, which follows.
+        if case NIOSSLError.uncleanShutdown = error { return }
         self.isReset = true
         context.close(promise: nil)
     }

@@ -102,6 +102,7 @@ package struct TimerWheel {
 /// Ticks of the loops' coarse clock.
 package enum Tick {
     package static let milliseconds = 50
+    package static let length = Duration.milliseconds(milliseconds)
     /// No deadline.
     package static let never = Int.max
 

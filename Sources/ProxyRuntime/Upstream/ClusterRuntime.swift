@@ -12,11 +12,15 @@ final class ClusterRuntime {
     var connecting = 0
     /// Exchanges that are in a second or later attempt.
     var retriesActive = 0
-    private var balancer: LoadBalancer
+    private(set) var balancer: LoadBalancer
+    /// Leaves failing endpoints out; `nil`: the cluster does not ask for it.
+    private var outliers: OutlierWatch?
     /// In the order of the balancer's endpoints.
     private var pools: [EndpointPool] = []
     /// Pools of original destinations, made when they are first asked for.
-    private var destinations: [NetworkAddress: EndpointPool] = [:]
+    private var destinations: [DestinationKey: EndpointPool] = [:]
+    /// Original destinations that stand for names; `nil`: nobody has dialled one.
+    private var named: NamedDestinations?
     /// What the names of a DNS cluster stood for last; `nil`: not looked up yet.
     private var resolved: [ClusterEndpoint]?
     /// Requests and connections that wait for the first answer of a DNS cluster.
@@ -28,8 +32,30 @@ final class ClusterRuntime {
         self.cluster = cluster
         self.worker = worker
         self.limits = Self.share(cluster.limits, worker)
-        self.balancer = LoadBalancer(cluster.balancing, endpoints: [], seed: worker.random())
+        self.balancer = LoadBalancer(Self.options(cluster), endpoints: [], seed: worker.random())
+        self.outliers = cluster.outlierDetection.map { OutlierWatch($0, worker: worker) }
+        self.outliers?.onReturn = { [weak self] in self?.refreshBalancer() }
         self.useEndpoints()
+    }
+
+    private static func options(_ cluster: Cluster) -> LoadBalancer.Options {
+        LoadBalancer.Options(
+            cluster.balancing,
+            panicThreshold: cluster.panicThreshold,
+            weighsLocalities: cluster.weighsLocalities
+        )
+    }
+
+    /// An attempt at an endpoint has ended like this.
+    func judge(_ pool: EndpointPool, _ outcome: OutlierDetector.Outcome) {
+        guard let outliers = self.outliers, outliers.ended(pool.address, outcome) else { return }
+        self.counts.endpointsEjected += 1
+        self.refreshBalancer()
+    }
+
+    private func refreshBalancer() {
+        guard let outliers = self.outliers else { return }
+        self.balancer.refresh { outliers.isEjected($0) }
     }
 
     var isOriginalDestination: Bool {
@@ -45,28 +71,46 @@ final class ClusterRuntime {
         let old = self.cluster
         self.cluster = cluster
         self.limits = Self.share(cluster.limits, self.worker)
-        if old.balancing != cluster.balancing {
+        if Self.options(old) != Self.options(cluster) {
             self.balancer = LoadBalancer(
-                cluster.balancing,
+                Self.options(cluster),
                 endpoints: self.balancer.endpoints,
                 seed: self.worker.random()
             )
         }
-        if case .dns = cluster.discovery, case .dns = old.discovery, old.discovery == cluster.discovery { return }
+        if old.outlierDetection != cluster.outlierDetection {
+            self.outliers?.stop()
+            self.outliers = cluster.outlierDetection.map { OutlierWatch($0, worker: self.worker) }
+            self.outliers?.onReturn = { [weak self] in self?.refreshBalancer() }
+        }
+        if old.transports != cluster.transports { self.forgetPools() }
+        if case .dns = cluster.discovery, case .dns = old.discovery, old.discovery == cluster.discovery {
+            if self.pools.isEmpty { self.useEndpoints() }
+            return
+        }
         if case .dns = cluster.discovery { self.resolved = nil }
         self.useEndpoints()
     }
 
     /// The cluster has gone: idle connections are closed, the others may finish.
     func retire() {
+        self.forgetPools()
+        self.outliers?.stop()
+        self.outliers = nil
+        self.balancer.replace(endpoints: [])
+        self.named?.retire()
+        self.named = nil
+        let waiters = self.waiters
+        self.waiters.removeAll()
+        for waiter in waiters { waiter.clusterReady() }
+    }
+
+    /// Connections that are secured otherwise than the cluster says now must not carry another request.
+    private func forgetPools() {
         for pool in self.pools { pool.retire() }
         for pool in self.destinations.values { pool.retire() }
         self.pools.removeAll()
         self.destinations.removeAll()
-        self.balancer.replace(endpoints: [])
-        let waiters = self.waiters
-        self.waiters.removeAll()
-        for waiter in waiters { waiter.clusterReady() }
     }
 
     /// Names of a DNS cluster were looked up; an empty answer leaves the last good one in place.
@@ -87,11 +131,21 @@ final class ClusterRuntime {
         case .dns: endpoints = self.resolved ?? []
         case .originalDestination: endpoints = []
         }
+        self.outliers?.replace(endpoints)
         self.balancer.replace(endpoints: endpoints)
-        var old: [NetworkAddress: EndpointPool] = [:]
-        for pool in self.pools { old[pool.address] = pool }
+        self.refreshBalancer()
+        var old: [PoolKey: EndpointPool] = [:]
+        for pool in self.pools { old[PoolKey(address: pool.address, transport: pool.transport)] = pool }
         self.pools = endpoints.enumerated().map { index, endpoint in
-            let pool = old.removeValue(forKey: endpoint.address) ?? EndpointPool(endpoint.address, cluster: self)
+            let key = PoolKey(address: endpoint.address, transport: endpoint.transport)
+            let pool =
+                old.removeValue(forKey: key)
+                ?? EndpointPool(
+                    endpoint.address,
+                    transport: endpoint.transport,
+                    hostname: endpoint.hostname,
+                    cluster: self
+                )
             pool.index = index
             return pool
         }
@@ -105,15 +159,17 @@ final class ClusterRuntime {
         case unresolved
     }
 
-    /// An endpoint for one attempt. A retry goes elsewhere than the attempt before if it can.
-    func choose(for client: ClientFacts, avoiding previous: EndpointPool? = nil) -> Choice {
+    /// An endpoint for one attempt. A retry goes elsewhere than the attempt before if it can. `hash`: of the request's
+    /// key, for clusters that keep a key with an endpoint.
+    func choose(for client: ClientFacts, avoiding previous: EndpointPool? = nil, hash: UInt64? = nil) -> Choice {
         if self.isOriginalDestination {
             // It would connect to the very listener that the client came in by, for ever (facts #62).
             guard client.isRedirected else { return .failed(.loopDetected) }
-            return .pool(self.pool(of: client.destination))
+            if let name = client.mintedName { return self.choose(name, port: client.destination.port) }
+            return .pool(self.pool(of: DestinationKey(address: client.destination, name: nil)))
         }
         for attempt in 0..<3 {
-            guard let index = self.balancer.pick() else { break }
+            guard let index = self.balancer.pick(hash: hash, attempt: attempt) else { break }
             let pool = self.pools[index]
             if let previous, pool === previous, attempt < 2, self.pools.count > 1 { continue }
             return .pool(pool)
@@ -126,9 +182,32 @@ final class ClusterRuntime {
         return .failed(.noHealthyEndpoint)
     }
 
-    func wait(_ waiter: any ClusterWaiter) { self.waiters.append(waiter) }
+    /// The client dialled an address that the proxy gave to this name.
+    private func choose(_ name: String, port: UInt16) -> Choice {
+        let named = self.named ?? NamedDestinations(worker: self.worker)
+        self.named = named
+        switch named.choose(name) {
+        case .address(let ip):
+            return .pool(self.pool(of: DestinationKey(address: NetworkAddress(ip: ip, port: port), name: name)))
+        case .unresolved: return .unresolved
+        case .none:
+            self.counts.noneHealthy += 1
+            return .failed(.upstreamNameUnresolved)
+        }
+    }
 
-    func stopWaiting(_ waiter: any ClusterWaiter) { self.waiters.removeAll { $0 === waiter } }
+    func wait(_ waiter: any ClusterWaiter, for client: ClientFacts) {
+        if let name = client.mintedName, let named = self.named, self.isOriginalDestination {
+            named.wait(waiter, for: name)
+        } else {
+            self.waiters.append(waiter)
+        }
+    }
+
+    func stopWaiting(_ waiter: any ClusterWaiter, for client: ClientFacts) {
+        if let name = client.mintedName { self.named?.stopWaiting(waiter, for: name) }
+        self.waiters.removeAll { $0 === waiter }
+    }
 
     func began(_ pool: EndpointPool) { if pool.index >= 0 { self.balancer.began(pool.index) } }
 
@@ -145,13 +224,19 @@ final class ClusterRuntime {
         return false
     }
 
-    private func pool(of destination: NetworkAddress) -> EndpointPool {
+    private func pool(of destination: DestinationKey) -> EndpointPool {
         if let pool = self.destinations[destination] { return pool }
         // Bounded: destinations without connections make room.
         if self.destinations.count >= 1024 {
-            for (address, pool) in self.destinations where pool.isUnused { self.destinations[address] = nil }
+            for (key, pool) in self.destinations where pool.isUnused { self.destinations[key] = nil }
         }
-        let pool = EndpointPool(destination, cluster: self)
+        // No mark is known of an address that was dialled: what has none uses the last transport.
+        let pool = EndpointPool(
+            destination.address,
+            transport: self.cluster.transports.count - 1,
+            hostname: destination.name,
+            cluster: self
+        )
         self.destinations[destination] = pool
         return pool
     }
@@ -168,6 +253,36 @@ final class ClusterRuntime {
         return own
     }
 
+    /// Addresses of endpoints that may be used, or of any if none may, in their order from a random one on.
+    ///
+    /// Looks at the endpoints twice and copies only what it returns.
+    func usableAddresses(max countMax: Int, from random: UInt64) -> [NetworkAddress] {
+        let endpoints = self.balancer.endpoints
+        let healthyCount = endpoints.reduce(0) { $0 + (self.isUsable($1) ? 1 : 0) }
+        let count = healthyCount > 0 ? healthyCount : endpoints.count
+        guard count > 0 else { return [] }
+        let start = Int(random % UInt64(count))
+        let wanted = min(count, countMax)
+        var addresses: [NetworkAddress] = []
+        // Those that come around to the start again stand behind the others.
+        var early: [NetworkAddress] = []
+        var number = 0
+        for endpoint in endpoints where healthyCount == 0 || self.isUsable(endpoint) {
+            if number >= start {
+                addresses.append(endpoint.address)
+            } else if number < start + wanted - count {
+                early.append(endpoint.address)
+            }
+            number += 1
+            if addresses.count == wanted { return addresses }
+        }
+        return addresses + early
+    }
+
+    private func isUsable(_ endpoint: ClusterEndpoint) -> Bool {
+        endpoint.isHealthy && !(self.outliers?.isEjected(endpoint.address) ?? false)
+    }
+
     var statistics: ClusterStatistics {
         var statistics = ClusterStatistics()
         statistics.counts = self.counts
@@ -177,7 +292,7 @@ final class ClusterRuntime {
             EndpointStatistics(
                 address: endpoint.address,
                 weight: endpoint.weight,
-                isHealthy: endpoint.isHealthy,
+                isHealthy: self.isUsable(endpoint),
                 counts: pool.counts
             )
         }
@@ -186,6 +301,19 @@ final class ClusterRuntime {
         }
         return statistics
     }
+}
+
+/// What tells pools of a cluster apart.
+struct PoolKey: Hashable {
+    var address: NetworkAddress
+    var transport: Int
+}
+
+/// What tells pools of original destinations apart: two names may be at one address, and TLS tells them apart.
+private struct DestinationKey: Hashable {
+    var address: NetworkAddress
+    /// `nil`: the address itself was meant.
+    var name: String?
 }
 
 /// Waits for the first addresses of a DNS cluster.

@@ -3,7 +3,7 @@ internal import NIOCore
 internal import TrafficEngine
 
 /// An HTTP/1.1 connection to an endpoint: one exchange at a time, kept for the next one when it ends well.
-final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
+final class UpstreamConnection: ChannelDuplexHandler, TimerTarget, UpstreamCarrier {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -21,7 +21,7 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
     private var isOpen = false
     private var context: ChannelHandlerContext?
     /// Whose request is on it.
-    private var server: ServerConnection?
+    private var server: ServerExchange?
     private var scanner = ResponseScanner()
     private var body = BodyReader(.none)
     /// A head that has not come whole.
@@ -34,8 +34,12 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
     private var timer: TimerWheel.ID = -1
     private var idleDeadline = Tick.never
 
-    init(pool: EndpointPool) {
+    /// The only host that requests on it may be for; `nil`: any.
+    let host: String?
+
+    init(pool: EndpointPool, host: String? = nil) {
         self.pool = pool
+        self.host = host
         self.worker = pool.cluster.worker
     }
 
@@ -53,17 +57,47 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
     /// It is connected.
     func opened() { self.isOpen = true }
 
-    /// Puts an exchange on the connection; `write` sends its request.
-    func begin(_ server: ServerConnection) {
+    /// Puts an exchange on the connection and writes what there is of its request.
+    func begin(_ server: ServerExchange) {
         self.server = server
         self.exchanges += 1
         self.hasResponseBytes = false
         self.keepsAlive = true
         self.idleDeadline = Tick.never
         self.phase = .head
+        self.write(server.exchange.head)
+        let isComplete = server.requestIsComplete
+        if server.exchange.heldBody.readableBytes > 0 || (isComplete && server.exchange.bodyForm == .parts) {
+            self.write(server.exchange.heldBody, isLast: isComplete)
+        }
     }
 
-    func write(_ buffer: ByteBuffer) {
+    /// A part of the request's body.
+    func write(_ buffer: ByteBuffer, isLast: Bool) {
+        guard let server = self.server, server.exchange.bodyForm == .parts, self.phase != .tunnel else {
+            if buffer.readableBytes > 0 { self.write(buffer) }
+            return
+        }
+        // HTTP/2 brought it, without framing.
+        var out = self.worker.takeScratch()
+        if buffer.readableBytes > 0 {
+            out.writeChunkSize(buffer.readableBytes)
+            self.write(out)
+            self.write(buffer)
+            out.clear()
+            out.writeStaticString("\r\n")
+        }
+        if isLast {
+            var trailers = server.exchange.trailers
+            out.writeStaticString("0\r\n")
+            out.writeBuffer(&trailers)
+            out.writeStaticString("\r\n")
+        }
+        if out.readableBytes > 0 { self.write(out) }
+        self.worker.returnScratch(out)
+    }
+
+    private func write(_ buffer: ByteBuffer) {
         self.pool.cluster.counts.bytesSent += buffer.readableBytes
         self.context?.write(self.wrapOutboundOut(buffer), promise: nil)
     }
@@ -134,7 +168,7 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
         case .body: self.takeBody(&bytes, server)
         case .head:
             if self.input.readableBytes > 0 {
-                self.input.writeBuffer(&bytes)
+                self.input.receive(&bytes)
                 bytes = self.input
                 self.input = ByteBuffer()
             }
@@ -143,7 +177,10 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { self.server?.flush() }
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.server?.flush()
+        self.worker.flushWaiting()
+    }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable { self.server?.resumeReading() }
@@ -177,7 +214,7 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
         if phase == .body, self.failure == nil, case .untilClose = self.body.framing {
             server.responseEnded()
         } else if phase == .tunnel {
-            server.tunnelClosed(isReset: self.failure != nil)
+            server.upstreamTunnelClosed(isReset: self.failure != nil)
         } else {
             self.fail(self.failure ?? .upstreamClosed, server)
         }
@@ -187,7 +224,7 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
 
     // MARK: Responses
 
-    private func takeHeads(_ bytes: inout ByteBuffer, _ server: ServerConnection) {
+    private func takeHeads(_ bytes: inout ByteBuffer, _ server: ServerExchange) {
         while self.phase == .head {
             let progress = bytes.withUnsafeReadableBytes { self.scanner.scan($0) }
             switch progress {
@@ -201,7 +238,7 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
                 let status = self.scanner.status
                 if (100..<200).contains(status), status != 101 {
                     // Interim answers are passed on; the final one follows (RFC 9110 15.2).
-                    server.interimReceived(self.scanner, bytes)
+                    bytes.withUnsafeReadableBytes { server.interimReceived(self.scanner, $0) }
                     bytes.moveReaderIndex(forwardBy: self.scanner.headCount)
                     self.scanner.reset()
                     if bytes.readableBytes == 0 { return }
@@ -213,14 +250,14 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
         }
     }
 
-    private func takeFinalHead(_ bytes: inout ByteBuffer, _ server: ServerConnection) {
+    private func takeFinalHead(_ bytes: inout ByteBuffer, _ server: ServerExchange) {
         if self.scanner.status == 101 {
             guard server.awaitsUpgrade, self.scanner.fields.upgradeIndex >= 0 else {
                 self.protocolError(.badStatus, server)
                 return
             }
             self.phase = .tunnel
-            server.upgraded(self.scanner, bytes)
+            bytes.withUnsafeReadableBytes { server.upgraded(self.scanner, $0) }
             bytes.moveReaderIndex(forwardBy: self.scanner.headCount)
             if bytes.readableBytes > 0 { server.tunnelReceived(bytes) }
             return
@@ -228,10 +265,16 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
         let framing = self.framing(server)
         self.keepsAlive = self.keepsAliveAfter(framing)
         var out = self.worker.takeScratch()
-        switch server.responseHeadReceived(self.scanner, bytes, framing, into: &out) {
+        let next = bytes.withUnsafeReadableBytes {
+            server.responseHeadReceived(self.scanner, $0, framing, isHTTP2: false, into: &out)
+        }
+        switch next {
         case .retrying:
             // The response is not wanted; reading it to its end may cost more than a new connection.
-            if framing == .none, self.keepsAlive, bytes.readableBytes == self.scanner.headCount {
+            // With half a request on it, the next one would be read as the rest of that.
+            if framing == .none, self.keepsAlive, server.requestIsComplete,
+                bytes.readableBytes == self.scanner.headCount
+            {
                 self.server = nil
                 self.becomeReady()
             } else {
@@ -244,13 +287,13 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
         bytes.moveReaderIndex(forwardBy: self.scanner.headCount)
         self.scanner.reset()
         self.phase = .body
-        self.body = BodyReader(framing)
+        self.body = BodyReader(framing, keepsTrailers: server.isHTTP2)
         self.takeBody(&bytes, server, head: &out)
         self.worker.returnScratch(out)
     }
 
     /// RFC 9112 6.3.
-    private func framing(_ server: ServerConnection) -> BodyReader.Framing {
+    private func framing(_ server: ServerExchange) -> BodyReader.Framing {
         let status = self.scanner.status
         if server.requestIsHead || status == 204 || status == 304 { return .none }
         if self.scanner.fields.isChunked { return .chunked }
@@ -272,7 +315,7 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
     }
 
     /// The first run of a body, with the head before it.
-    private func takeBody(_ bytes: inout ByteBuffer, _ server: ServerConnection, head: inout ByteBuffer) {
+    private func takeBody(_ bytes: inout ByteBuffer, _ server: ServerExchange, head: inout ByteBuffer) {
         if server.wantsPlainBody, case .chunked = self.body.framing {
             let step = bytes.withUnsafeReadableBytes { readable in
                 self.body.takePayload(readable) { range in
@@ -289,14 +332,14 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
             }
             self.finishStep(step, &bytes, server, out: head)
         } else {
-            server.write(head)
+            if head.readableBytes > 0 { server.write(head, isLast: false) }
             let slice = step.count > 0 ? bytes.getSlice(at: bytes.readerIndex, length: step.count) : nil
             self.finishStep(step, &bytes, server, out: slice)
         }
     }
 
     /// A later run of a body.
-    private func takeBody(_ bytes: inout ByteBuffer, _ server: ServerConnection) {
+    private func takeBody(_ bytes: inout ByteBuffer, _ server: ServerExchange) {
         if server.wantsPlainBody, case .chunked = self.body.framing {
             var out = self.worker.takeScratch()
             let step = bytes.withUnsafeReadableBytes { readable in
@@ -317,10 +360,12 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
     private func finishStep(
         _ step: BodyReader.Step,
         _ bytes: inout ByteBuffer,
-        _ server: ServerConnection,
+        _ server: ServerExchange,
         out: ByteBuffer?
     ) {
-        if let out, out.readableBytes > 0 { server.write(out) }
+        let trailers = step.hasEnded ? self.body.trailers : []
+        if let out, out.readableBytes > 0 { server.write(out, isLast: step.hasEnded && trailers.isEmpty) }
+        if !trailers.isEmpty { server.writeTrailers(ByteBuffer(bytes: trailers)) }
         server.responseProgressed()
         if let fault = step.fault {
             self.protocolError(fault, server)
@@ -343,7 +388,7 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
         self.pool.release(self)
     }
 
-    private func protocolError(_ fault: HeadFault, _ server: ServerConnection) {
+    private func protocolError(_ fault: HeadFault, _ server: ServerExchange) {
         self.pool.cluster.counts.protocolErrors += 1
         self.server = nil
         self.close()
@@ -354,7 +399,7 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget {
         server.attemptFailed(ExchangeMachine.AttemptFailure(reason: .upstreamProtocolError, outcome: nil))
     }
 
-    private func fail(_ reason: EndReason, _ server: ServerConnection) {
+    private func fail(_ reason: EndReason, _ server: ServerExchange) {
         self.pool.cluster.counts.resets += 1
         server.attemptFailed(
             ExchangeMachine.AttemptFailure(

@@ -1,6 +1,12 @@
 internal import MeshModel
 
 extension Listener {
+    /// What nobody declared is passed on to where it was going (Istio's `ALLOW_ANY`).
+    package var passesUndeclared: Bool {
+        guard case .tcp(let proxy)? = self.defaultChain?.terminal else { return false }
+        return proxy.clusters.first?.name == "PassthroughCluster"
+    }
+
     /// The chain that a connection enters, or the default chain; `nil`: it is closed.
     ///
     /// Envoy's rule: the criteria are looked at one after the other, each keeps only the chains that fit it best, and

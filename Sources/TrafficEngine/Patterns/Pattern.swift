@@ -38,6 +38,9 @@ package struct Pattern: Sendable {
         self.classes = compiler.classes
     }
 
+    /// What a match costs for each byte, at most.
+    package var stepCount: Int { self.steps.count }
+
     /// As `init(compiling:)`, `nil` instead of a reason.
     package init?(_ source: String) {
         do throws(SyntaxError) { self = try Pattern(compiling: source) } catch { return nil }

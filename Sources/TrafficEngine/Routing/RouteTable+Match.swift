@@ -91,14 +91,16 @@ extension HeaderMatch {
     private static let path = Array(":path".utf8)
     private static let authority = Array(":authority".utf8)
     private static let scheme = Array(":scheme".utf8)
-    private static let http = Array("http".utf8)
+
+    private static func bytes(_ text: StaticString) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
 
     private func pseudoHeader(_ request: RequestView) -> UnsafeRawBufferPointer? {
         if self.name == Self.method { return request[request.method] }
         if self.name == Self.path { return request[request.target] }
         if self.name == Self.authority { return request[request.authority] }
-        // Only plain HTTP reaches a route so far, so the scheme is known.
-        if self.name == Self.scheme { return Self.http.withUnsafeBytes { $0 } }
+        if self.name == Self.scheme { return Self.bytes(request.isSecure ? "https" : "http") }
         return nil
     }
 

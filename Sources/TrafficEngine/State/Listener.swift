@@ -22,6 +22,11 @@ package final class Listener: Sendable {
     /// Learn from the kernel where a redirected connection was going (Envoy's `original_dst` listener filter). Always
     /// true with `usesOriginalDestination`; alone it only fills in the destination that chains and clusters look at.
     package let restoresDestination: Bool
+    /// Destination ports whose connections are not looked at for HTTP or TLS: their first bytes may never come.
+    package let uninspectedByHTTP: PortCondition?
+    package let uninspectedByTLS: PortCondition?
+    /// What the workload's own connections are held to; `nil`: nothing.
+    package let dnsBoundEgress: DNSBoundEgress?
 
     package init(
         name: String,
@@ -34,8 +39,14 @@ package final class Listener: Sendable {
         inspectsTLS: Bool = false,
         inspectionTimeout: Duration? = nil,
         isInbound: Bool = false,
-        restoresDestination: Bool = false
+        restoresDestination: Bool = false,
+        uninspectedByHTTP: PortCondition? = nil,
+        uninspectedByTLS: PortCondition? = nil,
+        dnsBoundEgress: DNSBoundEgress? = nil
     ) {
+        self.dnsBoundEgress = dnsBoundEgress
+        self.uninspectedByHTTP = uninspectedByHTTP
+        self.uninspectedByTLS = uninspectedByTLS
         self.name = name
         self.address = address
         self.isBound = isBound
@@ -47,6 +58,24 @@ package final class Listener: Sendable {
         self.inspectionTimeout = inspectionTimeout
         self.isInbound = isInbound
         self.restoresDestination = restoresDestination || usesOriginalDestination
+    }
+}
+
+/// A condition on a destination port.
+package enum PortCondition: Hashable, Sendable {
+    case any([PortCondition])
+    case all([PortCondition])
+    indirect case not(PortCondition)
+    /// Without `to`.
+    case range(from: Int, to: Int)
+
+    package func holds(_ port: UInt16) -> Bool {
+        switch self {
+        case .any(let conditions): conditions.contains { $0.holds(port) }
+        case .all(let conditions): conditions.allSatisfy { $0.holds(port) }
+        case .not(let condition): !condition.holds(port)
+        case .range(let from, let to): from <= Int(port) && Int(port) < to
+        }
     }
 }
 
@@ -73,11 +102,23 @@ package final class FilterChain: Sendable {
 
     package let name: String
     package let match: FilterChainMatch
+    /// TLS is taken off before `terminal`; `nil`: bytes as they come.
+    package let tls: ServerTLS?
+    /// Asked when a connection (and, with TLS, its peer) is known; before `terminal`.
+    package let connectionPolicies: [ConnectionPolicy]
     package let terminal: Terminal
 
-    package init(name: String, match: FilterChainMatch = FilterChainMatch(), terminal: Terminal) {
+    package init(
+        name: String,
+        match: FilterChainMatch = FilterChainMatch(),
+        tls: ServerTLS? = nil,
+        connectionPolicies: [ConnectionPolicy] = [],
+        terminal: Terminal
+    ) {
         self.name = name
         self.match = match
+        self.tls = tls
+        self.connectionPolicies = connectionPolicies
         self.terminal = terminal
     }
 }
@@ -106,6 +147,16 @@ package final class HTTPConnectionManager: Sendable {
     package let appendsPeerAddress: Bool
     package let allowsUpgrade: Bool
     package let accessLogs: [AccessLogConfiguration]
+    package let codec: HTTPCodec
+    package let http2: HTTP2Settings
+    /// What becomes of `x-forwarded-client-cert`.
+    package let clientCertificateHeader: ClientCertificateHeader
+    /// Trusted proxies in front, for the client's address out of `x-forwarded-for`.
+    package let trustedHops: Int
+    /// Policies, routes and endpoints see the path normalized (Envoy `normalize_path`).
+    package let normalizesPath: Bool
+    /// Asked in order before a route is looked for; see `HTTPPolicy`.
+    package let policies: [HTTPPolicy]
 
     package init(
         statPrefix: String,
@@ -117,8 +168,20 @@ package final class HTTPConnectionManager: Sendable {
         addsForwardingHeaders: Bool = true,
         appendsPeerAddress: Bool = false,
         allowsUpgrade: Bool = false,
-        accessLogs: [AccessLogConfiguration] = []
+        accessLogs: [AccessLogConfiguration] = [],
+        codec: HTTPCodec = .automatic,
+        http2: HTTP2Settings = HTTP2Settings(),
+        clientCertificateHeader: ClientCertificateHeader = ClientCertificateHeader(),
+        trustedHops: Int = 0,
+        normalizesPath: Bool = false,
+        policies: [HTTPPolicy] = []
     ) {
+        self.normalizesPath = normalizesPath
+        self.codec = codec
+        self.http2 = http2
+        self.clientCertificateHeader = clientCertificateHeader
+        self.trustedHops = trustedHops
+        self.policies = policies
         self.statPrefix = statPrefix
         self.routes = routes
         self.idleTimeout = idleTimeout
@@ -132,6 +195,37 @@ package final class HTTPConnectionManager: Sendable {
     }
 }
 
+/// Which versions of HTTP a chain speaks.
+package enum HTTPCodec: Hashable, Sendable {
+    /// By ALPN, else by the connection's first bytes (RFC 9113 section 3.4).
+    case automatic
+    case http1, http2
+}
+
+/// Limits of HTTP/2 (RFC 9113 section 6.5.2) and of what a peer may make us do.
+package struct HTTP2Settings: Hashable, Sendable {
+    package var concurrentStreamsMax: UInt32 = 100
+    package var streamWindow: UInt32 = 256 * 1024
+    package var connectionWindow: UInt32 = 1024 * 1024
+    package var allowsConnect = false
+
+    package init() {}
+}
+
+/// What becomes of `x-forwarded-client-cert` (Envoy `forward_client_cert_details`).
+package struct ClientCertificateHeader: Hashable, Sendable {
+    package enum Mode: Hashable, Sendable { case sanitize, forwardOnly, appendForward, sanitizeSet, alwaysForwardOnly }
+
+    package var mode = Mode.sanitize
+    package var addsSubject = false
+    package var addsCertificate = false
+    package var addsChain = false
+    package var addsDNS = false
+    package var addsURI = false
+
+    package init() {}
+}
+
 /// Settings of byte forwarding on a chain.
 package final class TCPProxy: Sendable {
     package let statPrefix: String
@@ -140,13 +234,17 @@ package final class TCPProxy: Sendable {
     /// No byte either way for so long closes both sides; `nil`: never.
     package let idleTimeout: Duration?
     package let accessLogs: [AccessLogConfiguration]
+    /// The cluster is the one that the server name spells, if there is one (Envoy's `sni_cluster` filter in front).
+    package let usesServerNameAsCluster: Bool
 
     package init(
         statPrefix: String,
         clusters: [WeightedCluster],
         idleTimeout: Duration? = .seconds(3600),
-        accessLogs: [AccessLogConfiguration] = []
+        accessLogs: [AccessLogConfiguration] = [],
+        usesServerNameAsCluster: Bool = false
     ) {
+        self.usesServerNameAsCluster = usesServerNameAsCluster
         self.statPrefix = statPrefix
         self.clusters = clusters
         self.idleTimeout = idleTimeout

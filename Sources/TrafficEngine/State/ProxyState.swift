@@ -12,13 +12,17 @@ package struct ProxyState: Sendable {
     package var clusters: [Cluster?]
     /// Route tables that connection managers name (RDS), by name.
     package var routeTables: [String: RouteTable]
+    /// What `ServerTLS` and `ClientTLS` name: the workload's own identity and what the control plane sent (SDS).
+    package var secrets: [String: TLSSecret]
 
     package init(
         revision: UInt64 = 0,
         listeners: [Listener] = [],
         clusters: [Cluster?] = [],
-        routeTables: [String: RouteTable] = [:]
+        routeTables: [String: RouteTable] = [:],
+        secrets: [String: TLSSecret] = [:]
     ) {
+        self.secrets = secrets
         self.revision = revision
         self.listeners = listeners
         self.clusters = clusters

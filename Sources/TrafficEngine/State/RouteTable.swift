@@ -120,6 +120,8 @@ package final class ForwardAction: Sendable {
     package let prefixRewrite: [UInt8]?
     package let hostRewrite: [UInt8]?
     package let allowsUpgrade: Bool
+    /// What a consistent-hash cluster hashes; the first that gives a value, or all where none is terminal.
+    package let hashKeys: [HashKey]
 
     package init(
         clusters: [WeightedCluster],
@@ -127,14 +129,36 @@ package final class ForwardAction: Sendable {
         retry: RetryPolicy? = nil,
         prefixRewrite: [UInt8]? = nil,
         hostRewrite: [UInt8]? = nil,
-        allowsUpgrade: Bool = false
+        allowsUpgrade: Bool = false,
+        hashKeys: [HashKey] = []
     ) {
+        self.hashKeys = hashKeys
         self.clusters = clusters
         self.timeout = timeout
         self.retry = retry
         self.prefixRewrite = prefixRewrite
         self.hostRewrite = hostRewrite
         self.allowsUpgrade = allowsUpgrade
+    }
+}
+
+/// A part of a request that decides which endpoint it goes to (Envoy `hash_policy`).
+package struct HashKey: Hashable, Sendable {
+    package enum Value: Hashable, Sendable {
+        /// Lower case.
+        case header([UInt8])
+        /// Made with this life if the request has none; `nil`: never made.
+        case cookie(name: [UInt8], path: [UInt8], ttl: Duration?)
+        case sourceAddress
+        case queryParameter([UInt8])
+    }
+
+    package var value: Value
+    package var isTerminal: Bool
+
+    package init(value: Value, isTerminal: Bool = false) {
+        self.value = value
+        self.isTerminal = isTerminal
     }
 }
 

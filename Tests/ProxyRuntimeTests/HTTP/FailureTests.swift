@@ -282,7 +282,7 @@ import TrafficEngine
         let policy = RetryPolicy(
             retriesMax: 1,
             causes: [.serverError],
-            perTryTimeout: .milliseconds(500),
+            perTryTimeout: .seconds(3),
             backOffBase: .milliseconds(1)
         )
         try await TestProxy.run(.http(retry: policy), clusters: [.test(ports: server.port)]) { proxy in
@@ -308,6 +308,20 @@ import TrafficEngine
             await endpoint.waitForEnd()
             let statistics = await proxy.waitForStatistics { $0.http["test"]?.requestsActive == 0 }
             #expect(statistics.clusters["endpoint"]?.counts.requestsActive == 0)
+        }
+        try await server.stop()
+    }
+
+    @Test("A client that ends before its first request is closed", arguments: ["", "P", "PRI", "GET", "PRI * HTTP"])
+    func closesUnused(_ bytes: String) async throws {
+        let server = try await RawServer.start()
+        try await TestProxy.run(.http(), clusters: [.test(ports: server.port)]) { proxy in
+            let client = try await proxy.connect()
+            if !bytes.isEmpty { client.send(bytes) }
+            client.endOutput()
+            await client.waitForEnd()
+            let statistics = await proxy.waitForStatistics { $0.listeners["test"]?.connectionsActive == 0 }
+            #expect(statistics.listeners["test"]?.connectionsDestroyed == 1)
         }
         try await server.stop()
     }

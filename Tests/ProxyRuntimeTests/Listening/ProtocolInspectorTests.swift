@@ -33,10 +33,12 @@ import Testing
 
     private static let both = ProtocolInspector(inspectsHTTP: true, inspectsTLS: true)
 
-    @Test("Server name and protocols of a hello are read, however it is cut into records", arguments: [3, 50, 4096])
+    @Test("Server name and protocols of a hello are read, however it is cut into records", arguments: [1, 3, 50, 4096])
     func readsHello(_ recordSize: Int) {
         let message = Self.hello([
-            (10, [0, 2, 0, 29]), Self.serverName("Edition.CNN.com"), Self.protocols(["h2", "http/1.1"]),
+            // What nobody knows (RFC 8701), and an encrypted hello (RFC 9849), are stepped over.
+            (0x0A0A, []), (0xFE0D, [0, 0, 1, 0, 1, 7]), (10, [0, 2, 0, 29]), Self.serverName("Edition.CNN.com"),
+            Self.protocols(["h2", "http/1.1"]),
         ])
         let bytes = Self.records(message, size: recordSize)
 
@@ -64,6 +66,23 @@ import Testing
                 _ = Self.records(broken, size: 4096).withUnsafeBytes { Self.both.inspect($0) }
             }
         }
+    }
+
+    @Test("A hello that says it is larger than any real one is refused at once", arguments: [65_537, 0xFF_FFFF])
+    func refusesLargeHello(_ count: Int) {
+        let head = [1, UInt8(count >> 16), UInt8(count >> 8 & 255), UInt8(count & 255)]
+        let bytes = Self.records(head, size: 4096)
+        #expect(bytes.withUnsafeBytes { Self.both.inspect($0) } == .helloTooLarge)
+    }
+
+    @Test("A hello of the largest size is waited for, until so many bytes have come")
+    func boundsHello() {
+        let message: [UInt8] = [1, 1, 0, 0] + [UInt8](repeating: 0, count: 65_000)
+        let bytes = Self.records(message, size: 16_384)
+        #expect(bytes[..<9].withUnsafeBytes { Self.both.inspect($0) } == .needsMore)
+        #expect(bytes.withUnsafeBytes { Self.both.inspect($0) } == .needsMore)
+        let more = bytes + Self.records([UInt8](repeating: 0, count: 530), size: 265)
+        #expect(more.withUnsafeBytes { Self.both.inspect($0) } == .helloTooLarge)
     }
 
     @Test(

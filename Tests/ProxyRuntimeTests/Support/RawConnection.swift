@@ -14,7 +14,7 @@ final class RawConnection: Sendable {
     enum End: Sendable { case open, ended, reset }
 
     private struct Waiter: Sendable {
-        var condition: @Sendable (String, End) -> Bool
+        var condition: @Sendable ([UInt8], End) -> Bool
         var continuation: CheckedContinuation<String, Never>
     }
 
@@ -24,10 +24,10 @@ final class RawConnection: Sendable {
         var waiters: [Waiter] = []
 
         mutating func takeReady() -> [Waiter] {
-            let text = self.text
+            let received = self.received
             let end = self.end
-            let ready = self.waiters.filter { $0.condition(text, end) }
-            self.waiters.removeAll { $0.condition(text, end) }
+            let ready = self.waiters.filter { $0.condition(received, end) }
+            self.waiters.removeAll { $0.condition(received, end) }
             return ready
         }
 
@@ -56,6 +56,7 @@ final class RawConnection: Sendable {
     }
 
     var received: String { self.state.withLock { $0.text } }
+    var bytes: [UInt8] { self.state.withLock { $0.received } }
     var end: End { self.state.withLock { $0.end } }
 
     func send(_ text: String) {
@@ -77,7 +78,13 @@ final class RawConnection: Sendable {
     /// Waits until what has come satisfies `condition`, or the connection has ended; returns all that has come.
     @discardableResult
     func wait(until condition: @escaping @Sendable (String) -> Bool) async -> String {
-        await self.wait { text, end in condition(text) || end != .open }
+        await self.wait { bytes, end in condition(String(decoding: bytes, as: UTF8.self)) || end != .open }
+    }
+
+    /// Waits until more than `count` bytes have come, or the connection has ended; returns all that has come.
+    func waitForMore(than count: Int) async -> [UInt8] {
+        _ = await self.wait { bytes, end in bytes.count > count || end != .open }
+        return self.bytes
     }
 
     @discardableResult
@@ -90,7 +97,7 @@ final class RawConnection: Sendable {
     /// What never comes is an issue after this time, not a hang.
     static let patience = TimeAmount.seconds(30)
 
-    private func wait(_ condition: @escaping @Sendable (String, End) -> Bool) async -> String {
+    private func wait(_ condition: @escaping @Sendable ([UInt8], End) -> Bool) async -> String {
         let limit = self.channel.eventLoop.scheduleTask(in: Self.patience) { self.giveUp() }
         defer { limit.cancel() }
         return await withCheckedContinuation { continuation in
@@ -169,13 +176,16 @@ final class RawServer: Sendable {
         self.port = port
     }
 
-    static func start() async throws -> RawServer {
+    /// `prepare` may put handlers in front of the bytes that tests see.
+    static func start(_ prepare: @escaping @Sendable (any Channel) throws -> Void = { _ in }) async throws -> RawServer
+    {
         let state = StateBox()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 let connection = RawConnection(channel: channel)
                 return channel.eventLoop.makeCompletedFuture {
+                    try prepare(channel)
                     try channel.pipeline.syncOperations.addHandler(RawConnection.Collector(connection: connection))
                     let ready = state.value.withLock { state in
                         state.connections.append(connection)

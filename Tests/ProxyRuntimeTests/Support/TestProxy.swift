@@ -14,10 +14,12 @@ struct TestProxy {
     /// Runs `body` with a proxy, and stops it.
     static func run(
         _ terminal: FilterChain.Terminal,
+        policies: [ConnectionPolicy] = [],
         clusters: [Cluster],
         inspects: Bool = false,
         inspectionTimeout: Duration? = nil,
         options: ProxyRuntimeOptions = ProxyRuntimeOptions(),
+        dnsBoundEgress: DNSBoundEgress? = nil,
         _ body: (TestProxy) async throws -> Void
     ) async throws {
         let runtime = ProxyRuntime(options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
@@ -25,10 +27,11 @@ struct TestProxy {
         let listener = Listener(
             name: "test",
             address: NetworkAddress(ip: Self.loopback, port: 0),
-            chains: [FilterChain(name: "chain", terminal: terminal)],
+            chains: [FilterChain(name: "chain", connectionPolicies: policies, terminal: terminal)],
             inspectsHTTP: inspects,
             inspectsTLS: inspects,
-            inspectionTimeout: inspectionTimeout
+            inspectionTimeout: inspectionTimeout,
+            dnsBoundEgress: dnsBoundEgress
         )
         let failures = await runtime.apply(ProxyState(revision: 1, listeners: [listener], clusters: clusters))
         #expect(failures.isEmpty)

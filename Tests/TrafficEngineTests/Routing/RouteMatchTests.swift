@@ -107,6 +107,9 @@ import TrafficEngine
             let match = HeaderMatch(name: [UInt8](name), value: .exact([UInt8](value)))
             #expect(request.route(in: self.header(match)) == "hit", "\(name)")
         }
+        let secure = HeaderMatch(name: [UInt8](":scheme"), value: .exact([UInt8]("https")))
+        #expect(request.route(in: self.header(secure)) == nil)
+        #expect(RequestText(isSecure: true).route(in: self.header(secure)) == "hit")
     }
 
     @Test("Query parameters are compared as sent; the first of a name counts")

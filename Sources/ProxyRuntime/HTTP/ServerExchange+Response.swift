@@ -2,22 +2,24 @@ internal import MeshModel
 internal import NIOCore
 internal import TrafficEngine
 
-extension ServerConnection {
+extension ServerExchange {
     enum OnResponseHead { case forward, retrying }
 
     /// A final response's head is complete; `bytes` begin with it. If it is forwarded, `out` holds it as it goes to the
     /// client, and the body follows.
-    func responseHeadReceived(
+    final func responseHeadReceived(
         _ response: borrowing ResponseScanner,
-        _ bytes: ByteBuffer,
+        _ bytes: UnsafeRawBufferPointer,
         _ framing: BodyReader.Framing,
+        isHTTP2: Bool,
         into out: inout ByteBuffer
     ) -> OnResponseHead {
         let now = NIODeadline.now().uptimeNanoseconds
         let status = response.status
         self.deadlines.attempt = Tick.never
-        let grpcStatus = bytes.withUnsafeReadableBytes { Self.grpcStatus(response, $0) }
+        let grpcStatus = Self.grpcStatus(response, bytes)
         self.exchange.cluster?.counts.responses.count(status)
+        if let pool = self.exchange.pool { self.exchange.cluster?.judge(pool, OutlierDetector.Outcome(status: status)) }
         if let cluster = self.exchange.cluster, !cluster.mayRetry { self.machine.bodyForgotten() }
         switch self.machine.responseHeadReceived(status: status, grpcStatus: grpcStatus) {
         case .retry(let delay):
@@ -29,27 +31,25 @@ extension ServerConnection {
         case .forward: ()
         }
         if self.machine.attempts > 1, status < 500 { self.exchange.cluster?.counts.retriesSucceeded += 1 }
-        self.deadlines.route = Tick.never
         self.exchange.status = status
+        self.exchange.upstreamIsHTTP2 = isHTTP2
         self.exchange.responseNanoseconds = now
         let service = Int((now &- self.exchange.attemptNanoseconds) / 1_000_000)
         self.exchange.serviceMilliseconds = service
         // An answer before the request's end, or one that only a close ends, ends the client's connection too.
-        let wantsPlain = self.wantsPlainBody
-        if framing == .untilClose || (wantsPlain && framing == .chunked) || self.worker.isDraining {
+        let endsByClose = framing == .untilClose || (framing == .chunked && self.wantsPlainBody)
+        if self.worker.isDraining || (endsByClose && !self.isHTTP2) {
             self.machine.keepAliveLost()
         }
-        bytes.withUnsafeReadableBytes { readable in
-            self.writeResponseHead(response, readable, serviceMilliseconds: service, into: &out)
-            self.captureResponse(response, readable)
-        }
-        self.exchange.headBytesWritten = self.exchange.bytesWritten + out.readableBytes
+        self.writeResponseHead(response, bytes, framing, serviceMilliseconds: service, into: &out)
+        self.captureResponse(response, bytes)
         return .forward
     }
 
     private func writeResponseHead(
         _ response: borrowing ResponseScanner,
         _ bytes: UnsafeRawBufferPointer,
+        _ framing: BodyReader.Framing,
         serviceMilliseconds: Int,
         into out: inout ByteBuffer
     ) {
@@ -65,19 +65,27 @@ extension ServerConnection {
             HeadWriter.markEdited(bytes, fields, target.responseHeaders, &dropped)
             room += HeadWriter.count(route.responseHeaders) + HeadWriter.count(target.responseHeaders)
         }
+        let effects = self.exchange.effects?.responseHeaders
+        if let effects {
+            HeadWriter.markEdited(bytes, fields, effects, &dropped)
+            room += HeadWriter.count(effects)
+        }
+        let startLineCount = response.startLineCount
+        let headCount = response.headCount
+        let keepsStartLine = response.minorVersion == 1
+        let statusText = response.statusText
         let isUpgrade = response.status == 101
-        out.write(bytesMax: room) { writer in
-            let keepsStartLine = response.minorVersion == 1
+        self.putResponseHead(framing, room: room, into: &out) { writer in
             if !keepsStartLine {
                 writer.put("HTTP/1.1 ")
-                writer.put(self.slice(bytes, response.statusText))
+                writer.put(self.slice(bytes, statusText))
                 writer.endLine()
             }
             HeadWriter.copyLines(
                 bytes,
                 fields,
-                firstLine: keepsStartLine ? 0 : response.startLineCount,
-                headCount: response.headCount,
+                firstLine: keepsStartLine ? 0 : startLineCount,
+                headCount: headCount,
                 dropped: dropped,
                 to: &writer
             )
@@ -87,16 +95,23 @@ extension ServerConnection {
             if fields.serverIndex < 0 { writer.put("server: lateen\r\n") }
             if isUpgrade {
                 writer.put("connection: upgrade\r\nupgrade: websocket\r\n")
-            } else if !self.machine.promisesKeepAlive {
-                writer.put("connection: close\r\n")
-            } else if self.exchange.minorVersion == 0 {
-                writer.put("connection: keep-alive\r\n")
+            } else if !self.isHTTP2 {
+                self.putConnection(to: &writer)
             }
+            if let effects { HeadWriter.putEdited(effects, to: &writer) }
             if hasEdits, let route, let target {
                 HeadWriter.putEdited(route.responseHeaders, to: &writer)
                 HeadWriter.putEdited(target.responseHeaders, to: &writer)
             }
-            writer.endLine()
+        }
+    }
+
+    /// What becomes of an HTTP/1 connection.
+    final func putConnection(to writer: inout ByteWriter) {
+        if !self.machine.promisesKeepAlive {
+            writer.put("connection: close\r\n")
+        } else if self.exchange.minorVersion == 0 {
+            writer.put("connection: keep-alive\r\n")
         }
     }
 
@@ -129,35 +144,32 @@ extension ServerConnection {
     }
 
     /// An interim answer, such as `100 Continue`; HTTP/1.0 knows none.
-    func interimReceived(_ response: borrowing ResponseScanner, _ bytes: ByteBuffer) {
+    final func interimReceived(_ response: borrowing ResponseScanner, _ bytes: UnsafeRawBufferPointer) {
         self.touch()
-        guard self.exchange.minorVersion > 0 else { return }
         var out = self.worker.takeScratch()
-        bytes.withUnsafeReadableBytes { readable in
-            out.write(bytesMax: response.headCount + 16) { writer in
-                writer.put("HTTP/1.1 ")
-                writer.put(self.slice(readable, response.statusText))
-                writer.endLine()
-                HeadWriter.copyLines(
-                    readable,
-                    response.fields,
-                    firstLine: response.startLineCount,
-                    headCount: response.headCount,
-                    dropped: response.fields.dropped,
-                    to: &writer
-                )
-                writer.endLine()
-            }
+        out.write(bytesMax: response.headCount + 16) { writer in
+            writer.put("HTTP/1.1 ")
+            writer.put(self.slice(bytes, response.statusText))
+            writer.endLine()
+            HeadWriter.copyLines(
+                bytes,
+                response.fields,
+                firstLine: response.startLineCount,
+                headCount: response.headCount,
+                dropped: response.fields.dropped,
+                to: &writer
+            )
+            writer.endLine()
         }
-        self.context?.writeAndFlush(self.wrapOutboundOut(out), promise: nil)
+        self.writeInterim(out)
         self.worker.returnScratch(out)
     }
 
     /// Some of the response has been written.
-    func responseProgressed() { self.touch() }
+    final func responseProgressed() { self.touch() }
 
     /// The response is complete; the upstream connection has been given back.
-    func responseEnded() {
+    final func responseEnded() {
         self.upstream = nil
         let isFailure = self.exchange.status >= 500
         if isFailure {
@@ -174,20 +186,19 @@ extension ServerConnection {
     }
 
     /// The last byte of an answer, ours or an endpoint's, is written.
-    func endExchange() {
+    final func endExchange() {
         self.flush()
         let next = self.machine.responseEnded()
         self.finishExchange()
-        switch next {
-        case .nextRequest: self.nextRequest()
-        case .close: self.closeGracefully()
-        }
+        self.answerEnded(next)
     }
 
     /// Counts and logs the exchange.
     func finishExchange() {
         guard self.exchange.isActive else { return }
         self.exchange.isActive = false
+        self.deadlines.route = Tick.never
+        self.deadlines.attempt = Tick.never
         self.counters.counts.requestsActive -= 1
         if self.exchange.status > 0 { self.counters.counts.responses.count(self.exchange.status) }
         if self.machine.retriesExhausted { self.exchange.cluster?.counts.retriesExhausted += 1 }
@@ -199,13 +210,19 @@ extension ServerConnection {
         self.exchange.cluster = nil
         self.exchange.pool = nil
         self.exchange.heldBody = ByteBuffer()
+        self.exchange.effects = nil
     }
 
     private func log() {
         let end = NIODeadline.now().uptimeNanoseconds
         let sent = self.exchange.headBytesWritten > 0 ? self.exchange.bytesWritten - self.exchange.headBytesWritten : 0
         var record = LogRecord(startMilliseconds: self.exchange.startMilliseconds)
-        record.protocolName = self.exchange.minorVersion == 0 ? .http10 : .http11
+        record.protocolName = self.isHTTP2 ? .http2 : (self.exchange.minorVersion == 0 ? .http10 : .http11)
+        record.details = self.exchange.details
+        record.upstreamFailure = self.exchange.upstreamFailure
+        record.peer = self.facts.peer
+        record.localURI = self.facts.localURI
+        record.tlsVersion = self.facts.tlsVersion
         record.status = self.exchange.status
         record.reason = self.exchange.reason
         record.retriesExhausted = self.machine.retriesExhausted
@@ -234,41 +251,31 @@ extension ServerConnection {
     // MARK: Upgrades
 
     /// The endpoint agreed to another protocol: from here on bytes are passed both ways as they come.
-    func upgraded(_ response: borrowing ResponseScanner, _ bytes: ByteBuffer) {
+    final func upgraded(_ response: borrowing ResponseScanner, _ bytes: UnsafeRawBufferPointer) {
         self.counters.counts.upgrades += 1
         var out = self.worker.takeScratch()
-        _ = self.responseHeadReceived(response, bytes, .none, into: &out)
-        self.context?.writeAndFlush(self.wrapOutboundOut(out), promise: nil)
+        _ = self.responseHeadReceived(response, bytes, .none, isHTTP2: false, into: &out)
+        self.write(out, isLast: false)
+        self.flush()
         self.worker.returnScratch(out)
         guard !self.isEnded else { return }
-        self.phase = .tunnel
+        self.exchange.isTunnel = true
         self.deadlines.route = Tick.never
         self.deadlines.attempt = Tick.never
-        if self.input.readableBytes > 0 {
-            self.exchange.bytesReceived += self.input.readableBytes
-            self.upstream?.write(self.input)
-            self.upstream?.flush()
-            self.input = ByteBuffer()
-        }
-        self.resumeReading()
+        self.tunnelStarted()
     }
 
-    func tunnelReceived(_ bytes: ByteBuffer) {
+    final func tunnelReceived(_ bytes: ByteBuffer) {
         self.exchange.bytesSent += bytes.readableBytes
         self.touch()
-        self.write(bytes)
+        self.write(bytes, isLast: false)
     }
 
-    /// The endpoint has ended its side.
-    func tunnelEnded() { self.context.map { $0.channel.closeAfterFlush(mode: .output) } }
-
-    func tunnelClosed(isReset: Bool) {
+    final func upstreamTunnelClosed(isReset: Bool) {
         self.upstream = nil
         self.uncountAttempt()
         if isReset { self.exchange.reason = .upstreamReset }
         self.finishExchange()
-        guard !self.isEnded else { return }
-        self.phase = .closing
-        if isReset { self.close() } else { self.context.map { $0.channel.closeAfterFlush(mode: .all) } }
+        self.tunnelClosed(isReset: isReset)
     }
 }

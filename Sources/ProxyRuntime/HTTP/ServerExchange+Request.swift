@@ -2,46 +2,74 @@ internal import MeshModel
 internal import NIOCore
 internal import TrafficEngine
 
-extension ServerConnection {
-    var requestIsHead: Bool { self.exchange.isHead }
-    var requestIsComplete: Bool { self.machine.request == .complete }
-    var awaitsUpgrade: Bool { self.exchange.awaitsUpgrade }
-    /// The client speaks HTTP/1.0 and knows no chunks.
-    var wantsPlainBody: Bool { self.exchange.minorVersion == 0 }
+extension ServerExchange {
+    final var requestIsHead: Bool { self.exchange.isHead }
+    final var requestIsComplete: Bool { self.machine.request == .complete }
+    final var awaitsUpgrade: Bool { self.exchange.awaitsUpgrade }
 
-    /// A head is complete; `bytes` begin with it.
-    func begin(_ bytes: ByteBuffer) {
-        let fields = self.scanner.fields
-        let isChunked = fields.isChunked
-        let length = fields.contentLength ?? 0
-        let options = fields.connection
+    /// A head is complete; `bytes` begin with it, and are valid during the call.
+    final func begin(
+        _ bytes: UnsafeRawBufferPointer,
+        framing: BodyReader.Framing,
+        hasBody: Bool,
+        keepsAlive: Bool
+    ) {
+        self.start()
+        self.exchange.isHead = self.scanner.kind == .head
+        self.exchange.minorVersion = self.scanner.minorVersion
+        let length: Int
+        switch framing {
+        case .none: (length, self.exchange.bodyForm) = (0, .none)
+        case .length(let count): (length, self.exchange.bodyForm) = (count, .length)
+        case .chunked: (length, self.exchange.bodyForm) = (0, .chunks)
+        case .untilClose: (length, self.exchange.bodyForm) = (0, .parts)
+        }
+        if self.scanner.fields.contentTypeIndex >= 0 { self.noteContentType(bytes) }
+        self.refreshPolicies()
+        self.machine.requestStarted(
+            hasBody: hasBody,
+            isIdempotent: self.scanner.kind.isIdempotent,
+            keepsAlive: keepsAlive && !self.worker.isDraining && !self.isOutdated
+        )
+        if length > Self.bodyBytesMax { self.machine.bodyForgotten() }
+        self.deadlines.idle = Tick.never
+        self.touch()
+        if self.policing.normalizesPath, let normalized = self.scanner.normalizeTarget(bytes) {
+            normalized.withUnsafeBytes { self.dispatch($0) }
+        } else {
+            self.dispatch(bytes)
+        }
+        if self.exchange.isActive { self.armTimer() }
+    }
+
+    /// Something that looks like a request has come; from here on it is counted and logged.
+    final func start() {
         self.exchange.reset()
         self.exchange.isActive = true
         self.exchange.startNanoseconds = NIODeadline.now().uptimeNanoseconds
         self.exchange.attemptNanoseconds = self.exchange.startNanoseconds
         if !self.logs.isEmpty { self.exchange.startMilliseconds = WallClock.milliseconds() }
-        self.exchange.isHead = self.scanner.kind == .head
-        self.exchange.minorVersion = self.scanner.minorVersion
         self.counters.counts.requests += 1
         self.counters.counts.requestsActive += 1
-        self.requestBody = BodyReader(isChunked ? .chunked : (length > 0 ? .length(length) : .none))
-        let hasBody = isChunked || length > 0
-        self.phase = hasBody ? .body : .waiting
-        let keepsAlive =
-            self.scanner.minorVersion > 0 ? !options.contains(.close) : options.contains(.keepAlive)
-        self.machine.requestStarted(
-            hasBody: hasBody,
-            isIdempotent: self.scanner.kind.isIdempotent,
-            keepsAlive: keepsAlive && !self.worker.isDraining
-        )
-        if length > Self.bodyBytesMax { self.machine.bodyForgotten() }
-        self.deadlines.idle = Tick.never
-        self.touch()
-        bytes.withUnsafeReadableBytes { self.dispatch($0) }
-        if self.exchange.isActive { self.armTimer() }
     }
 
-    /// Finds the request's route and does what it says.
+    /// The same for a head that never becomes an exchange: somebody will look for it in the log, and must not find there
+    /// what the request before it brought.
+    final func startUnread() {
+        self.start()
+        self.captured.reset()
+        self.capturedResponse.reset()
+        self.machine.requestStarted(hasBody: true, isIdempotent: false, keepsAlive: false)
+    }
+
+    private func noteContentType(_ bytes: UnsafeRawBufferPointer) {
+        let value = self.slice(bytes, self.scanner.fields.fields[self.scanner.fields.contentTypeIndex].value)
+        let type: StaticString = "application/grpc"
+        guard value.count >= 16, Bytes.equal(UnsafeRawBufferPointer(rebasing: value[..<16]), type) else { return }
+        self.exchange.isGRPC = value.count == 16 || value[16] == UInt8(ascii: "+") || value[16] == UInt8(ascii: ";")
+    }
+
+    /// Asks the policies, then finds the request's route.
     private func dispatch(_ bytes: UnsafeRawBufferPointer) {
         let authority = self.scanner.authority
         self.authority.removeAll(keepingCapacity: true)
@@ -52,6 +80,51 @@ extension ServerConnection {
             self.reply(status: 405, .answeredByRoute, "CONNECT is not served here\n")
             return
         }
+        if self.policing.policies.isEmpty { self.route(bytes) } else { self.askPolicies(bytes) }
+    }
+
+    private func askPolicies(_ bytes: UnsafeRawBufferPointer) {
+        let gate =
+            self.gate ?? PolicyGate(worker: self.worker, policies: self.policing.policies, manager: self.policing)
+        self.gate = gate
+        let outcome = self.withView(bytes) { view in
+            gate.begin(view, facts: self.facts) { outcome in self.policiesAnswered(outcome) }
+        }
+        switch outcome {
+        case .waiting:
+            self.exchange.parked.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[..<self.scanner.headCount]))
+        case .allowed, .denied: self.policiesDecided(outcome, bytes)
+        }
+    }
+
+    /// The answer that the request has waited for.
+    private func policiesAnswered(_ outcome: PolicyOutcome) {
+        guard self.exchange.isActive, self.exchange.parked.readableBytes > 0 else { return }
+        let head = self.exchange.parked
+        self.exchange.parked = ByteBuffer()
+        head.withUnsafeReadableBytes { self.policiesDecided(outcome, $0) }
+        if self.exchange.isActive { self.armTimer() }
+        self.worker.flushWaiting()
+    }
+
+    private func policiesDecided(_ outcome: PolicyOutcome, _ bytes: UnsafeRawBufferPointer) {
+        switch outcome {
+        case .waiting: ()
+        case .allowed(let effects):
+            if !effects.isEmpty {
+                self.exchange.effects = effects
+                if !effects.shadowDetails.isEmpty { self.exchange.details = effects.shadowDetails }
+            }
+            self.route(bytes)
+        case .denied(let denial):
+            self.captureRequest(bytes, path: nil)
+            self.exchange.details = denial.details
+            self.reply(status: denial.status, denial.reason, denial.body, edits: denial.headers)
+        }
+    }
+
+    /// Finds the request's route and does what it says.
+    private func route(_ bytes: UnsafeRawBufferPointer) {
         guard let table = self.currentRoutes() else {
             self.captureRequest(bytes, path: nil)
             self.reply(status: 404, .noRoute, "no route table for this port has been received yet\n")
@@ -60,7 +133,16 @@ extension ServerConnection {
         let route = self.withView(bytes) { table.route($0) }
         guard let route else {
             self.captureRequest(bytes, path: nil)
-            self.replyNamingHost(status: 404, .noRoute, "no route for ")
+            if self.isMisdirected {
+                self.replyNamingHost(status: 421, .misdirected, "this connection was not made for the host ")
+            } else {
+                self.replyNamingHost(status: 404, .noRoute, "no route for ")
+            }
+            return
+        }
+        if let fault = self.egressFault(bytes, table) {
+            self.captureRequest(bytes, path: nil)
+            self.replyUnbound(fault)
             return
         }
         self.exchange.route = route
@@ -80,6 +162,30 @@ extension ServerConnection {
         }
     }
 
+    /// Why DNS-bound egress blocks the request, if it does.
+    private func egressFault(_ bytes: UnsafeRawBufferPointer, _ table: RouteTable) -> EndReason? {
+        guard let egress = self.facts.egress else { return nil }
+        // Virtual hosts are named `HOST:PORT`.
+        let virtualHost = self.withView(bytes) { table.virtualHost($0) }?.name
+        let service = virtualHost.flatMap { name in name.lastIndex(of: ":").map { String(name[..<$0]) } }
+        guard let fault = egress.requestFault(authority: self.authority, service: service) else { return nil }
+        guard egress.isAudit else { return fault }
+        self.worker.countUnbound(
+            fault,
+            name: String(decoding: self.authority, as: UTF8.self),
+            address: self.facts.destination
+        )
+        return nil
+    }
+
+    /// A client may send requests for all hosts of a certificate on one connection, also for those that another chain
+    /// of the listener serves (RFC 9113 section 9.1.2); it tries again on a connection of their own when told.
+    private var isMisdirected: Bool {
+        guard self.isHTTP2, self.facts.isTLS, let name = self.facts.serverName else { return false }
+        let host = self.authorityWithoutPort(dropping: true)
+        return !host.elementsEqual(name.utf8.map(Bytes.lowered))
+    }
+
     /// The virtual host that stands for all unknown hosts under `REGISTRY_ONLY`.
     private static let blockedHostName = "block_all"
 
@@ -92,7 +198,8 @@ extension ServerConnection {
                     method: scanner.method,
                     target: scanner.target,
                     authority: scanner.authority,
-                    headers: fields
+                    headers: fields,
+                    isSecure: self.isSecure(bytes)
                 )
             )
         }
@@ -120,10 +227,12 @@ extension ServerConnection {
         if let policy = forward.retry {
             self.machine.routed(retry: RetryState(policy: policy, seed: self.worker.random()))
         }
+        if fields.grpcTimeoutIndex >= 0, self.exchange.isGRPC {
+            self.exchange.ownTimeout = GRPC.timeout(self.slice(bytes, fields.fields[fields.grpcTimeoutIndex].value))
+        }
+        if !forward.hashKeys.isEmpty, cluster.balancer.wantsHash { self.makeHash(bytes, forward.hashKeys) }
         self.writeHead(bytes, route, forward, forward.clusters[index])
-        // What has come of the body in the same read travels in the same write.
-        let rest = UnsafeRawBufferPointer(rebasing: bytes[self.scanner.headCount...])
-        if self.phase == .body, !rest.isEmpty, !self.takeFirstBody(rest) { return }
+        if !self.takeBodyBehindHead(bytes) { return }
         if self.machine.request == .complete { self.startRouteTimeout() }
         self.startAttempt(freshOnly: false, avoiding: nil)
     }
@@ -132,24 +241,8 @@ extension ServerConnection {
     private func isUpgradeAllowed(_ bytes: UnsafeRawBufferPointer) -> Bool {
         let range = self.scanner.fields.fields[self.scanner.fields.upgradeIndex].value
         let value = UnsafeRawBufferPointer(rebasing: bytes[Int(range.start)..<Int(range.start) + Int(range.count)])
-        return self.scanner.kind == .get && self.machine.request == .complete && Bytes.equal(value, "websocket")
-    }
-
-    /// Takes the start of a body behind the head; `false`: it was refused.
-    private func takeFirstBody(_ rest: UnsafeRawBufferPointer) -> Bool {
-        let step = self.requestBody.take(rest)
-        if let fault = step.fault {
-            self.refuse(fault)
-            return false
-        }
-        self.exchange.head.writeBytes(UnsafeRawBufferPointer(rebasing: rest[..<step.count]))
-        self.exchange.bytesReceived += step.count
-        self.input.moveReaderIndex(forwardBy: step.count)
-        if step.hasEnded {
-            self.machine.requestEnded()
-            self.phase = .waiting
-        }
-        return true
+        return self.scanner.kind == .get && !self.isHTTP2 && self.machine.request == .complete
+            && Bytes.equal(value, "websocket")
     }
 
     private func currentRoutes() -> RouteTable? {
@@ -167,32 +260,43 @@ extension ServerConnection {
     // MARK: Body
 
     /// A run of the body that did not come with the head.
-    func bodyReceived(_ slice: ByteBuffer) {
+    final func bodyReceived(_ slice: ByteBuffer, isLast: Bool) {
         var slice = slice
         self.exchange.bytesReceived += slice.readableBytes
         self.touch()
+        if isLast { self.machine.requestEnded() }
         if let upstream = self.upstream {
-            upstream.write(slice)
-            guard self.machine.isReplayable else { return }
-            if self.exchange.heldBody.readableBytes + slice.readableBytes <= Self.bodyBytesMax {
-                self.exchange.heldBody.writeBuffer(&slice)
-            } else {
-                self.exchange.heldBody = ByteBuffer()
-                self.machine.bodyForgotten()
-            }
+            upstream.write(slice, isLast: isLast)
+            if self.machine.isReplayable, self.exchange.isActive, slice.readableBytes > 0 { self.hold(&slice) }
         } else if self.exchange.isActive {
             self.exchange.heldBody.writeBuffer(&slice)
         }
+        if isLast, self.exchange.isActive { self.startRouteTimeout() }
     }
 
-    func requestEnded() {
-        self.machine.requestEnded()
-        if self.phase == .body { self.phase = .waiting }
-        if self.exchange.isActive { self.startRouteTimeout() }
+    /// Keeps a run that was sent for another attempt.
+    private func hold(_ slice: inout ByteBuffer) {
+        if self.exchange.heldBody.readableBytes == 0, slice.readableBytes <= Self.bodyBytesMax {
+            self.exchange.heldBody = slice
+        } else if self.exchange.heldBody.readableBytes + slice.readableBytes <= Self.bodyBytesMax {
+            self.exchange.heldBody.writeBuffer(&slice)
+        } else {
+            self.exchange.heldBody = ByteBuffer()
+            self.machine.bodyForgotten()
+        }
     }
 
+    /// The lines of trailers; the request ends with them.
+    final func trailersReceived(_ lines: ByteBuffer) {
+        self.exchange.trailers = lines
+        self.bodyReceived(ByteBuffer(), isLast: true)
+    }
+
+    /// From the request's end on the whole answer has so long; one that has begun is cut off then.
     private func startRouteTimeout() {
-        guard let timeout = self.exchange.forward?.timeout else { return }
+        var timeout = self.exchange.forward?.timeout
+        if let own = self.exchange.ownTimeout { timeout = min(timeout ?? own, own) }
+        guard let timeout else { return }
         self.deadlines.route = Tick.after(timeout, now: self.worker.wheel.now)
         self.armTimer()
     }
@@ -201,22 +305,17 @@ extension ServerConnection {
 
     func startAttempt(freshOnly: Bool, avoiding previous: EndpointPool?) {
         guard let cluster = self.exchange.cluster else { return }
-        if cluster.cluster.usesHTTP2 {
-            self.worker.refuseHTTP2(cluster.cluster)
-            self.attemptFailed(.init(reason: .upstreamProtocolError, outcome: nil))
-            return
-        }
         let limit = cluster.limits.requestsMax
         if limit != .max, cluster.counts.requestsActive >= Int(limit) {
             cluster.counts.requestsOverflowed += 1
             self.attemptFailed(.init(reason: .overflow, outcome: nil))
             return
         }
-        switch cluster.choose(for: self.facts, avoiding: previous) {
+        switch cluster.choose(for: self.facts, avoiding: previous, hash: self.exchange.hash) {
         case .failed(let reason): self.attemptFailed(.init(reason: reason, outcome: nil))
         case .unresolved:
             self.waitingCluster = cluster
-            cluster.wait(self)
+            cluster.wait(self, for: self.facts)
             self.deadlines.attempt = Tick.after(cluster.cluster.connectTimeout, now: self.worker.wheel.now)
             self.armTimer()
         case .pool(let pool): self.startAttempt(cluster, pool, freshOnly: freshOnly)
@@ -246,26 +345,25 @@ extension ServerConnection {
         }
     }
 
-    /// A connection of the pool is ours until the response has ended.
-    func connectionReady(_ connection: UpstreamConnection) {
+    /// A connection of the pool, or a stream on one, is ours until the response has ended.
+    final func connectionReady(_ connection: any UpstreamCarrier) {
         self.waitingPool = nil
         self.upstream = connection
         if !self.logs.isEmpty { self.exchange.upstreamLocal = connection.localAddress }
         connection.begin(self)
-        connection.write(self.exchange.head)
-        if self.exchange.heldBody.readableBytes > 0 {
-            connection.write(self.exchange.heldBody)
-            if !self.machine.isReplayable || self.exchange.heldBody.readableBytes > Self.bodyBytesMax {
-                self.exchange.heldBody = ByteBuffer()
-                self.machine.bodyForgotten()
-            }
+        if self.exchange.heldBody.readableBytes > 0,
+            !self.machine.isReplayable || self.exchange.heldBody.readableBytes > Self.bodyBytesMax
+        {
+            self.exchange.heldBody = ByteBuffer()
+            self.machine.bodyForgotten()
         }
         connection.flush()
         self.resumeReading()
     }
 
-    func connectionFailed(_ reason: EndReason) {
+    final func connectionFailed(_ reason: EndReason, detail: String) {
         self.waitingPool = nil
+        self.exchange.upstreamFailure = detail.isEmpty ? nil : detail
         self.attemptFailed(.init(reason: reason, outcome: .connectFailed))
     }
 
@@ -276,6 +374,7 @@ extension ServerConnection {
         self.detach()
         self.deadlines.attempt = Tick.never
         pool?.counts.requestsFailed += 1
+        if let pool, failure.isOfEndpoint { self.exchange.cluster?.judge(pool, .localFailure) }
         if let cluster = self.exchange.cluster, !cluster.mayRetry { self.machine.bodyForgotten() }
         switch self.machine.attemptFailed(failure) {
         case .retryFresh: self.startAttempt(freshOnly: true, avoiding: nil)
@@ -284,7 +383,7 @@ extension ServerConnection {
         case .abort(let reason):
             self.exchange.reason = reason
             self.finishExchange()
-            self.close()
+            self.cutOff(reason)
         }
     }
 
@@ -299,6 +398,7 @@ extension ServerConnection {
             guard self.exchange.isActive else { return }
             self.exchange.retryTask = nil
             self.startAttempt(freshOnly: false, avoiding: pool)
+            self.worker.flushWaiting()
         }
     }
 
@@ -308,8 +408,12 @@ extension ServerConnection {
         self.upstream = nil
         self.waitingPool?.stopWaiting(self)
         self.waitingPool = nil
-        self.waitingCluster?.stopWaiting(self)
+        self.waitingCluster?.stopWaiting(self, for: self.facts)
         self.waitingCluster = nil
+        if self.exchange.parked.readableBytes > 0 {
+            self.exchange.parked = ByteBuffer()
+            self.gate?.cancel()
+        }
         self.exchange.retryTask?.cancel()
         self.exchange.retryTask = nil
         self.uncountAttempt()
@@ -327,11 +431,11 @@ extension ServerConnection {
 
     /// A deadline of the exchange may have come.
     func exchangeTimerFired(_ tick: Int) {
-        if self.phase != .tunnel, tick >= self.deadlines.route {
+        if !self.exchange.isTunnel, tick >= self.deadlines.route {
             self.deadlines.route = Tick.never
             self.exchange.cluster?.counts.requestsTimedOut += 1
             self.giveUp(.requestTimedOut)
-        } else if self.phase != .tunnel, tick >= self.deadlines.attempt {
+        } else if !self.exchange.isTunnel, tick >= self.deadlines.attempt {
             self.deadlines.attempt = Tick.never
             if self.waitingCluster != nil {
                 self.attemptFailed(.init(reason: .upstreamNameUnresolved, outcome: nil))
@@ -341,11 +445,11 @@ extension ServerConnection {
             }
         } else if tick >= self.deadlines.idle {
             self.deadlines.idle = Tick.never
-            if self.phase == .tunnel {
+            if self.exchange.isTunnel {
                 self.exchange.reason = .idleTimedOut
                 self.detach()
                 self.finishExchange()
-                self.close()
+                self.cutOff(.idleTimedOut)
             } else {
                 self.giveUp(.streamIdle)
             }
@@ -360,12 +464,12 @@ extension ServerConnection {
         } else {
             self.exchange.reason = reason
             self.finishExchange()
-            self.close()
+            self.cutOff(reason)
         }
     }
 }
 
-extension ServerConnection: ClusterWaiter {
+extension ServerExchange: ClusterWaiter {
     /// The names of the cluster were looked up.
     func clusterReady() {
         self.waitingCluster = nil

@@ -3,7 +3,7 @@ internal import NIOCore
 internal import TrafficEngine
 
 /// Answers that the proxy gives by itself.
-extension ServerConnection {
+extension ServerExchange {
     /// The request cannot be understood: nothing behind it can be, either.
     func refuse(_ fault: HeadFault) {
         switch fault {
@@ -22,16 +22,7 @@ extension ServerConnection {
 
     func refuse(status: Int, _ reason: EndReason, _ text: String) {
         if !self.exchange.isActive {
-            // Its head never became an exchange, but it is a request that somebody will look for in the log.
-            self.exchange.reset()
-            self.exchange.isActive = true
-            self.exchange.startNanoseconds = NIODeadline.now().uptimeNanoseconds
-            self.exchange.startMilliseconds = WallClock.milliseconds()
-            self.captured.reset()
-            self.capturedResponse.reset()
-            self.counters.counts.requests += 1
-            self.counters.counts.requestsActive += 1
-            self.machine.requestStarted(hasBody: true, isIdempotent: false, keepsAlive: false)
+            self.startUnread()
         }
         self.machine.keepAliveLost()
         self.detach()
@@ -41,7 +32,7 @@ extension ServerConnection {
             // The client has part of an answer: all that is left is to cut it off.
             self.exchange.reason = reason
             self.finishExchange()
-            self.close()
+            self.cutOff(reason)
         }
     }
 
@@ -59,10 +50,15 @@ extension ServerConnection {
         case .upstreamNameUnresolved: (status, text) = (503, "no address was found for ")
         case .requestTimedOut: (status, text) = (504, "no answer came in time for ")
         case .streamIdle: (status, text) = (504, "nothing was sent or received for too long for ")
+        case .upstreamTLSFailed: (status, text) = (503, "TLS with an endpoint did not come about for ")
+        case .noSecret: (status, text) = (503, "a certificate that TLS needs has not been received, for ")
         case .overflow: (status, text) = (503, "too many connections or requests are under way for ")
-        case .noRoute, .noCluster, .completed, .answeredByRoute, .blockedHost, .blockedAddress, .retriesExhausted,
+        case .misdirected: (status, text) = (421, "this connection was not made for the host ")
+        case .blockedUnresolvedAddress, .blockedUnresolvedName, .noRoute, .noCluster, .completed, .answeredByRoute,
+            .blockedHost, .blockedAddress, .retriesExhausted,
             .downstreamClosed, .downstreamReset, .downstreamProtocolError, .headTooLarge, .headTimedOut, .idleTimedOut,
-            .loopDetected, .shutdown:
+            .loopDetected, .shutdown, .deniedByPolicy, .deniedByToken, .deniedByProvider, .providerFailed,
+            .downstreamTLSFailed:
             (status, text) = (503, "the request could not be served for ")
         }
         self.replyNamingHost(status: status, reason, text)
@@ -91,11 +87,33 @@ extension ServerConnection {
         self.replyNamingHost(status: status, .blockedHost, "blocked: no service or ServiceEntry knows the host ")
     }
 
+    /// The client was not led to this address by the name that it uses there.
+    func replyUnbound(_ reason: EndReason) {
+        self.worker.countBlocked(
+            name: String(decoding: self.authority, as: UTF8.self),
+            address: self.facts.destination,
+            reason: reason
+        )
+        guard reason == .blockedUnresolvedAddress else {
+            return self.replyNamingHost(
+                status: 403,
+                reason,
+                "blocked: look this name up and connect to the address that it has; it does not lead to this one: "
+            )
+        }
+        var body: [UInt8] = []
+        body.append(text: "blocked: look up an allowed name to get this address, or have it added to the setting ")
+        body.append(text: "dnsBoundEgress.ipLiterals: ")
+        body.append(contentsOf: self.facts.destination.ip.description.utf8)
+        body.append(Bytes.lineFeed)
+        self.reply(status: 403, reason, body, edits: nil)
+    }
+
     func redirect(_ bytes: UnsafeRawBufferPointer, _ route: Route, _ redirect: RedirectAction) {
         let target = self.slice(bytes, self.scanner.target)
         let question = target.firstIndex(of: UInt8(ascii: "?")) ?? target.count
         var location: [UInt8] = []
-        location.append(contentsOf: redirect.scheme ?? Array("http".utf8))
+        location.append(contentsOf: redirect.scheme ?? Array((self.isSecure(bytes) ? "https" : "http").utf8))
         location.append(text: "://")
         location.append(contentsOf: redirect.host ?? self.authorityWithoutPort(dropping: redirect.port != nil))
         if let port = redirect.port {
@@ -121,11 +139,15 @@ extension ServerConnection {
         self.reply(status: redirect.status, .answeredByRoute, [], edits: edits)
     }
 
-    private func authorityWithoutPort(dropping isDropped: Bool) -> [UInt8] {
-        guard isDropped, let colon = self.authority.lastIndex(of: Bytes.colon),
-            !self.authority[colon...].contains(UInt8(ascii: "]"))
-        else { return self.authority }
-        return Array(self.authority[..<colon])
+    func authorityWithoutPort(dropping isDropped: Bool) -> [UInt8] {
+        isDropped ? self.withoutPort(self.authority) : self.authority
+    }
+
+    func withoutPort(_ host: [UInt8]) -> [UInt8] {
+        guard let colon = host.lastIndex(of: Bytes.colon), !host[colon...].contains(UInt8(ascii: "]")) else {
+            return host
+        }
+        return Array(host[..<colon])
     }
 
     func reply(status: Int, _ reason: EndReason, _ text: StaticString) {
@@ -144,59 +166,62 @@ extension ServerConnection {
         if self.machine.request != .complete { self.machine.keepAliveLost() }
         if self.worker.isDraining { self.machine.keepAliveLost() }
         var out = self.worker.takeScratch()
+        if self.exchange.isGRPC {
+            self.putGRPCFailure(status: status, body, edits, into: &out)
+        } else {
+            self.putReply(status: status, body, edits, into: &out)
+        }
+        let hasBody = !self.exchange.isGRPC && !self.exchange.isHead && status != 204 && status != 304 && !body.isEmpty
+        if hasBody { out.writeBytes(body) }
+        self.write(out, isLast: true)
+        self.worker.returnScratch(out)
+        self.endExchange()
+    }
+
+    private func putReply(status: Int, _ body: [UInt8], _ edits: HeaderEdits?, into out: inout ByteBuffer) {
         let room = 256 + body.count + (edits.map(HeadWriter.count) ?? 0)
-        out.write(bytesMax: room) { writer in
+        let isBare = self.exchange.isHead || status == 204 || status == 304 || body.isEmpty
+        self.putResponseHead(isBare ? .none : .length(body.count), room: room, into: &out) { writer in
             writer.put("HTTP/1.1 ")
             writer.put(decimal: status)
             writer.put(Bytes.space)
-            writer.put(Self.phrase(status))
-            writer.put("\r\nserver: lateen\r\n")
-            if !body.isEmpty { writer.put("content-type: text/plain\r\n") }
+            writer.put(StatusPhrase.of(status))
+            writer.endLine()
+            // What edits say of these lines goes before the defaults.
+            if !HeadWriter.writes(edits, "server") { writer.put("server: lateen\r\n") }
+            if !body.isEmpty, !HeadWriter.writes(edits, "content-type") { writer.put("content-type: text/plain\r\n") }
             if status != 204, status != 304 {
                 writer.put("content-length: ")
                 writer.put(decimal: body.count)
                 writer.endLine()
             }
-            if !self.machine.promisesKeepAlive {
-                writer.put("connection: close\r\n")
-            } else if self.exchange.minorVersion == 0 {
-                writer.put("connection: keep-alive\r\n")
-            }
+            if !self.isHTTP2 { self.putConnection(to: &writer) }
             if let edits { HeadWriter.putEdited(edits, to: &writer) }
-            writer.endLine()
         }
-        self.exchange.headBytesWritten = self.exchange.bytesWritten + out.readableBytes
-        if !self.exchange.isHead, status != 204, status != 304 { out.writeBytes(body) }
-        self.write(out)
-        self.worker.returnScratch(out)
-        self.endExchange()
     }
 
-    private static func phrase(_ status: Int) -> StaticString {
-        switch status {
-        case 200: "OK"
-        case 204: "No Content"
-        case 301: "Moved Permanently"
-        case 302: "Found"
-        case 303: "See Other"
-        case 304: "Not Modified"
-        case 307: "Temporary Redirect"
-        case 308: "Permanent Redirect"
-        case 400: "Bad Request"
-        case 403: "Forbidden"
-        case 404: "Not Found"
-        case 405: "Method Not Allowed"
-        case 408: "Request Timeout"
-        case 418: "I'm a teapot"
-        case 429: "Too Many Requests"
-        case 431: "Request Header Fields Too Large"
-        case 500: "Internal Server Error"
-        case 501: "Not Implemented"
-        case 502: "Bad Gateway"
-        case 503: "Service Unavailable"
-        case 504: "Gateway Timeout"
-        case 505: "HTTP Version Not Supported"
-        default: "Answered"
+    /// A gRPC client looks at nothing but `grpc-status`: an answer of trailers alone.
+    private func putGRPCFailure(status: Int, _ body: [UInt8], _ edits: HeaderEdits?, into out: inout ByteBuffer) {
+        let message = GRPC.message(body.last == Bytes.lineFeed ? body.dropLast() : body)
+        let room = 256 + message.count + (edits.map(HeadWriter.count) ?? 0)
+        self.exchange.status = 200
+        self.putResponseHead(.none, room: room, into: &out) { writer in
+            writer.put("HTTP/1.1 200 OK\r\n")
+            if !HeadWriter.writes(edits, "server") { writer.put("server: lateen\r\n") }
+            writer.put("content-type: application/grpc\r\ngrpc-status: ")
+            writer.put(decimal: GRPC.status(of: status))
+            writer.endLine()
+            if !message.isEmpty {
+                writer.put("grpc-message: ")
+                writer.put(message)
+                writer.endLine()
+            }
+            if !self.isHTTP2 {
+                writer.put("content-length: 0\r\n")
+                self.putConnection(to: &writer)
+            }
+            // The type of a body that is not sent.
+            if let edits { HeadWriter.putEdited(edits, except: "content-type", to: &writer) }
         }
     }
 }

@@ -2,7 +2,7 @@ internal import MeshModel
 internal import NIOCore
 internal import TrafficEngine
 
-extension ServerConnection {
+extension ServerExchange {
     /// Writes the request's head as it goes to the endpoint into `exchange.head`: one copy.
     func writeHead(
         _ bytes: UnsafeRawBufferPointer,
@@ -18,8 +18,11 @@ extension ServerConnection {
             dropped.insert(fields.hostIndex)
         }
         let addsForwarding = self.manager.addsForwardingHeaders
-        if self.manager.appendsPeerAddress, fields.forwardedForIndex >= 0 { dropped.insert(fields.forwardedForIndex) }
-        var room = headCount + 512 + (hostRewrite?.count ?? 0) + (forward.prefixRewrite?.count ?? 0)
+        let certificate = self.forwardedCertificate(fields, &dropped)
+        if self.manager.appendsPeerAddress { self.sanitize(fields, &dropped) }
+        var room =
+            headCount + 512 + (certificate?.count ?? 0) + (hostRewrite?.count ?? 0)
+            + (forward.prefixRewrite?.count ?? 0)
         room += self.authority.count + Int(self.scanner.target.count)
         let hasEdits = !route.requestHeaders.isEmpty || !target.requestHeaders.isEmpty
         if hasEdits {
@@ -27,8 +30,16 @@ extension ServerConnection {
             HeadWriter.markEdited(bytes, fields, target.requestHeaders, &dropped)
             room += HeadWriter.count(route.requestHeaders) + HeadWriter.count(target.requestHeaders)
         }
+        let effects = self.exchange.effects?.requestHeaders
+        if let effects {
+            HeadWriter.markEdited(bytes, fields, effects, &dropped)
+            room += HeadWriter.count(effects)
+        }
+        // A body without a length needs chunks in HTTP/1; HTTP/2 leaves the line out again.
+        let addsChunks = self.exchange.bodyForm == .parts
         let keepsStartLine =
             forward.prefixRewrite == nil && !self.scanner.isAbsoluteForm && self.scanner.minorVersion == 1
+            && !self.scanner.isTargetNormalized
         var path: Range<Int>?
         // Moved out while it is written: the writing reads its neighbours.
         var head = ByteBuffer()
@@ -53,12 +64,16 @@ extension ServerConnection {
             if self.manager.appendsPeerAddress { self.putPeerAddress(bytes, fields, to: &writer) }
             if addsForwarding { self.putForwarding(fields, to: &writer) }
             if forward.prefixRewrite != nil { self.putOriginalPath(bytes, to: &writer) }
+            if addsChunks { writer.put("transfer-encoding: chunked\r\n") }
+            if let certificate { self.putCertificate(certificate, bytes, fields, to: &writer) }
+            if let effects { HeadWriter.putEdited(effects, to: &writer) }
             if hasEdits {
                 HeadWriter.putEdited(route.requestHeaders, to: &writer)
                 HeadWriter.putEdited(target.requestHeaders, to: &writer)
             }
             writer.endLine()
         }
+        self.exchange.headCount = head.readableBytes
         self.exchange.head = head
         if !self.logs.isEmpty { self.captureRequest(bytes, path: path) }
     }
@@ -120,10 +135,90 @@ extension ServerConnection {
         }
         writer.put(self.sourceText)
         writer.endLine()
+        // The client as the edge saw it, unless it is one of the house.
+        if self.manager.trustedHops == 0, !self.isSourcePrivate {
+            Self.put("x-envoy-external-address: ", self.sourceText, to: &writer)
+        }
+    }
+
+    private var isSourcePrivate: Bool {
+        switch self.facts.source?.ip {
+        case .v4(let bits):
+            bits >> 24 == 10 || bits >> 24 == 127 || bits >> 20 == 0xAC1 || bits >> 16 == 0xC0A8
+        case .v6(let high, let low): high >> 57 == 0x7E || (high == 0 && low == 1)
+        case nil: true
+        }
+    }
+
+    /// `x-forwarded-proto` counts as it came: anywhere but at the edge, and there if proxies of ours stand in front.
+    private var trustsForwardedProto: Bool { !self.manager.appendsPeerAddress || self.manager.trustedHops > 0 }
+
+    /// The request's scheme is `https`: as `x-forwarded-proto` says where that counts, else by the connection (Envoy's
+    /// rule for `:scheme`).
+    func isSecure(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let lines = self.scanner.fields.forwardedProtoLines
+        guard let first = lines.first, self.trustsForwardedProto else { return self.facts.isTLS }
+        let value = self.slice(bytes, self.scanner.fields.fields[first].value)
+        if Bytes.equal(value, "https") { return true }
+        return Bytes.equal(value, "http") ? false : self.facts.isTLS
+    }
+
+    /// At the edge of a mesh nobody outside may speak for a proxy (facts #55).
+    private func sanitize(_ fields: borrowing HeadFields, _ dropped: inout IndexSet128) {
+        if fields.forwardedForIndex >= 0 { dropped.insert(fields.forwardedForIndex) }
+        if !self.trustsForwardedProto { dropped.formUnion(fields.forwardedProtoLines) }
+        dropped.formUnion(fields.envoyLines)
+    }
+
+    // MARK: The client's certificate
+
+    /// The element for `x-forwarded-client-cert`, as Envoy writes it; `nil`: none is written. Marks a line that came
+    /// for removal where it has to go or is written anew.
+    private func forwardedCertificate(_ fields: borrowing HeadFields, _ dropped: inout IndexSet128) -> [UInt8]? {
+        let index = fields.clientCertificateIndex
+        func drop() { if index >= 0 { dropped.insert(index) } }
+        switch self.manager.clientCertificateHeader.mode {
+        case .alwaysForwardOnly: return nil
+        case .sanitize:
+            drop()
+            return nil
+        case .forwardOnly:
+            if self.facts.peer == nil { drop() }
+            return nil
+        case .appendForward, .sanitizeSet:
+            drop()
+            return self.facts.peer == nil ? nil : self.certificateElement
+        }
+    }
+
+    private func putCertificate(
+        _ element: [UInt8],
+        _ bytes: UnsafeRawBufferPointer,
+        _ fields: borrowing HeadFields,
+        to writer: inout ByteWriter
+    ) {
+        writer.put("x-forwarded-client-cert: ")
+        if self.manager.clientCertificateHeader.mode == .appendForward, fields.clientCertificateIndex >= 0 {
+            writer.put(self.slice(bytes, fields.fields[fields.clientCertificateIndex].value))
+            writer.put(",")
+        }
+        writer.put(element)
+        writer.endLine()
+    }
+
+    func makeCertificateElement() -> [UInt8] {
+        guard let peer = self.facts.peer else { return [] }
+        return ClientCertificateElement.text(
+            of: peer,
+            by: self.facts.localURI,
+            self.manager.clientCertificateHeader
+        )
     }
 
     private func putForwarding(_ fields: borrowing HeadFields, to writer: inout ByteWriter) {
-        if fields.forwardedProtoIndex < 0 { writer.put("x-forwarded-proto: http\r\n") }
+        if fields.forwardedProtoLines.isEmpty || !self.trustsForwardedProto {
+            writer.put(self.facts.isTLS ? "x-forwarded-proto: https\r\n" : "x-forwarded-proto: http\r\n")
+        }
         if fields.requestIDIndex < 0 {
             Self.put("x-request-id: ", self.requestID, to: &writer)
         }
@@ -191,7 +286,8 @@ extension ServerConnection {
                     self.captured.append(self.slice(bytes, self.scanner.target))
                 }
             case Self.authority: self.authority.withUnsafeBytes { self.captured.append($0) }
-            case Self.scheme: Array("http".utf8).withUnsafeBytes { self.captured.append($0) }
+            case Self.scheme:
+                Array((self.isSecure(bytes) ? "https" : "http").utf8).withUnsafeBytes { self.captured.append($0) }
             default: return false
             }
             return true

@@ -1,0 +1,34 @@
+internal import TrafficEngine
+
+/// What the policies in front of a route make of a request or connection.
+enum PolicyOutcome {
+    case allowed(PolicyEffects)
+    case denied(PolicyDenial)
+    /// Somebody has to be asked; the completion that was given along will be called on the loop.
+    case waiting
+}
+
+/// Changes that policies make to a request that they let through.
+struct PolicyEffects {
+    /// Applied to the request that is sent on, before the route's own edits.
+    var requestHeaders = HeaderEdits()
+    /// Applied to the response.
+    var responseHeaders = HeaderEdits()
+    /// What a dry run would have done, for the log; empty: nothing.
+    var shadowDetails = ""
+
+    var isEmpty: Bool {
+        self.requestHeaders.isEmpty && self.responseHeaders.isEmpty && self.shadowDetails.isEmpty
+    }
+}
+
+/// An answer instead of the service's.
+struct PolicyDenial {
+    var status: Int
+    var body: [UInt8]
+    var reason: EndReason
+    /// For the access log's `RESPONSE_CODE_DETAILS`; names policy and rule.
+    var details: String
+    /// Sent with the answer.
+    var headers: HeaderEdits
+}

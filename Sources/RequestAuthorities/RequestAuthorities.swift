@@ -1,0 +1,26 @@
+package import Logging
+
+/// Who a proxy asks about requests: issuers of tokens for their keys, and authorization services.
+///
+/// Nothing is opened before a policy needs it.
+package final class RequestAuthorities: Sendable {
+    package let tokens: TokenVerifier
+    package let services: AuthorizationClient
+    private let fetcher: KeyFetcher
+
+    package init(logger: Logger) {
+        let fetcher = KeyFetcher(logger: logger)
+        self.fetcher = fetcher
+        self.tokens = TokenVerifier(logger: logger) { try await fetcher.fetch($0, timeout: $1) }
+        self.services = AuthorizationClient(logger: logger)
+    }
+
+    /// Asks until it is cancelled.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.tokens.run() }
+            group.addTask { await self.services.run() }
+        }
+        await self.fetcher.shutdown()
+    }
+}

@@ -1,0 +1,60 @@
+package import MeshModel
+
+/// What policies may know of a connection.
+package struct PolicyFacts: Sendable {
+    /// The other end of the connection.
+    package var source: IPAddress?
+    /// The client according to trusted headers; without any the same as `source`.
+    package var remote: IPAddress?
+    /// Where the client wanted to go.
+    package var destination: NetworkAddress
+    /// The name in the TLS hello.
+    package var serverName: String?
+    /// `nil`: the peer showed no certificate.
+    package var peer: PeerIdentity?
+
+    package init(
+        source: IPAddress?,
+        remote: IPAddress? = nil,
+        destination: NetworkAddress,
+        serverName: String? = nil,
+        peer: PeerIdentity? = nil
+    ) {
+        self.source = source
+        self.remote = remote ?? source
+        self.destination = destination
+        self.serverName = serverName
+        self.peer = peer
+    }
+}
+
+/// What conditions look at beyond a request's own bytes; found once per policy.
+struct PolicyNeeds: OptionSet, Sendable {
+    let rawValue: UInt8
+
+    static let path = PolicyNeeds(rawValue: 1)
+    static let remoteAddress = PolicyNeeds(rawValue: 2)
+}
+
+extension RulePolicy {
+    /// Whether `PolicyFacts.remote` is looked at.
+    package var needsRemoteAddress: Bool { self.needs.contains(.remoteAddress) }
+}
+
+extension PolicyCondition {
+    /// Whether `PolicyFacts.remote` is looked at.
+    package var needsRemoteAddress: Bool { self.needs.contains(.remoteAddress) }
+
+    var needs: PolicyNeeds {
+        switch self {
+        case .all(let conditions), .either(let conditions):
+            conditions.reduce(into: PolicyNeeds()) { $0.formUnion($1.needs) }
+        case .not(let condition): condition.needs
+        case .path: .path
+        case .remoteBlock: .remoteAddress
+        case .any, .header, .authority, .principal, .sourceBlock, .destinationBlock, .destinationPort,
+            .requestedServerName, .claim:
+            []
+        }
+    }
+}
