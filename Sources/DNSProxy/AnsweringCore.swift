@@ -6,38 +6,81 @@ package import NIOCore
 package final class AnsweringCore {
     /// How a request came; decides how long the answer may be.
     package enum Transport {
-        /// From this port; an answer that is too long is truncated.
-        case udp(port: Int?)
+        /// From this source, if it is known; an answer that is too long is truncated.
+        case udp(from: DatagramSource?)
         case tcp
     }
 
     /// Asks other servers; calls back once, on this loop.
     package typealias Forward = (DNSQuery, @escaping (ForwardResult) -> Void) -> Void
 
-    package var table: DNSTable
+    package let tables: CurrentTable
+    package var table: DNSTable {
+        get { self.tables.held.table }
+        set { self.tables.set(newValue) }
+    }
     package private(set) var statistics = DNSStatistics()
-    private let forward: Forward
-    private let isOwnPort: (Int) -> Bool
+    let forward: Forward
+    private let isOwn: (DatagramSource) -> Bool
     private let recentNames: RecentNames?
-    private var rotation: UInt32
+    private let known: KnownAnswers?
+    private let log: DNSQueryLine.Log?
+    /// Where the answer comes from that is being given.
+    private var outcome = DNSQueryLine.Outcome.local
+    let minted: MintedNames?
+    private let quick = QuickAnswerer()
+    /// Where an answer for TCP is written first; most of it is never touched and takes no memory.
+    private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_535, alignment: 8)
+    private let nextRotation: () -> UInt32
 
     /// - Parameters:
-    ///   - table: what is answered first.
+    ///   - tables: what is answered first.
     ///   - recentNames: notes what was looked up.
-    ///   - isOwnPort: whether a question from this port is one that we have sent ourselves.
+    ///   - known: gets answers of other servers, for those who answer without asking here.
+    ///   - log: hears of every question.
+    ///   - minted: gives addresses to names under wildcards.
+    ///   - isOwn: whether a question from this source is one that we have sent ourselves.
+    ///   - nextRotation: gives a number for each answer, which decides the order of its addresses.
     ///   - forward: asks other servers.
-    package init(
-        table: DNSTable,
+    init(
+        tables: CurrentTable,
         recentNames: RecentNames?,
-        isOwnPort: @escaping (Int) -> Bool = { _ in false },
+        known: KnownAnswers? = nil,
+        log: DNSQueryLine.Log? = nil,
+        minted: MintedNames? = nil,
+        isOwn: @escaping (DatagramSource) -> Bool = { _ in false },
+        nextRotation: @escaping () -> UInt32 = { UInt32.random(in: 0...UInt32.max) },
         forward: @escaping Forward
     ) {
-        self.table = table
+        self.tables = tables
         self.recentNames = recentNames
-        self.isOwnPort = isOwnPort
+        self.known = known
+        self.log = log
+        self.minted = minted
+        self.isOwn = isOwn
         self.forward = forward
-        self.rotation = UInt32.random(in: 0...UInt32.max)
+        self.nextRotation = nextRotation
     }
+
+    package convenience init(
+        table: DNSTable,
+        recentNames: RecentNames?,
+        minted: MintedNames? = nil,
+        isOwn: @escaping (DatagramSource) -> Bool = { _ in false },
+        nextRotation: @escaping () -> UInt32 = { UInt32.random(in: 0...UInt32.max) },
+        forward: @escaping Forward
+    ) {
+        self.init(
+            tables: CurrentTable(table),
+            recentNames: recentNames,
+            minted: minted,
+            isOwn: isOwn,
+            nextRotation: nextRotation,
+            forward: forward
+        )
+    }
+
+    deinit { self.room.deallocate() }
 
     package func connectionRefused() { self.statistics.connectionsRefused += 1 }
 
@@ -50,6 +93,11 @@ package final class AnsweringCore {
     /// - Returns: whether `reply` is or will be called.
     @discardableResult
     package func handle(_ request: ByteBuffer, _ transport: Transport, reply: @escaping (ByteBuffer) -> Void) -> Bool {
+        // Datagrams were tried before they came here.
+        if case .tcp = transport, self.log == nil, let answer = self.quickAnswer(request) {
+            reply(answer)
+            return true
+        }
         switch DNSRequest(decoding: request) {
         case .ignored: return false
         case .refused(let message):
@@ -58,9 +106,11 @@ package final class AnsweringCore {
             reply(Self.encoded(message, limit: 512))
         case .query(let query):
             self.statistics.requests += 1
-            if case .udp(let port?) = transport, self.isOwnPort(port) {
+            let reply = self.logged(query, transport, reply)
+            if case .udp(let source?) = transport, self.isOwn(source) {
                 // Interception sent our own question back to us: answering ends the circle.
                 self.statistics.loops += 1
+                self.outcome = .loop
                 reply(Self.encoded(query.response(.serverFailure), limit: query.payloadMax))
                 return true
             }
@@ -69,14 +119,27 @@ package final class AnsweringCore {
         return true
     }
 
+    private func quickAnswer(_ request: ByteBuffer) -> ByteBuffer? {
+        let held = self.tables.held
+        let answer = request.withUnsafeReadableBytes { bytes in
+            self.quick.answer(bytes, from: held.table, rotation: self.nextRotation(), limit: 65_535, into: self.room)
+        }
+        guard let answer else { return nil }
+        self.statistics.requests += 1
+        self.statistics.answeredLocally += 1
+        if answer.isTruncated { self.statistics.truncated += 1 }
+        self.recentNames?.record(answer, ttl: held.table.ttl)
+        return ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: self.room[..<answer.length]))
+    }
+
     private func answer(_ query: DNSQuery, _ transport: Transport, _ reply: @escaping (ByteBuffer) -> Void) {
-        self.rotation &+= 1
-        switch self.table.answer(query.question, rotation: self.rotation) {
+        let held = self.tables.held
+        switch held.table.answer(query.question, rotation: self.nextRotation()) {
         case .records(let records, let host):
             if let target = self.openAlias(records, query.question.type) {
                 return self.follow(target, behind: records, query, transport, reply)
             }
-            self.remember(records, host)
+            self.remember(records, host, asked: query.question.name)
             self.finish(query, .noError, transport, reply) { $0.answers = records }
         case .noData(let aliases, let authority):
             self.finish(query, .noError, transport, reply) { message in
@@ -88,14 +151,111 @@ package final class AnsweringCore {
         case .notReady:
             self.finish(query, .serverFailure, transport, reply) { $0.header.isAuthoritative = false }
         case .unknown:
+            if self.answerMinted(query, query.question, transport, reply) { return }
             self.forward(query) { result in
                 switch result {
-                case .answer(let answer): self.pass(answer, to: query, transport, reply)
+                case .answer(let answer):
+                    self.known?.put(answer, to: query, table: held.number)
+                    self.pass(answer, to: query, transport, reply)
                 case .failed:
+                    self.outcome = .failed
                     reply(self.encoded(query.response(.serverFailure), query, transport))
                 }
             }
         }
+    }
+
+    /// The same reply, and a line for it if anybody wants one.
+    private func logged(
+        _ query: DNSQuery,
+        _ transport: Transport,
+        _ reply: @escaping (ByteBuffer) -> Void
+    ) -> (ByteBuffer) -> Void {
+        guard let log = self.log else { return reply }
+        let start = NIODeadline.now()
+        return { answer in
+            let flags: UInt16 = answer.getInteger(at: answer.readerIndex + 2) ?? 0
+            let answers: UInt16 = answer.getInteger(at: answer.readerIndex + 6) ?? 0
+            let overTCP = if case .tcp = transport { true } else { false }
+            log(
+                DNSQueryLine(
+                    question: query.question,
+                    outcome: self.outcome,
+                    code: DNSResponseCode(rawValue: flags & 0xf),
+                    answers: Int(answers),
+                    isTruncated: flags & 0x0200 != 0,
+                    overTCP: overTCP,
+                    duration: .nanoseconds((NIODeadline.now() - start).nanoseconds)
+                )
+            )
+            reply(answer)
+        }
+    }
+
+    /// Answers a question for a name under a wildcard: with an address of its own, if the name has any at all.
+    ///
+    /// - Parameters:
+    ///   - query: the client's.
+    ///   - question: what is looked up: the client's question, or what an alias of ours leads to.
+    ///   - leading: that alias.
+    ///   - transport: how the query came.
+    ///   - reply: called with the answer.
+    /// - Returns: whether it is or will be answered; if not, no wildcard has to do with it.
+    private func answerMinted(
+        _ query: DNSQuery,
+        _ question: DNSQuestion,
+        behind leading: [DNSRecord] = [],
+        _ transport: Transport,
+        _ reply: @escaping (ByteBuffer) -> Void
+    ) -> Bool {
+        guard let minted = self.minted else { return false }
+        switch minted.plan(question) {
+        case .unrelated: return false
+        case .noData(let authority):
+            self.finish(query, .noError, transport, reply) { message in
+                message.answers = leading
+                message.authorities = [authority]
+            }
+        case .records(let records):
+            self.rememberMinted(records, question.name, behind: leading, query)
+            self.finish(query, .noError, transport, reply) { $0.answers = leading + records }
+        case .ask(let name, let aliases):
+            var inner = query
+            inner.question = DNSQuestion(name: name, type: question.type)
+            self.forward(inner) { result in
+                guard case .answer(let answer) = result else {
+                    return self.finish(query, .serverFailure, transport, reply) { $0.header.isAuthoritative = false }
+                }
+                if answer.code == .noError, !answer.addresses.isEmpty {
+                    guard let records = minted.minted(name, question.type, aliases: aliases) else {
+                        return self.finish(query, .serverFailure, transport, reply) {
+                            $0.header.isAuthoritative = false
+                        }
+                    }
+                    self.rememberMinted(records, name, behind: leading, query)
+                    self.finish(query, .noError, transport, reply) { $0.answers = leading + records }
+                } else if aliases.isEmpty, leading.isEmpty {
+                    self.pass(answer, to: query, transport, reply)
+                } else {
+                    self.finish(query, answer.code, transport, reply) { message in
+                        message.answers = leading
+                        message.authorities = answer.message?.authorities ?? []
+                    }
+                }
+            }
+        }
+        return true
+    }
+
+    /// Who came by an alias knows the address by that name as well.
+    private func rememberMinted(
+        _ records: [DNSRecord],
+        _ name: DNSName,
+        behind leading: [DNSRecord],
+        _ query: DNSQuery
+    ) {
+        self.remember(records, name, asked: name)
+        if !leading.isEmpty { self.remember(records, query.question.name, asked: query.question.name) }
     }
 
     /// Answers out of the table.
@@ -107,6 +267,7 @@ package final class AnsweringCore {
         _ fill: (inout DNSMessage) -> Void
     ) {
         self.statistics.answeredLocally += 1
+        self.outcome = code == .serverFailure ? .failed : .local
         var message = query.response(code)
         message.header.isAuthoritative = true
         // Clients that ask for recursion get all there is; some warn if it is not offered.
@@ -131,15 +292,15 @@ package final class AnsweringCore {
     ) {
         var inner = query
         inner.question = DNSQuestion(name: target, type: query.question.type)
+        if self.answerMinted(query, inner.question, behind: records, transport, reply) { return }
         self.forward(inner) { result in
             switch result {
             case .answer(let answer):
-                // Only what can be written anew outside of its message.
-                let found = answer.message.answers.filter { $0.data.isPortable }
-                self.remember(found, query.question.name)
-                self.finish(query, answer.message.responseCode, transport, reply) { message in
-                    message.answers = records + found
-                    message.authorities = answer.message.authorities.filter { $0.data.isPortable }
+                let found = answer.message
+                self.remember(answer, query.question.name, isLocal: true)
+                self.finish(query, answer.code, transport, reply) { message in
+                    message.answers = records + (found?.answers ?? [])
+                    message.authorities = found?.authorities ?? []
                 }
             case .failed:
                 self.finish(query, .serverFailure, transport, reply) { $0.header.isAuthoritative = false }
@@ -147,37 +308,53 @@ package final class AnsweringCore {
         }
     }
 
-    /// Hands on another server's answer as it is: only the number and the question's case are the client's.
+    /// Hands on another server's answer: the number, the case of letters and the like are the client's.
     private func pass(
-        _ answer: UpstreamAnswer,
+        _ answer: ForwardedAnswer,
         to query: DNSQuery,
         _ transport: Transport,
         _ reply: (ByteBuffer) -> Void
     ) {
-        self.remember(answer.message.answers, query.question.name)
-        let name = query.question.name.wire
-        // The question stands right behind the header and was compared, so that it has the same length.
-        guard answer.bytes.count <= self.limit(query, transport), answer.bytes.count >= 12 + name.count else {
-            self.statistics.truncated += 1
-            var message = query.response(answer.message.header.responseCode)
-            message.header.isTruncated = true
-            message.header.offersRecursion = true
-            return reply(Self.encoded(message, limit: query.payloadMax))
-        }
-        var bytes = ByteBuffer(bytes: answer.bytes)
-        bytes.setInteger(query.header.id, at: bytes.readerIndex)
-        bytes.setBytes(name, at: bytes.readerIndex + 12)
-        reply(bytes)
+        self.remember(answer, query.question.name, isLocal: false)
+        self.outcome =
+            switch answer.origin {
+            case .forwarded: .forwarded
+            case .cached: .cached
+            case .stale: .stale
+            }
+        reply(
+            self.counted(
+                answer.reply(to: query, rotation: self.nextRotation(), limit: self.limit(query, transport))
+            )
+        )
     }
 
-    private func remember(_ records: [DNSRecord], _ name: DNSName) {
+    /// Another server's answer; `isLocal`: an alias of ours led there.
+    private func remember(_ answer: ForwardedAnswer, _ name: DNSName, isLocal: Bool) {
+        guard let recentNames = self.recentNames, !answer.addresses.isEmpty else { return }
+        let now = ContinuousClock.now
+        let given = GivenName(name: name, isLocal: isLocal, ttl: answer.ttl, at: now)
+        for address in answer.addresses { recentNames.record(name, given, for: address, now: now) }
+    }
+
+    /// Records of the table: they bind by the name that the mesh knows the host by.
+    private func remember(_ records: [DNSRecord], _ name: DNSName, asked: DNSName) {
         guard let recentNames = self.recentNames else { return }
+        let now = ContinuousClock.now
+        let host = self.tables.held.table.host(of: asked) ?? asked
         for record in records {
+            let address: IPAddress
             switch record.data {
-            case .a(let bits): recentNames.record(name, for: .v4(bits))
-            case .aaaa(let high, let low): recentNames.record(name, for: .v6(high: high, low: low))
-            case .cname, .ptr, .soa, .srv, .opaque: ()
+            case .a(let bits): address = .v4(bits)
+            case .aaaa(let high, let low): address = .v6(high: high, low: low)
+            case .cname, .ptr, .soa, .srv, .opaque: continue
             }
+            let given = GivenName(name: host, isLocal: true, ttl: record.ttl, at: now)
+            recentNames.record(name, given, for: address, now: now)
+            // An instance of a headless service has a name of its own.
+            guard host != name, !host.isWildcard else { continue }
+            let own = GivenName(name: name, isLocal: true, ttl: record.ttl, at: now)
+            recentNames.record(name, own, for: address, now: now)
         }
     }
 
@@ -189,7 +366,10 @@ package final class AnsweringCore {
     }
 
     private func encoded(_ message: DNSMessage, _ query: DNSQuery, _ transport: Transport) -> ByteBuffer {
-        let buffer = Self.encoded(message, limit: self.limit(query, transport))
+        self.counted(Self.encoded(message, limit: self.limit(query, transport)))
+    }
+
+    private func counted(_ buffer: ByteBuffer) -> ByteBuffer {
         // TC is in the third byte.
         if let flags: UInt8 = buffer.getInteger(at: buffer.readerIndex + 2), flags & 0x02 != 0 {
             self.statistics.truncated += 1
@@ -201,15 +381,5 @@ package final class AnsweringCore {
         var buffer = ByteBuffer()
         message.encode(into: &buffer, limit: limit)
         return buffer
-    }
-}
-
-extension DNSData {
-    /// Whether it means the same in another message; opaque data may point into its own.
-    fileprivate var isPortable: Bool {
-        switch self {
-        case .a, .aaaa, .cname, .ptr, .soa, .srv: true
-        case .opaque: false
-        }
     }
 }

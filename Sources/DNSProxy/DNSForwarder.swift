@@ -2,25 +2,50 @@ package import DNSWire
 package import MeshModel
 package import NIOCore
 
-/// Asks other servers: for the DNS server, what is in no table; for the proxy, the addresses of DNS clusters.
+/// Asks other servers and keeps their answers: for the DNS server, what is in no table; for the proxy, the addresses of
+/// DNS clusters. Both share one cache.
 ///
 /// Equal questions at the same time are asked once. Everything happens on one event loop.
 package final class DNSForwarder: Sendable {
     package let eventLoop: any EventLoop
+    /// Sockets with which others are being asked.
+    let ownSockets: OwnSockets
+    /// Answers that others may give without asking here.
+    let known: KnownAnswers
     private let core: NIOLoopBoundBox<ForwarderCore>
 
-    package init(eventLoop: any EventLoop, upstreams: DNSUpstreams) {
+    /// Puts TLS into a channel to a server whose certificate must be for this name or address. It is handed in, so that
+    /// this room needs no TLS library.
+    package typealias SecureChannel = @Sendable (any Channel, String) throws -> Void
+
+    /// - Parameters:
+    ///   - eventLoop: where everything happens.
+    ///   - upstreams: the servers to ask until `update`.
+    ///   - options: limits of the cache, and more.
+    ///   - secure: puts TLS into channels; without it servers that want it are as if they were not there.
+    package init(
+        eventLoop: any EventLoop,
+        upstreams: DNSUpstreams,
+        options: Resolver.Options = Resolver.Options(),
+        secure: SecureChannel? = nil
+    ) {
         self.eventLoop = eventLoop
-        self.core = NIOLoopBoundBox.makeBoxSendingValue(
-            ForwarderCore(eventLoop: eventLoop, upstreams: upstreams),
-            eventLoop: eventLoop
-        )
+        let core = ForwarderCore(eventLoop: eventLoop, upstreams: upstreams, options: options, secure: secure)
+        self.ownSockets = core.ownSockets
+        self.known = core.known
+        self.core = NIOLoopBoundBox.makeBoxSendingValue(core, eventLoop: eventLoop)
     }
 
     /// Sends new questions to these servers when the call returns; those under way stay with theirs.
     package func update(_ upstreams: DNSUpstreams) async {
         // A loop that is gone asks nobody.
-        try? await self.eventLoop.submit { self.core.value.upstreams = upstreams }.get()
+        try? await self.eventLoop.submit { self.core.value.update(upstreams) }.get()
+    }
+
+    /// Who is asked, in this order.
+    package func servers() async -> [DNSUpstream] {
+        // A loop that is gone asks nobody.
+        (try? await self.eventLoop.submit { self.core.value.servers }.get()) ?? []
     }
 
     /// What has been done so far.

@@ -23,7 +23,9 @@ package struct DNSFrames {
 
     /// The next whole message.
     package mutating func next() -> ByteBuffer? {
-        guard !self.isBroken, let length: UInt16 = self.buffer.getInteger(at: self.buffer.readerIndex) else {
+        if self.isBroken { return nil }
+        guard let length: UInt16 = self.buffer.getInteger(at: self.buffer.readerIndex) else {
+            self.buffer.discardReadBytes()
             return nil
         }
         guard Int(length) <= self.bytesMax else {
@@ -31,11 +33,13 @@ package struct DNSFrames {
             self.buffer = ByteBuffer()
             return nil
         }
-        guard self.buffer.readableBytes >= 2 + Int(length) else { return nil }
+        guard self.buffer.readableBytes >= 2 + Int(length) else {
+            // Only now: after each message all behind it would be copied once more.
+            self.buffer.discardReadBytes()
+            return nil
+        }
         self.buffer.moveReaderIndex(forwardBy: 2)
-        let message = self.buffer.readSlice(length: Int(length))
-        self.buffer.discardReadBytes()
-        return message
+        return self.buffer.readSlice(length: Int(length))
     }
 
     /// A message with its length before it; what is over 65,535 bytes cannot be said over DNS and is cut to nothing.

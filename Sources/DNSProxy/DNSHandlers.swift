@@ -1,39 +1,5 @@
 package import NIOCore
 
-/// Answers datagrams.
-package final class DNSDatagramHandler: ChannelInboundHandler {
-    package typealias InboundIn = AddressedEnvelope<ByteBuffer>
-    package typealias OutboundOut = AddressedEnvelope<ByteBuffer>
-
-    private let core: AnsweringCore
-    /// Answers that are ready while a batch is being read are sent together.
-    private var isReading = false
-
-    package init(core: AnsweringCore) {
-        self.core = core
-    }
-
-    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let envelope = self.unwrapInboundIn(data)
-        self.isReading = true
-        self.core.handle(envelope.data, .udp(port: envelope.remoteAddress.port)) { answer in
-            let reply = self.wrapOutboundOut(AddressedEnvelope(remoteAddress: envelope.remoteAddress, data: answer))
-            // Lost answers are asked for again; that is what UDP is.
-            context.write(reply, promise: nil)
-            if !self.isReading { context.flush() }
-        }
-    }
-
-    package func channelReadComplete(context: ChannelHandlerContext) {
-        self.isReading = false
-        context.flush()
-    }
-
-    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // A client that went away (ECONNREFUSED, EHOSTUNREACH) is no reason to stop serving the others.
-    }
-}
-
 /// Answers the queries of one TCP connection, in whatever order answers come (RFC 7766 section 6.2.1.1).
 package final class DNSStreamHandler: ChannelDuplexHandler {
     package typealias InboundIn = ByteBuffer

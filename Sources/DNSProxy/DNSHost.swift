@@ -60,10 +60,18 @@ package struct DNSViewpoint: Hashable, Sendable {
     package var namespace: String?
     /// The search list of the asker's `resolv.conf`: names with one of these appended are answered at once.
     package var search: [String]
+    /// How many seconds answers may be kept.
+    package var ttl: UInt32
 
-    package init(clusterDomain: String = "cluster.local", namespace: String? = nil, search: [String] = []) {
+    package init(
+        clusterDomain: String = "cluster.local",
+        namespace: String? = nil,
+        search: [String] = [],
+        ttl: UInt32 = DNSTable.ttl
+    ) {
         self.clusterDomain = clusterDomain
         self.namespace = namespace
         self.search = search
+        self.ttl = ttl
     }
 }

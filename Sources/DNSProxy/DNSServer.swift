@@ -1,3 +1,4 @@
+internal import DNSWire
 package import Logging
 package import MeshModel
 package import NIOCore
@@ -43,29 +44,53 @@ package final class DNSServer: Sendable {
     private let forwarder: DNSForwarder
     private let core: NIOLoopBoundBox<AnsweringCore>
     private let logger: Logger
-    private let channels = Mutex<[any Channel]>([])
+    private let tables: CurrentTable
+    private let recentNames: RecentNames?
+    private let logsQueries: Bool
+    private let minted: MintedNames?
+    private let listeners = Mutex<Listeners>(Listeners())
+
+    private struct Listeners {
+        var streams: [any Channel] = []
+        var accepted: [AcceptedConnections] = []
+        var datagrams: [DatagramServer] = []
+        /// What those did that are no more.
+        var past = DNSStatistics()
+    }
 
     /// - Parameters:
     ///   - options: where to listen, and limits.
     ///   - table: what is answered until `update`.
     ///   - forwarder: who is asked for all else; its event loop is the server's as well.
     ///   - recentNames: notes which names led to which addresses.
+    ///   - queryLog: hears of every question; all of them then go through the event loop.
+    ///   - minted: gives addresses to names under wildcards.
     ///   - logger: hears about ports.
     package init(
         options: Options = Options(),
         table: DNSTable,
         forwarder: DNSForwarder,
         recentNames: RecentNames? = nil,
+        queryLog: DNSQueryLine.Log? = nil,
+        minted: MintedNames? = nil,
         logger: Logger
     ) {
+        self.logsQueries = queryLog != nil
         self.options = options
         self.forwarder = forwarder
         self.logger = logger
+        self.recentNames = recentNames
+        self.minted = minted
+        let tables = CurrentTable(table)
+        self.tables = tables
         self.core = NIOLoopBoundBox.makeBoxSendingValue(
             AnsweringCore(
-                table: table,
+                tables: tables,
                 recentNames: recentNames,
-                isOwnPort: { port in forwarder.withCore { $0.isOwnPort(port) } },
+                known: forwarder.known,
+                log: queryLog,
+                minted: minted,
+                isOwn: { forwarder.ownSockets.contains($0) },
                 forward: { query, done in forwarder.withCore { $0.forward(query, done) } }
             ),
             eventLoop: forwarder.eventLoop
@@ -73,9 +98,25 @@ package final class DNSServer: Sendable {
     }
 
     /// Answers out of this table; it is in force when the call returns.
-    package func update(_ table: DNSTable) async {
-        // A loop that is gone answers nothing.
-        try? await self.forwarder.eventLoop.submit { self.core.value.table = table }.get()
+    package func update(_ table: DNSTable) async { self.tables.set(table) }
+
+    /// Gives addresses to names under these wildcards, each with a star in front, from now on.
+    package func use(wildcards: [String], v4: CIDR?, v6: CIDR?) {
+        guard let minted = self.minted, minted.use(wildcards: wildcards, v4: v4, v6: v6) else { return }
+        // What other servers said of such names before is not to be said again.
+        self.tables.renumber()
+    }
+
+    /// The table that is in force.
+    package var table: DNSTable { self.tables.held.table }
+
+    /// Answers one question as a client's, and says who gave the answer.
+    func traced(_ question: DNSQuestion) async -> DNSTraceStep {
+        await withCheckedContinuation { continuation in
+            self.forwarder.eventLoop.execute {
+                self.core.value.trace(question) { continuation.resume(returning: $0) }
+            }
+        }
     }
 
     /// Takes all ports, or none.
@@ -97,13 +138,19 @@ package final class DNSServer: Sendable {
 
     /// Gives the ports back; connections of clients end.
     package func stop() async {
-        let channels = self.channels.withLock { channels in
-            defer { channels = [] }
-            return channels
+        let (streams, accepted, datagrams) = self.listeners.withLock { listeners in
+            defer { (listeners.streams, listeners.accepted, listeners.datagrams) = ([], [], []) }
+            return (listeners.streams, listeners.accepted, listeners.datagrams)
         }
-        for channel in channels {
+        for stream in streams {
             // Closed already is as good.
-            try? await channel.close()
+            try? await stream.close()
+        }
+        // After the listeners, which could bring more.
+        for connections in accepted { await connections.closeAll() }
+        for datagram in datagrams {
+            await datagram.stop()
+            self.listeners.withLock { datagram.add(to: &$0.past) }
         }
     }
 
@@ -118,6 +165,10 @@ package final class DNSServer: Sendable {
         sum.truncated = own.truncated
         sum.connectionsRefused = own.connectionsRefused
         sum.loops = own.loops
+        self.listeners.withLock { listeners in
+            for datagram in listeners.datagrams { datagram.add(to: &sum) }
+            sum.add(listeners.past)
+        }
         return sum
     }
 
@@ -129,15 +180,21 @@ package final class DNSServer: Sendable {
         for _ in 0..<(self.options.port == 0 ? Self.freePortTries : 1) {
             do {
                 let wanted = try SocketAddress(ipAddress: address.description, port: Int(self.options.port))
-                let stream = try await self.bindStream(wanted)
+                let accepted = AcceptedConnections(self.forwarder.eventLoop, max: self.options.connectionsMax)
+                let stream = try await self.bindStream(wanted, accepted)
                 guard let local = stream.localAddress else { continue }
                 do {
-                    let datagram = try await self.bindDatagram(local)
-                    self.channels.withLock { $0 += [stream, datagram] }
+                    let datagram = try self.bindDatagram(local)
+                    self.listeners.withLock { listeners in
+                        listeners.streams.append(stream)
+                        listeners.accepted.append(accepted)
+                        listeners.datagrams.append(datagram)
+                    }
                     return local
                 } catch {
                     // The next free port may do.
                     try? await stream.close()
+                    await accepted.closeAll()
                     lastError = error
                 }
             } catch {
@@ -150,43 +207,45 @@ package final class DNSServer: Sendable {
         )
     }
 
-    /// Datagrams taken from the kernel at once.
-    private static let datagramsPerRead = 32
-
-    private func bindDatagram(_ address: SocketAddress) async throws -> any Channel {
+    private func bindDatagram(_ address: SocketAddress) throws -> DatagramServer {
         let core = self.core
-        return try await DatagramBootstrap(group: self.forwarder.eventLoop)
-            .channelOption(.datagramVectorReadMessageCount, value: Self.datagramsPerRead)
-            // One share each: queries are short, and longer ones come over TCP.
-            .channelOption(
-                .recvAllocator,
-                value: FixedSizeRecvByteBufferAllocator(capacity: Self.datagramsPerRead * 2048)
-            )
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(DNSDatagramHandler(core: core.value))
+        let forwarder = self.forwarder
+        let server = try DatagramServer(
+            address,
+            tables: self.tables,
+            recentNames: self.recentNames,
+            known: forwarder.known,
+            answersAtOnce: !self.logsQueries,
+            ownSockets: forwarder.ownSockets,
+            handOver: { server, queries in
+                forwarder.eventLoop.execute {
+                    server.taken(queries.count)
+                    for query in queries {
+                        core.value.handle(query.query, .udp(from: query.source)) { server.send($0, to: query.peer) }
+                    }
                 }
             }
-            .bind(to: address).get()
+        )
+        try server.start()
+        return server
     }
 
-    private func bindStream(_ address: SocketAddress) async throws -> any Channel {
+    private func bindStream(
+        _ address: SocketAddress,
+        _ accepted: AcceptedConnections
+    ) async throws -> any Channel {
         let core = self.core
         let idleTimeout = TimeAmount(self.options.idleTimeout)
-        let connectionsMax = self.options.connectionsMax
-        let open = NIOLoopBoundBox.makeBoxSendingValue(0, eventLoop: self.forwarder.eventLoop)
         return try await ServerBootstrap(group: self.forwarder.eventLoop)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    guard open.value < connectionsMax else {
+                    guard accepted.take(channel) else {
                         core.value.connectionRefused()
                         throw TooManyConnections()
                     }
-                    open.value += 1
-                    channel.closeFuture.whenComplete { _ in open.value -= 1 }
                     try channel.pipeline.syncOperations.addHandler(
                         DNSStreamHandler(core: core.value, idleTimeout: idleTimeout)
                     )

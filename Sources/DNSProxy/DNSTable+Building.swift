@@ -1,5 +1,5 @@
 internal import DNSWire
-package import MeshModel
+internal import MeshModel
 
 extension DNSTable {
     /// Works out all names of `hosts`.
@@ -21,138 +21,97 @@ extension DNSTable {
     ) {
         self.init()
         self.zones = zones.compactMap { DNSName($0)?.lowercased }.sorted { $0.wire.count > $1.wire.count }
-        self.search = viewpoint.search.compactMap { DNSName($0)?.lowercased }
-            .sorted { $0.wire.count > $1.wire.count }
-        // Services last, so that they win; then by name, so that equal input gives equal tables.
-        let ordered = hosts.sorted { left, right in
-            left.isKubernetes == right.isKubernetes ? left.name < right.name : !left.isKubernetes
-        }
-        for host in ordered { self.add(host, viewpoint) }
-        if answersReverse {
-            for host in ordered.reversed() { self.addPointers(host) }
-        }
-        self.addAncestors()
+        self.answersReverse = answersReverse
+        self.sight = Sight(viewpoint)
+        self.hosts.reserve(hosts.count)
+        if answersReverse { self.addresses.reserve(hosts.count) }
+        self.apply(changed: hosts, removed: [])
     }
 
-    private mutating func add(_ host: DNSHost, _ viewpoint: DNSViewpoint) {
-        guard let name = DNSName(host.name)?.lowercased else { return }
-        let alias = host.alias.flatMap { DNSName($0)?.lowercased }
-        guard host.isKubernetes || alias != nil || !host.addresses.isEmpty else { return }
-        let cluster = DNSName(viewpoint.clusterDomain)
-        var entry = Entry(host: name, zone: self.zone(of: name, cluster), alias: alias)
-        for address in host.addresses { entry.add(address) }
+    /// The table after a change of some hosts; this one stays as it is and shares all that did not change with it.
+    ///
+    /// For each host of a name that is new or says something else now, `changed` has the whole host as it is now;
+    /// `removed` has the names of hosts that are gone. Costs what the change is large, and a copy of one reference for
+    /// each four hosts or so: one host of 50,000 takes well under a millisecond. An update of a table that was not
+    /// ready makes it ready; where search domains and namespace matter, begin with `DNSTable(hosts:viewpoint:)`.
+    package func updating(changed: [DNSHost] = [], removed: [String] = []) -> DNSTable {
+        var table = self
+        table.apply(changed: changed, removed: removed)
+        table.unreadyBelow = nil
+        return table
+    }
+
+    /// The same hosts as somebody else sees them; costs nothing.
+    package func seen(from viewpoint: DNSViewpoint) -> DNSTable {
+        var table = self
+        table.sight = Sight(viewpoint)
+        return table
+    }
+
+    private mutating func apply(changed: [DNSHost], removed: [String]) {
+        for name in removed { self.remove(name) }
+        // Two hosts of one name in one change are merged; else the new one replaces the old one.
+        var fresh: [String: HostEntry] = [:]
+        let merges = changed.count > 1
+        if merges { fresh.reserveCapacity(changed.count) }
+        for host in changed {
+            guard var entry = HostEntry(host) else {
+                if !merges || fresh[host.name.lowercased()] == nil { self.remove(host.name) }
+                continue
+            }
+            if merges {
+                let key = host.name.lowercased()
+                if let other = fresh[key] {
+                    if other.isKubernetes, !entry.isKubernetes { continue }
+                    if other.isKubernetes == entry.isKubernetes, !entry.isKubernetes {
+                        entry = HostEntry(other, and: entry)
+                    }
+                }
+                fresh[key] = entry
+            }
+            self.insert(entry)
+        }
+    }
+
+    private mutating func insert(_ entry: HostEntry) {
+        if entry.isWildcard {
+            self.wildcards[entry.name] = entry
+            return
+        }
+        if let old = self.hosts.insert(entry) { self.forget(old) }
+        if self.answersReverse { self.addresses.insert(entry) }
+        if !entry.instances.isEmpty || !entry.ports.isEmpty { self.hasNamesBelowHosts = true }
+        self.countAncestors(entry, 1)
+    }
+
+    private mutating func remove(_ name: String) {
+        guard let name = DNSName(name)?.lowercased else { return }
         if name.isWildcard {
-            guard let suffix = name.parent, !suffix.isRoot else { return }
-            entry.host = suffix
-            entry.zone = self.zone(of: suffix, cluster)
-            self.wildcards.merge([suffix: entry]) { old, new in host.isKubernetes ? new : old.merged(new) }
-            return
-        }
-        self.entries.merge([name: entry]) { old, new in host.isKubernetes ? new : old.merged(new) }
-        self.addInstances(host, name, entry.zone)
-        self.addServices(host, name, entry.zone)
-        guard case .kubernetes(let short, let namespace) = host.registry, let cluster, name.isWithin(cluster) else {
-            return
-        }
-        // Only for Services inside the own domain: short names of others could be public names (facts #10).
-        var shortNames = ["\(short).\(namespace).svc", "\(short).\(namespace)"]
-        if namespace == viewpoint.namespace { shortNames.append(short) }
-        guard viewpoint.namespace != nil else { return }
-        for text in shortNames {
-            guard let shortName = DNSName(text)?.lowercased else { continue }
-            // A host that really has this name wins.
-            if self.entries[shortName].map({ $0.host == shortName }) != true { self.entries[shortName] = entry }
+            if let suffix = name.parent { self.wildcards[suffix] = nil }
+        } else if let old = self.hosts.remove(name) {
+            self.forget(old)
         }
     }
 
-    private mutating func addInstances(_ host: DNSHost, _ name: DNSName, _ zone: DNSName) {
-        for (label, address) in host.instances {
-            guard let instance = DNSName(label)?.lowercased.appending(name) else { continue }
-            var entry = Entry(host: instance, zone: zone)
-            entry.add(address)
-            self.entries[instance] = entry
-        }
+    private mutating func forget(_ old: HostEntry) {
+        if self.answersReverse { self.addresses.remove(old) }
+        self.countAncestors(old, -1)
     }
 
-    private mutating func addServices(_ host: DNSHost, _ name: DNSName, _ zone: DNSName) {
-        // Behind a headless service each instance is a target of its own.
-        let targets = host.instances.keys.sorted().compactMap { DNSName($0)?.lowercased.appending(name) }
-        for port in host.ports {
-            guard let owner = DNSName("_\(port.name)._\(port.transport)")?.lowercased.appending(name) else { continue }
-            var entry = Entry(host: owner, zone: zone)
-            entry.services = (targets.isEmpty ? [name] : targets).map { Service(port: port.port, target: $0) }
-            self.entries[owner] = entry
-        }
-    }
-
-    /// The way back from addresses; one name each, as clients expect.
-    private mutating func addPointers(_ host: DNSHost) {
-        guard let name = DNSName(host.name)?.lowercased, !name.isWildcard else { return }
-        for (label, address) in host.instances {
-            guard let instance = DNSName(label)?.lowercased.appending(name) else { continue }
-            self.addPointer(from: address, to: instance)
-        }
-        for address in host.addresses { self.addPointer(from: address, to: name) }
-    }
-
-    private mutating func addPointer(from address: IPAddress, to name: DNSName) {
-        guard let owner = DNSName(Self.reverseName(of: address)), self.entries[owner] == nil else { return }
-        self.entries[owner] = Entry(host: owner, zone: self.zone(of: owner, nil), pointers: [name])
-    }
-
-    /// `4.3.2.1.in-addr.arpa` (RFC 1035 section 3.5), `….ip6.arpa` (RFC 3596 section 2.5).
-    package static func reverseName(of address: IPAddress) -> String {
-        switch address {
-        case .v4:
-            return address.bytes.reversed().map { String($0) }.joined(separator: ".") + ".in-addr.arpa"
-        case .v6:
-            let digits = address.bytes.reversed().flatMap { [$0 & 0xf, $0 >> 4] }
-            return digits.map { String($0, radix: 16) }.joined(separator: ".") + ".ip6.arpa"
-        }
-    }
-
-    private mutating func addAncestors() {
-        for name in self.entries.keys {
+    /// Counts what is below each name in a zone of ours: only such names can be there without being anything.
+    private mutating func countAncestors(_ entry: HostEntry, _ change: Int) {
+        guard !self.zones.isEmpty else { return }
+        var names = [entry.name] + entry.instances.compactMap { entry.name(below: $0.label) }
+        names += entry.ports.compactMap { entry.name(below: $0.owner) }
+        if self.answersReverse { names += entry.pointers.compactMap { DNSName(Self.reverseName(of: $0.address)) } }
+        for name in names {
             guard let zone = self.zones.first(where: { name.isWithin($0) }) else { continue }
             var rest = name.parent
-            while let ancestor = rest, ancestor.isWithin(zone), self.ancestors.insert(ancestor).inserted {
+            while let ancestor = rest, ancestor.isWithin(zone) {
+                let count = self.ancestors[ancestor, default: 0] + change
+                self.ancestors[ancestor] = count == 0 ? nil : count
                 rest = ancestor.parent
             }
         }
-    }
-
-    /// The owner of a name's negative answers: the zone if it is ours, else the name itself.
-    private func zone(of name: DNSName, _ cluster: DNSName?) -> DNSName {
-        if let zone = self.zones.first(where: { name.isWithin($0) }) { return zone }
-        if let cluster, name.isWithin(cluster) { return cluster }
-        return name
-    }
-}
-
-extension DNSHost {
-    fileprivate var isKubernetes: Bool {
-        switch self.registry {
-        case .kubernetes: true
-        case .external: false
-        }
-    }
-}
-
-extension DNSTable.Entry {
-    fileprivate mutating func add(_ address: IPAddress) {
-        switch address {
-        case .v4(let bits): if !self.v4.contains(bits) { self.v4.append(bits) }
-        case .v6(let high, let low):
-            let bits = DNSTable.SixBits(high: high, low: low)
-            if !self.v6.contains(bits) { self.v6.append(bits) }
-        }
-    }
-
-    fileprivate func merged(_ other: DNSTable.Entry) -> DNSTable.Entry {
-        var merged = self
-        merged.v4 += other.v4.filter { !self.v4.contains($0) }
-        merged.v6 += other.v6.filter { !self.v6.contains($0) }
-        merged.alias = merged.alias ?? other.alias
-        return merged
     }
 }

@@ -7,7 +7,8 @@ internal import MeshModel
 /// of the table with a search domain behind it, a wildcard, and then — only for zones that the table owns — the
 /// statement that there is no such name.
 package struct DNSTable: Sendable {
-    /// How long answers may be kept. Listeners of addresses that went away stay as long.
+    /// How long answers may be kept, unless the viewpoint says otherwise. Listeners of addresses that went away stay
+    /// as long.
     package static let ttl: UInt32 = 30
     /// How long it may be remembered that something is not there: short, because it may be made any moment.
     package static let negativeTTL: UInt32 = 5
@@ -26,40 +27,44 @@ package struct DNSTable: Sendable {
         case unknown
     }
 
-    /// What one name leads to.
-    struct Entry: Hashable, Sendable {
-        var host: DNSName
-        /// The name that its negative answers come from.
-        var zone: DNSName
-        var v4: [UInt32] = []
-        var v6: [SixBits] = []
-        var services: [Service] = []
-        var pointers: [DNSName] = []
-        var alias: DNSName?
-    }
-
-    struct SixBits: Hashable, Sendable {
-        var high: UInt64
-        var low: UInt64
-    }
-
-    struct Service: Hashable, Sendable {
-        var port: UInt16
-        var target: DNSName
-    }
-
-    /// Names and what they lead to; a short name is an entry of its own with the same `host`.
-    var entries: [DNSName: Entry] = [:]
+    /// Hosts by their whole name.
+    var hosts = HostBuckets()
     /// Wildcards by the name behind the star.
-    var wildcards: [DNSName: Entry] = [:]
-    /// Names that have names of the table below them, in zones of ours: there, without a record.
-    var ancestors: Set<DNSName> = []
-    /// Zones of ours.
+    var wildcards: [DNSName: HostEntry] = [:]
+    var addresses = AddressBuckets()
+    /// How many names of the table are below a name in a zone of ours: it is there, without a record.
+    var ancestors: [DNSName: Int] = [:]
+    /// Zones of ours, longest first.
     var zones: [DNSName] = []
-    /// The search domains, longest first.
-    var search: [DNSName] = []
+    var answersReverse = true
     /// Set while nothing is known yet: below this name nothing is answered.
     var unreadyBelow: DNSName?
+    /// Whether any host has instances or ports, so that it is worth looking for names below hosts.
+    var hasNamesBelowHosts = false
+    var sight = Sight(DNSViewpoint())
+
+    /// A viewpoint as names in wire form.
+    struct Sight: Sendable {
+        var cluster: DNSName?
+        /// What short names leave out, by the number of their labels: `reviews`, `reviews.default`,
+        /// `reviews.default.svc`. Empty: there are no short names.
+        var shortEndings: [DNSName] = []
+        /// The search domains in the client's order: it appends them in this order and stops at the first answer, so
+        /// the first that leaves a name of the table is the one that was appended.
+        var search: [DNSName]
+        var ttl: UInt32
+
+        init(_ viewpoint: DNSViewpoint) {
+            self.cluster = DNSName(viewpoint.clusterDomain)?.lowercased
+            self.search = viewpoint.search.compactMap { DNSName($0)?.lowercased }
+            self.ttl = viewpoint.ttl
+            guard let cluster = self.cluster, let namespace = viewpoint.namespace,
+                let services = DNSName("svc")?.appending(cluster),
+                let own = DNSName(namespace)?.lowercased.appending(services)
+            else { return }
+            self.shortEndings = [own, services, cluster]
+        }
+    }
 
     /// A table that knows nothing yet: names below `clusterDomain` get SERVFAIL, so that clients ask again.
     package static func notReady(clusterDomain: String = "cluster.local") -> DNSTable {
@@ -71,87 +76,126 @@ package struct DNSTable: Sendable {
     /// A table without any name: everything is somebody else's business.
     package init() {}
 
-    /// How many names lead somewhere.
-    package var count: Int { self.entries.count + self.wildcards.count }
+    /// How many hosts there are, wildcards included.
+    package var count: Int { self.hosts.count + self.wildcards.count }
 
     /// Looks up a question of class IN.
     ///
     /// - Parameters:
     ///   - question: in any case.
-    ///   - rotation: any number; the addresses start at another one for each, so that clients which take the first
+    ///   - rotation: any number; the addresses stand in another order for each, so that clients which take the first
     ///     are spread.
     /// - Returns: what this table alone can say.
     package func answer(_ question: DNSQuestion, rotation: UInt32 = 0) -> Answer {
         let name = question.name
-        if let entry = self.entries[name] {
-            return self.answer(question.type, from: entry, owner: name, aliases: [], rotation)
-        }
-        for suffix in self.search {
-            guard let base = name.dropping(suffix: suffix), let entry = self.entries[base] else { continue }
-            return self.aliased(question, to: entry.host, entry, rotation)
-        }
-        if !self.wildcards.isEmpty {
-            if let entry = self.wildcard(name) {
-                return self.answer(question.type, from: entry, owner: name, aliases: [], rotation)
+        if let found = self.find(name) {
+            // With a search domain behind it: an alias to what was meant, and its records in the same message.
+            guard found.isExpanded, let meant = self.meant(by: found, name) else {
+                return self.answer(question.type, from: found, owner: name, aliases: [], rotation)
             }
-            for suffix in self.search {
-                guard let base = name.dropping(suffix: suffix), let entry = self.wildcard(base) else { continue }
-                // The name below the star, never the star itself (facts #9).
-                return self.aliased(question, to: base, entry, rotation)
+            let alias = DNSRecord(name: name, ttl: self.sight.ttl, data: .cname(meant))
+            if question.type == .cname { return .records([alias], host: meant) }
+            return self.answer(question.type, from: found, owner: meant, aliases: [alias], rotation)
+        }
+        if let pointer = self.pointer(name) {
+            guard question.type == .ptr || question.type == .any else {
+                return .noData(aliases: [], authority: Self.authority(self.zone(of: name.lowercased)))
             }
+            return .records([DNSRecord(name: name, ttl: self.sight.ttl, data: .ptr(pointer))], host: name)
         }
         if let unreadyBelow = self.unreadyBelow, name.isWithin(unreadyBelow) { return .notReady }
         guard let zone = self.zones.first(where: { name.isWithin($0) }) else { return .unknown }
-        if self.ancestors.contains(name) || name == zone {
+        if self.ancestors[name] != nil || name == zone {
             return .noData(aliases: [], authority: Self.authority(zone))
         }
         return .noName(authority: Self.authority(zone))
     }
 
-    /// An answer to a name with a search domain: an alias to what was meant, and its records in the same message.
-    private func aliased(_ question: DNSQuestion, to host: DNSName, _ entry: Entry, _ rotation: UInt32) -> Answer {
-        let alias = DNSRecord(name: question.name, ttl: Self.ttl, data: .cname(host))
-        if question.type == .cname { return .records([alias], host: host) }
-        return self.answer(question.type, from: entry, owner: host, aliases: [alias], rotation)
+    /// The host by which the control plane knows what a name leads to, `*.wild.test` for a name below a star; `nil` if
+    /// the name is not in the table.
+    package func host(of name: DNSName) -> DNSName? {
+        guard let entry = self.find(name)?.entry else { return nil }
+        return entry.isWildcard ? DNSName("*")?.appending(entry.name) : entry.name
     }
 
     private func answer(
         _ type: DNSType,
-        from entry: Entry,
+        from found: Found,
         owner: DNSName,
         aliases: [DNSRecord],
         _ rotation: UInt32
     ) -> Answer {
-        if let alias = entry.alias {
-            return self.followed(type, alias, owner, aliases, rotation)
+        switch found.part {
+        case .host:
+            if let alias = found.entry.alias { return self.followed(type, alias, owner, aliases, rotation) }
+            return self.answer(type, from: found.entry, owner: owner, aliases: aliases, rotation)
+        case .instance(let index):
+            let address = found.entry.instances[index].address
+            let zone = self.zone(of: found.entry.name)
+            return self.finished(self.records(type, [address], owner), owner, aliases, zone)
+        case .port(let owned):
+            guard type == .srv || type == .any else {
+                return self.finished([], owner, aliases, self.zone(of: found.entry.name))
+            }
+            let services = self.services(of: found.entry, owned, owner)
+            return self.finished(services, owner, aliases, self.zone(of: found.entry.name))
         }
-        var records = aliases
+    }
+
+    private func answer(
+        _ type: DNSType,
+        from entry: HostEntry,
+        owner: DNSName,
+        aliases: [DNSRecord],
+        _ rotation: UInt32
+    ) -> Answer {
+        var records: [DNSRecord] = []
         if type == .a || type == .any {
-            for bits in Self.rotated(entry.v4, rotation) {
-                records.append(DNSRecord(name: owner, ttl: Self.ttl, data: .a(bits)))
+            for index in AddressOrder(count: entry.v4.count, rotation) {
+                records.append(DNSRecord(name: owner, ttl: self.sight.ttl, data: .a(entry.v4[index])))
             }
         }
         if type == .aaaa || type == .any {
-            for bits in Self.rotated(entry.v6, rotation) {
-                records.append(DNSRecord(name: owner, ttl: Self.ttl, data: .aaaa(high: bits.high, low: bits.low)))
+            for index in AddressOrder(count: entry.v6.count, rotation) {
+                let bits = entry.v6[index]
+                records.append(
+                    DNSRecord(name: owner, ttl: self.sight.ttl, data: .aaaa(high: bits.high, low: bits.low))
+                )
             }
         }
-        if type == .srv || type == .any {
-            for service in entry.services {
-                let data = DNSData.srv(priority: 0, weight: 100, port: service.port, target: service.target)
-                records.append(DNSRecord(name: owner, ttl: Self.ttl, data: data))
-            }
-        }
-        if type == .ptr || type == .any {
-            for pointer in entry.pointers {
-                records.append(DNSRecord(name: owner, ttl: Self.ttl, data: .ptr(pointer)))
-            }
-        }
+        return self.finished(records, owner, aliases, self.zone(of: entry.name))
+    }
+
+    private func finished(_ records: [DNSRecord], _ owner: DNSName, _ aliases: [DNSRecord], _ zone: DNSName) -> Answer {
         // Never NXDOMAIN: clients that ask for both families at once would take the name for missing (facts #1, #11).
-        guard records.count > aliases.count else {
-            return .noData(aliases: aliases, authority: Self.authority(entry.zone))
+        records.isEmpty
+            ? .noData(aliases: aliases, authority: Self.authority(zone)) : .records(aliases + records, host: owner)
+    }
+
+    private func records(_ type: DNSType, _ addresses: [IPAddress], _ owner: DNSName) -> [DNSRecord] {
+        addresses.compactMap { address in
+            switch (address, type) {
+            case (.v4(let bits), .a), (.v4(let bits), .any):
+                DNSRecord(name: owner, ttl: self.sight.ttl, data: .a(bits))
+            case (.v6(let high, let low), .aaaa), (.v6(let high, let low), .any):
+                DNSRecord(name: owner, ttl: self.sight.ttl, data: .aaaa(high: high, low: low))
+            default: nil
+            }
         }
-        return .records(records, host: owner)
+    }
+
+    /// Behind a headless service each instance is a target of its own.
+    private func services(of entry: HostEntry, _ labels: DNSName, _ owner: DNSName) -> [DNSRecord] {
+        let instances = entry.instances.compactMap { entry.name(below: $0.label) }
+        return entry.ports.filter { $0.owner == labels }.flatMap { port in
+            (instances.isEmpty ? [entry.name] : instances).map { target in
+                DNSRecord(
+                    name: owner,
+                    ttl: self.sight.ttl,
+                    data: .srv(priority: 0, weight: 100, port: port.port, target: target)
+                )
+            }
+        }
     }
 
     /// An alias that somebody configured, and what this table knows about its target.
@@ -162,21 +206,18 @@ package struct DNSTable: Sendable {
         _ aliases: [DNSRecord],
         _ rotation: UInt32
     ) -> Answer {
-        let records = aliases + [DNSRecord(name: owner, ttl: Self.ttl, data: .cname(alias))]
-        guard type != .cname, let target = self.entries[alias], target.alias == nil else {
+        let records = aliases + [DNSRecord(name: owner, ttl: self.sight.ttl, data: .cname(alias))]
+        guard type != .cname, let target = self.resolved(alias), target.entry.alias == nil else {
             return .records(records, host: owner)
         }
         return self.answer(type, from: target, owner: alias, aliases: records, rotation)
     }
 
-    /// The entry of the longest `*.suffix` that the name is below.
-    private func wildcard(_ name: DNSName) -> Entry? {
-        var rest = name.parent
-        while let suffix = rest {
-            if let entry = self.wildcards[suffix] { return entry }
-            rest = suffix.parent
-        }
-        return nil
+    /// The owner of a name's negative answers: the zone if it is ours, else the name itself.
+    func zone(of name: DNSName) -> DNSName {
+        if let zone = self.zones.first(where: { name.isWithin($0) }) { return zone }
+        if let cluster = self.sight.cluster, name.isWithin(cluster) { return cluster }
+        return name
     }
 
     /// The record that says how long a negative answer may be kept (RFC 2308 section 3).
@@ -193,11 +234,5 @@ package struct DNSTable: Sendable {
             minimum: Self.negativeTTL
         )
         return DNSRecord(name: zone, ttl: Self.negativeTTL, data: .soa(start))
-    }
-
-    private static func rotated<Element>(_ elements: [Element], _ rotation: UInt32) -> [Element] {
-        guard elements.count > 1 else { return elements }
-        let first = Int(rotation % UInt32(truncatingIfNeeded: elements.count))
-        return first == 0 ? elements : Array(elements[first...] + elements[..<first])
     }
 }

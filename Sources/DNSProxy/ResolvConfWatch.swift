@@ -1,45 +1,34 @@
 internal import Glibc
-package import Logging
-internal import MeshModel
+package import MeshModel
 
-/// Keeps a forwarder's servers those of a `resolv.conf`, which may be replaced at run time (facts #17).
+/// Follows a `resolv.conf`, which may be replaced at run time (facts #17).
 package struct ResolvConfWatch: Sendable {
     private let path: String
-    private let own: Set<DNSUpstream>
-    private let forwarder: DNSForwarder
     private let interval: Duration
-    private let logger: Logger
+    private let onChange: @Sendable (ResolvConf) async -> Void
 
     /// - Parameters:
     ///   - path: the file.
-    ///   - own: addresses of our own servers, which are never asked.
-    ///   - forwarder: is told about changes.
     ///   - interval: how often to look.
-    ///   - logger: hears about changes.
+    ///   - onChange: gets the file as it is, first and whenever it has changed.
     package init(
         path: String = "/etc/resolv.conf",
-        own: Set<DNSUpstream> = [],
-        forwarder: DNSForwarder,
         interval: Duration = .seconds(2),
-        logger: Logger
+        onChange: @escaping @Sendable (ResolvConf) async -> Void
     ) {
         self.path = path
-        self.own = own
-        self.forwarder = forwarder
         self.interval = interval
-        self.logger = logger
+        self.onChange = onChange
     }
 
     /// Looks for changes until the task is cancelled.
     package func run() async {
         var last = ResolvConf()
         while !Task.isCancelled {
-            // While the file is being replaced it may be missing: what was known stays.
-            if let file = Self.read(self.path), file != last {
+            // While the file is being replaced it may be missing or empty: what was known stays.
+            if let file = Self.read(self.path)?.forUpstream(Self.read), !file.nameservers.isEmpty, file != last {
                 last = file
-                let upstreams = DNSUpstreams(file, without: self.own)
-                await self.forwarder.update(upstreams)
-                self.logger.info("dns servers changed", metadata: ["servers": "\(upstreams.servers)"])
+                await self.onChange(file)
             }
             // Cancellation ends the loop above.
             try? await Task.sleep(for: self.interval)
@@ -48,6 +37,24 @@ package struct ResolvConfWatch: Sendable {
 
     /// Longer files are cut: a few servers and search domains take a hundred bytes.
     private static let bytesMax = 65_536
+
+    /// A file that names no server, at least not now: it may be missing, or just being written.
+    package struct NoServers: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    /// The servers that a file names.
+    ///
+    /// - Throws: `NoServers`, which names the file.
+    package static func servers(of path: String) throws(NoServers) -> [IPAddress] {
+        guard let file = Self.read(path) else {
+            throw NoServers(description: "\(path) cannot be read: \(String(cString: strerror(errno)))")
+        }
+        guard !file.nameservers.isEmpty else {
+            throw NoServers(description: "\(path) names no server: it needs a line such as `nameserver 10.0.0.2`")
+        }
+        return file.nameservers.map(\.address)
+    }
 
     /// The file's content; `nil` if it cannot be read.
     package static func read(_ path: String) -> ResolvConf? {

@@ -111,6 +111,11 @@ struct DNSReader {
         UInt64(try self.thirtyTwo()) << 32 | UInt64(try self.thirtyTwo())
     }
 
+    mutating func skip(_ count: Int) throws(DNSDecodeError) {
+        guard self.bytes.count - self.position >= count else { throw .truncated }
+        self.position += count
+    }
+
     /// Reads a name, following pointers; the position ends behind the name's first pointer or its root.
     mutating func name() throws(DNSDecodeError) -> DNSName {
         var wire: [UInt8] = []
@@ -201,6 +206,7 @@ struct DNSReader {
                 target: try self.name()
             )
         default:
+            if let parts = DNSNamedData(type) { return .opaque(type, try self.expanded(parts)) }
             defer { self.position += length }
             return .opaque(type, Array(self.bytes[self.position..<(self.position + length)]))
         }

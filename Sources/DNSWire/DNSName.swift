@@ -94,8 +94,37 @@ package struct DNSName: Hashable, Sendable, CustomStringConvertible {
     /// The same name in lower case.
     package var lowercased: DNSName { DNSName(unchecked: self.wire.map(Self.folded)) }
 
+    /// The same name with each letter in upper or lower case at random: who answers must have seen it.
+    package func withRandomCase(using random: inout some RandomNumberGenerator) -> DNSName {
+        var bits: UInt64 = 0
+        var wire = self.wire
+        for index in wire.indices {
+            if index % 64 == 0 { bits = random.next() }
+            let letter = wire[index] | 0x20
+            if letter >= UInt8(ascii: "a"), letter <= UInt8(ascii: "z") { wire[index] = letter ^ UInt8(bits & 1) << 5 }
+            bits >>= 1
+        }
+        return DNSName(unchecked: wire)
+    }
+
     /// Whether the name is `zone` or lies below it.
     package func isWithin(_ zone: DNSName) -> Bool { self.start(of: zone) != nil }
+
+    /// Writes the name in lower case to the beginning of `target`, which must be long enough.
+    package func lowercase(into target: UnsafeMutableRawBufferPointer) {
+        for (index, byte) in self.wire.enumerated() { target[index] = Self.folded(byte) }
+    }
+
+    /// A name in lower case that the caller knows to be well-formed.
+    package init(lowercased wire: Slice<UnsafeMutableRawBufferPointer>) { self.init(unchecked: Array(wire)) }
+
+    /// The labels before an offset of the wire form; `nil` if no label begins there or there is none before it.
+    package func prefix(_ end: Int) -> DNSName? {
+        var position = 0
+        while position < end, self.wire[position] != 0 { position += 1 + Int(self.wire[position]) }
+        guard position == end, end > 0 else { return nil }
+        return DNSName(unchecked: Array(self.wire[..<end]) + [0])
+    }
 
     /// The labels before `suffix` as a name; `nil` if the name does not end in `suffix` or is nothing but it.
     package func dropping(suffix: DNSName) -> DNSName? {

@@ -15,27 +15,14 @@ package struct DNSType: RawRepresentable, Hashable, Sendable, CustomStringConver
     package static let txt = DNSType(rawValue: 16)
     package static let aaaa = DNSType(rawValue: 28)
     package static let srv = DNSType(rawValue: 33)
+    package static let dname = DNSType(rawValue: 39)
     package static let opt = DNSType(rawValue: 41)
+    package static let rrsig = DNSType(rawValue: 46)
+    package static let nsec = DNSType(rawValue: 47)
+    package static let nsec3 = DNSType(rawValue: 50)
+    package static let svcb = DNSType(rawValue: 64)
     package static let https = DNSType(rawValue: 65)
     package static let any = DNSType(rawValue: 255)
-
-    package var description: String {
-        switch self {
-        case .a: "A"
-        case .ns: "NS"
-        case .cname: "CNAME"
-        case .soa: "SOA"
-        case .ptr: "PTR"
-        case .mx: "MX"
-        case .txt: "TXT"
-        case .aaaa: "AAAA"
-        case .srv: "SRV"
-        case .opt: "OPT"
-        case .https: "HTTPS"
-        case .any: "ANY"
-        default: "TYPE\(self.rawValue)"
-        }
-    }
 }
 
 /// The class of a record; only the internet is of use.
@@ -88,7 +75,8 @@ package enum DNSData: Hashable, Sendable {
     case ptr(DNSName)
     case soa(DNSStartOfAuthority)
     case srv(priority: UInt16, weight: UInt16, port: UInt16, target: DNSName)
-    /// Any other type as its bytes; names inside may be compressed, so it means something only in its message.
+    /// Any other type as its bytes. Names in it are whole, also those that came compressed: of types that came after
+    /// RFC 1035 none is (RFC 3597 section 4), the older ones are expanded when read.
     case opaque(DNSType, [UInt8])
 
     package var type: DNSType {

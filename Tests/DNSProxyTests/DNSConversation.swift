@@ -14,7 +14,7 @@ final class DNSConversation {
             DNSHost(name: "many.test", addresses: (0..<200).map { .v4(0x0a00_0000 + $0) }),
         ]),
         recentNames: nil,
-        isOwnPort: { $0 == 4242 },
+        isOwn: { $0 == DatagramSource(address: .v4(0x0a00_0009), port: 4242) },
         forward: { [unowned self] query, done in self.forwarded.append((query, done)) }
     )
 
@@ -46,15 +46,14 @@ final class DNSConversation {
         header.responseCode = code
         // Servers may echo the name in another case than that of a client that joined.
         let name = query.question.name.lowercased
+        let question = DNSQuestion(name: name, type: .a)
         let message = DNSMessage(
             header: header,
-            questions: [DNSQuestion(name: name, type: .a)],
+            questions: [question],
             answers: (0..<count).map { DNSRecord(name: name, ttl: 9, data: .a(0x0b00_0000 + UInt32($0))) }
         )
-        var buffer = ByteBuffer()
-        message.encode(into: &buffer, limit: 65_535)
-        let bytes = Array(buffer.readableBytesView)
-        done(.answer(UpstreamAnswer(bytes: bytes, message: try DNSMessage(decoding: bytes))))
+        let clean = try #require(CleanAnswer(message, to: question))
+        done(.answer(ForwardedAnswer(try #require(KeptAnswer(clean)))))
     }
 
     func fail(_ index: Int) { self.forwarded[index].done(.failed) }

@@ -30,4 +30,18 @@ import Testing
         frames.append(ByteBuffer(bytes: [1, 9]))
         #expect(frames.next() == ByteBuffer(bytes: [9]) && !frames.isInside)
     }
+
+    @Test("Messages that came at once are cut out where they are, and the place is used again afterwards")
+    func cuts() {
+        var frames = DNSFrames(bytesMax: 100)
+        for _ in 0..<3 { frames.append(DNSFrames.framed(ByteBuffer(repeating: 1, count: 100))) }
+
+        let messages = [frames.next(), frames.next(), frames.next()].compactMap { $0 }
+
+        let places = messages.map { message in
+            message.withUnsafeReadableBytes { Int(bitPattern: $0.baseAddress) }
+        }
+        #expect(places.count == 3 && places.map { $0 - (places.first ?? 0) } == [0, 102, 204])
+        #expect(frames.next() == nil && !frames.isInside)
+    }
 }

@@ -118,14 +118,44 @@ import Testing
         #expect(try self.sent() == nil)
     }
 
-    @Test("Who sends too much or a response is not spoken to any longer", arguments: [0, 1])
+    @Test("Who sends too much, nothing or a response is not spoken to any longer", arguments: 0...3)
     func misuse(_ index: Int) throws {
         let bytes =
-            try index == 0
-            ? ByteBuffer(integer: UInt16(DNSStreamHandler.queryBytesMax + 1))
-            : DNSConversation.framed(DNSConversation.query("near.test", flags: 0x8000))
+            switch index {
+            case 0: ByteBuffer(integer: UInt16(DNSStreamHandler.queryBytesMax + 1))
+            case 1: ByteBuffer(integer: UInt16(0))
+            case 2: ByteBuffer(integer: UInt16.max)
+            default: DNSConversation.framed(try DNSConversation.query("near.test", flags: 0x8000))
+            }
 
         try self.channel.writeInbound(bytes)
+
+        #expect(!self.channel.isActive)
+        #expect(try self.sent() == nil)
+    }
+
+    @Test("A length that is shorter than the query makes two bad messages of it, each answered or not on its own")
+    func shortLength() throws {
+        var query = try DNSConversation.query("near.test", id: 7)
+        var bytes = ByteBuffer(integer: UInt16(12))
+        bytes.writeBuffer(&query)
+
+        try self.channel.writeInbound(bytes)
+
+        let answer = try #require(try self.sent())
+        #expect(answer.header.id == 7 && answer.responseCode == .formatError)
+        #expect(try self.sent() == nil)
+    }
+
+    @Test("A length that is longer than what comes waits for the rest, and ends with the connection")
+    func longLength() throws {
+        var query = try DNSConversation.query("near.test")
+        var bytes = ByteBuffer(integer: UInt16(query.readableBytes + 1))
+        bytes.writeBuffer(&query)
+        try self.channel.writeInbound(bytes)
+        #expect(try self.sent() == nil && self.channel.isActive)
+
+        self.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
 
         #expect(!self.channel.isActive)
     }

@@ -113,6 +113,23 @@ import Testing
         )
     }
 
+    @Test("Of two search domains the first in the client's list is the one that it appended")
+    func searchOrder() throws {
+        func table(_ search: [String]) -> DNSTable {
+            DNSTable(
+                hosts: [
+                    DNSHost(name: "db.test", addresses: [Self.address("10.0.0.1")]),
+                    DNSHost(name: "db.test.eu", addresses: [Self.address("10.0.0.2")]),
+                ],
+                viewpoint: DNSViewpoint(namespace: "default", search: search)
+            )
+        }
+        let name = "db.test.eu.corp"
+
+        #expect(Self.texts(try Self.ask(table(["eu.corp", "corp"]), name)).first == "\(name) CNAME db.test")
+        #expect(Self.texts(try Self.ask(table(["corp", "eu.corp"]), name)).first == "\(name) CNAME db.test.eu")
+    }
+
     @Test(
         "A known name without a record of the type exists all the same",
         arguments: [DNSType.aaaa, .mx, .https, .srv]

@@ -1,10 +1,34 @@
 import DNSProxy
 import DNSWire
+import Foundation
 import MeshModel
 import MeshTestSupport
 import Testing
 
 @Suite struct ResolvConfTests {
+    @Test(
+        "A server of the same machine asks those whom local resolvers ask, so that nothing goes in a circle",
+        arguments: [
+            // systemd-resolved names its own servers; without that it is asked itself.
+            ("127.0.0.53", "10.0.0.1 10.0.0.2", "10.0.0.1 10.0.0.2"), ("127.0.0.53", nil, "127.0.0.53"),
+            ("127.0.0.54 127.0.0.53", "127.0.0.53", "127.0.0.54 127.0.0.53"),
+            // dnsmasq tells nobody.
+            ("127.0.0.1", "10.0.0.1", "127.0.0.1"), ("127.0.0.1 10.0.0.9", nil, "10.0.0.9"),
+            ("::1 2001:db8::1", nil, "2001:db8::1"), ("10.0.0.3", "10.0.0.1", "10.0.0.3"), ("", nil, ""),
+        ] as [(String, String?, String)]
+    )
+    func forUpstream(_ servers: String, _ resolved: String?, _ expected: String) {
+        func file(_ servers: String) -> ResolvConf {
+            ResolvConf(text: servers.split(separator: " ").map { "nameserver \($0)\n" }.joined())
+        }
+
+        let found = file(servers).forUpstream { path in
+            path == ResolvConf.stubUpstreams ? resolved.map { file($0) } : nil
+        }
+
+        #expect(found.nameservers.map(\.address.description).joined(separator: " ") == expected)
+    }
+
     @Test("A file as Kubernetes writes it is understood")
     func kubernetes() {
         let file = ResolvConf(
@@ -61,14 +85,56 @@ import Testing
         let upstreams = DNSUpstreams(file, without: [own])
 
         #expect(upstreams.servers.map(\.description) == ["10.0.0.2:53"])
-        #expect(upstreams.tryTimeout == .milliseconds(1500))
-        #expect(DNSUpstreams().tryTimeout <= DNSUpstreams().budget)
+        // Nothing is known of the server: the next try does not wait long.
+        let tries = UpstreamPlan(upstreams, UpstreamHealth(upstreams.servers), now: .zero).tries
+        #expect(tries.count == 3 && tries.map(\.patience) == Array(repeating: .seconds(1), count: 3))
+        #expect(UpstreamPlan(DNSUpstreams(), UpstreamHealth([]), now: .zero).tries.isEmpty)
     }
 
     @Test("A file is read; one that is missing gives nothing")
     func reading() async throws {
         try await withTemporaryDirectory { folder in
             #expect(ResolvConfWatch.read(folder + "/none") == nil)
+        }
+    }
+
+    @Test("A file is followed: its servers and its search domains")
+    func follows() async throws {
+        try await withTemporaryDirectory { folder in
+            let path = folder + "/resolv.conf"
+            let (files, found) = AsyncStream.makeStream(of: ResolvConf.self)
+            let watch = ResolvConfWatch(path: path, interval: .milliseconds(1)) { found.yield($0) }
+            let texts = [
+                "nameserver 10.0.0.2\n", "nameserver 10.0.0.2\nsearch a.test\n", "nameserver 10.0.0.3\nsearch a.test\n",
+            ]
+
+            let seen = try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { await watch.run() }
+                var seen: [ResolvConf] = []
+                var next = files.makeAsyncIterator()
+                for text in texts {
+                    try text.write(toFile: path, atomically: true, encoding: .utf8)
+                    if let file = await next.next() { seen.append(file) }
+                }
+                tasks.cancelAll()
+                return seen
+            }
+
+            #expect(seen == texts.map { ResolvConf(text: $0) })
+        }
+    }
+
+    @Test("A file that is missing or names nobody is no list of servers: it says which file, and what to do")
+    func servers() async throws {
+        try await withTemporaryDirectory { folder in
+            let path = folder + "/resolv.conf"
+            for text in [nil, "", "search a.test\n", "nameserver\n"] {
+                if let text { try text.write(toFile: path, atomically: false, encoding: .utf8) }
+                let error = #expect(throws: ResolvConfWatch.NoServers.self) { try ResolvConfWatch.servers(of: path) }
+                #expect(error?.description.hasPrefix(path) == true)
+            }
+            try "nameserver 10.0.0.2\nnameserver ::2\n".write(toFile: path, atomically: false, encoding: .utf8)
+            #expect(try ResolvConfWatch.servers(of: path).map(\.description) == ["10.0.0.2", "::2"])
         }
     }
 }
