@@ -1,0 +1,49 @@
+/// An adapter of the engine: its name, the templates that it takes, and how a handler is made of settings.
+package struct AdapterKind: Sendable {
+    /// What a handler gets besides its settings.
+    package struct Context: Sendable {
+        /// The handler's name, `NAME.NAMESPACE`.
+        package var handler: String
+        package var namespace: String
+        /// The instances that rules send to it.
+        package var instances: [CompiledInstance]
+        package var environment: AdapterEnvironment
+    }
+
+    package var name: String
+    package var templates: Set<String>
+    package var make: @Sendable (_ settings: SettingsReader, _ context: Context) -> any PolicyHandler
+
+    package init(
+        _ name: String,
+        templates: Set<String>,
+        make: @escaping @Sendable (_ settings: SettingsReader, _ context: Context) -> any PolicyHandler
+    ) {
+        self.name = name
+        self.templates = templates
+        self.make = make
+    }
+}
+
+/// What handlers use of the process around them.
+package struct AdapterEnvironment: Sendable {
+    /// Since some moment in the past.
+    package var now: @Sendable () -> Duration
+    /// Writes a line to the process's output.
+    package var write: @Sendable (_ line: String) -> Void
+    /// The text at a URL, unless it has more bytes than the second argument.
+    package var fetch: @Sendable (_ url: String, _ bytesMax: Int) async throws -> String
+    package var metrics: MetricsRegistry
+
+    package init(
+        now: @escaping @Sendable () -> Duration,
+        write: @escaping @Sendable (_ line: String) -> Void,
+        fetch: @escaping @Sendable (_ url: String, _ bytesMax: Int) async throws -> String,
+        metrics: MetricsRegistry = MetricsRegistry()
+    ) {
+        self.now = now
+        self.write = write
+        self.fetch = fetch
+        self.metrics = metrics
+    }
+}

@@ -1,0 +1,81 @@
+/// What a check came to, for how long and for how many requests.
+package struct CheckResult: Sendable, Hashable {
+    package var status: PolicyStatus
+    package var validDuration: Duration
+    /// 0: for this request only; negative: for any number.
+    package var validUseCount: Int32
+    /// What header operations find behind `NAME.output.`.
+    package var output: [String: AttributeValue]
+
+    package init(
+        _ status: PolicyStatus = .ok,
+        validDuration: Duration,
+        validUseCount: Int32,
+        output: [String: AttributeValue] = [:]
+    ) {
+        self.status = status
+        self.validDuration = validDuration
+        self.validUseCount = validUseCount
+        self.output = output
+    }
+
+    /// For requests that nobody checks.
+    package static let unchecked = CheckResult(validDuration: .seconds(60), validUseCount: 10_000)
+}
+
+package struct QuotaRequest: Sendable, Hashable {
+    package var amount: Int64
+    /// Less than the amount may be granted.
+    package var bestEffort: Bool
+    /// Names the attempt; a repeated one is answered as before and not charged again. Empty: there is none.
+    package var deduplicationID: String
+
+    package init(amount: Int64, bestEffort: Bool = false, deduplicationID: String = "") {
+        self.amount = amount
+        self.bestEffort = bestEffort
+        self.deduplicationID = deduplicationID
+    }
+}
+
+package struct QuotaResult: Sendable, Hashable {
+    package var status: PolicyStatus
+    package var validDuration: Duration
+    package var amount: Int64
+
+    package init(_ status: PolicyStatus = .ok, validDuration: Duration, amount: Int64) {
+        self.status = status
+        self.validDuration = validDuration
+        self.amount = amount
+    }
+}
+
+/// An adapter with its settings: the open end of the engine.
+///
+/// What a handler throws is a failure of the handler itself, not its verdict; it becomes UNAVAILABLE, which clients
+/// tell from a failure of the network between them and the engine.
+package protocol PolicyHandler: Sendable {
+    func check(_ instance: InstanceData) async throws -> CheckResult
+    func report(_ instances: [InstanceData]) async throws
+    func quota(_ instance: InstanceData, _ request: QuotaRequest) async throws -> QuotaResult
+    func attributes(_ instance: InstanceData) async throws -> [String: AttributeValue]
+    /// What goes on beside requests, until the task is cancelled; then the handler is asked nothing any more.
+    func run() async
+}
+
+extension PolicyHandler {
+    package func check(_ instance: InstanceData) async throws -> CheckResult { throw Self.unsupported(instance) }
+    package func report(_ instances: [InstanceData]) async throws {
+        if let instance = instances.first { throw Self.unsupported(instance) }
+    }
+    package func quota(_ instance: InstanceData, _ request: QuotaRequest) async throws -> QuotaResult {
+        throw Self.unsupported(instance)
+    }
+    package func attributes(_ instance: InstanceData) async throws -> [String: AttributeValue] {
+        throw Self.unsupported(instance)
+    }
+    package func run() async {}
+
+    private static func unsupported(_ instance: InstanceData) -> PolicyStatus {
+        PolicyStatus(.failedPrecondition, "\(Self.self) does not take \(instance.template)")
+    }
+}

@@ -1,0 +1,207 @@
+package import KubernetesAPI
+
+/// Makes a configuration of objects of `config.istio.io`. What is wrong becomes a diagnosis and is left out.
+package struct ConfigurationBuilder: Sendable {
+    /// The namespace whose rules hold for requests of every namespace.
+    package var rootNamespace = "istio-system"
+    package var adapters = AdapterKind.standard
+    package var templates = TemplateSchema.standard
+    package var environment: AdapterEnvironment
+    /// Handlers whose settings have not changed go on, with what they remember.
+    package var previous = PolicyConfiguration.empty
+
+    package init(environment: AdapterEnvironment) { self.environment = environment }
+
+    package static let group = "config.istio.io"
+
+    /// Whether an object is of a kind that counts here.
+    package func concerns(_ object: KubernetesObject) -> Bool {
+        object.group == Self.group
+            && (["rule", "handler", "instance", ManifestReader.kind].contains(object.kind)
+                || self.adapters[object.kind] != nil || self.templates[object.kind] != nil)
+    }
+
+    package func build(_ objects: [KubernetesObject]) -> PolicyConfiguration {
+        var work = ConfigurationWork(settings: self)
+        let sorted = objects.filter(self.concerns).sorted { ($0.kind, $0.key) < ($1.kind, $1.key) }
+        work.readManifests(sorted)
+        work.readInstances(sorted)
+        work.readHandlers(sorted)
+        work.readRules(sorted)
+        work.makeHandlers()
+        return work.configuration
+    }
+}
+
+/// One run of the builder.
+struct ConfigurationWork {
+    struct HandlerDraft {
+        var object: KubernetesObject
+        var adapter: AdapterKind
+        var settings: JSONValue
+        var settingsPath: String
+        var kinds: [String]
+    }
+
+    let settings: ConfigurationBuilder
+    var vocabulary = AttributeVocabulary.standard
+    var instances: [CompiledInstance] = []
+    var drafts: [HandlerName: HandlerDraft] = [:]
+    var rules: [String: [PolicyRule]] = [:]
+    var handlers: [HandlerName: PolicyConfiguration.Handler] = [:]
+    var diagnoses: [PolicyDiagnosis] = []
+
+    init(settings: ConfigurationBuilder) { self.settings = settings }
+
+    var configuration: PolicyConfiguration {
+        PolicyConfiguration(
+            vocabulary: self.vocabulary,
+            handlers: self.handlers,
+            rules: self.rules,
+            rootNamespace: self.settings.rootNamespace,
+            diagnoses: self.diagnoses
+        )
+    }
+
+    mutating func diagnose(_ object: KubernetesObject, _ field: String, _ message: String) {
+        self.diagnoses.append(PolicyDiagnosis(object, field: field, message: message))
+    }
+
+    /// Without manifests the vocabulary is the built-in one.
+    mutating func readManifests(_ objects: [KubernetesObject]) {
+        let manifests = objects.filter(ManifestReader.isManifest)
+        guard !manifests.isEmpty else { return }
+        var reader = ManifestReader()
+        for manifest in manifests { reader.add(manifest) }
+        self.vocabulary = reader.vocabulary
+        self.diagnoses += reader.diagnoses
+    }
+
+    mutating func readInstances(_ objects: [KubernetesObject]) {
+        for object in objects {
+            var schema = self.settings.templates[object.kind]
+            var params = object.spec
+            var field = "spec"
+            if object.kind == "instance" {
+                let name = object.spec.member("compiledTemplate") ?? object.spec.member("template")
+                guard let name = name?.string else {
+                    self.diagnose(object, "spec.compiledTemplate", "is missing: the template's name")
+                    continue
+                }
+                schema = self.settings.templates[name]
+                guard schema != nil else {
+                    let names = self.settings.templates.keys.sorted().joined(separator: ", ")
+                    self.diagnose(object, "spec.compiledTemplate", "there is no template \(name); there are \(names)")
+                    continue
+                }
+                params = object.spec["params"] ?? .null
+                field = "spec.params"
+            }
+            guard let schema else { continue }
+            var isBroken = false
+            var found: [PolicyDiagnosis] = []
+            let instance = CompiledInstance(
+                name: object.name,
+                namespace: object.namespace ?? "default",
+                schema: schema,
+                params: params,
+                vocabulary: self.vocabulary
+            ) { path, message in
+                isBroken = true
+                found.append(PolicyDiagnosis(object, field: field + path.dropFirst("params".count), message: message))
+            }
+            self.diagnoses += found
+            if !isBroken { self.instances.append(instance) }
+        }
+    }
+
+    mutating func readHandlers(_ objects: [KubernetesObject]) {
+        for object in objects {
+            var adapter = self.settings.adapters[object.kind]
+            var settings = object.spec
+            var path = "spec"
+            if object.kind == "handler" {
+                let name = object.spec.member("compiledAdapter") ?? object.spec.member("adapter")
+                guard let name = name?.string else {
+                    self.diagnose(object, "spec.compiledAdapter", "is missing: the adapter's name")
+                    continue
+                }
+                adapter = self.settings.adapters[name]
+                guard adapter != nil else {
+                    let names = self.settings.adapters.keys.sorted().joined(separator: ", ")
+                    self.diagnose(object, "spec.compiledAdapter", "there is no adapter \(name); there are \(names)")
+                    continue
+                }
+                settings = object.spec["params"] ?? .null
+                path = "spec.params"
+            }
+            guard let adapter else { continue }
+            let name = HandlerName(name: object.name, namespace: object.namespace ?? "default")
+            if let other = self.drafts[name] {
+                self.diagnose(object, "metadata.name", "is that of \(other.object), too, which counts")
+                continue
+            }
+            self.drafts[name] = HandlerDraft(
+                object: object,
+                adapter: adapter,
+                settings: settings,
+                settingsPath: path,
+                kinds: ["handler", adapter.name]
+            )
+        }
+    }
+
+    /// Makes the handlers that rules use; the others are checked as well.
+    mutating func makeHandlers() {
+        for (name, draft) in self.drafts.sorted(by: { $0.key.description < $1.key.description }) {
+            let used = self.rules.values.joined().flatMap { $0.dispatches.values.joined() }
+                .filter { $0.handler == name }
+                .map(\.instance)
+            let instances = Dictionary(used.map { ("\($0.namespace)/\($0.name)", $0) }, uniquingKeysWith: { $1 })
+                .sorted { $0.key < $1.key }
+            let identity = "\(draft.adapter.name) \(draft.settings.text()) \(instances.map(\.key))"
+            if let previous = self.settings.previous.handlers[name], previous.identity == identity {
+                self.handlers[name] = previous
+                continue
+            }
+            let reader = SettingsReader(draft.settings, path: draft.settingsPath)
+            let context = AdapterKind.Context(
+                handler: name.description,
+                namespace: name.namespace,
+                instances: instances.map(\.value),
+                environment: self.settings.environment
+            )
+            let handler = draft.adapter.make(reader, context)
+            let mistakes = reader.mistakes
+            for mistake in mistakes { self.diagnose(draft.object, mistake.field, mistake.message) }
+            // A handler that is misunderstood must not decide; what it was asked is answered with a refusal.
+            self.handlers[name] = PolicyConfiguration.Handler(
+                name: name,
+                identity: identity,
+                handler: mistakes.isEmpty ? handler : BrokenHandler(reason: mistakes[0].message)
+            )
+        }
+    }
+}
+
+extension JSONValue {
+    /// A member under its camelCase or snake_case name.
+    func member(_ name: String) -> JSONValue? {
+        if let value = self[name], !value.isNull { return value }
+        let snake = name.reduce(into: "") { $0 += $1.isUppercase ? "_\($1.lowercased())" : String($1) }
+        let value = self[snake]
+        return value?.isNull == true ? nil : value
+    }
+}
+
+/// Stands for a handler whose settings are wrong: it fails whatever it is asked.
+struct BrokenHandler: PolicyHandler {
+    let reason: String
+
+    func check(_ instance: InstanceData) async throws -> CheckResult { throw self.failure }
+    func report(_ instances: [InstanceData]) async throws { throw self.failure }
+    func quota(_ instance: InstanceData, _ request: QuotaRequest) async throws -> QuotaResult { throw self.failure }
+    func attributes(_ instance: InstanceData) async throws -> [String: AttributeValue] { throw self.failure }
+
+    private var failure: PolicyStatus { PolicyStatus(.unavailable, "its settings are wrong: \(self.reason)") }
+}

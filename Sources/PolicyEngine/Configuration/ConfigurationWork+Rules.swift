@@ -1,0 +1,159 @@
+internal import KubernetesAPI
+
+extension ConfigurationWork {
+    mutating func readRules(_ objects: [KubernetesObject]) {
+        for object in objects where object.kind == "rule" {
+            guard let rule = self.rule(object) else { continue }
+            self.rules[rule.namespace, default: []].append(rule)
+        }
+    }
+
+    /// A rule with a mistake in it is left out as a whole: half a rule is one that nobody wrote.
+    private mutating func rule(_ object: KubernetesObject) -> PolicyRule? {
+        let mistakesBefore = self.diagnoses.count
+        let condition = self.condition(object)
+        var dispatches: [TemplateSchema.Variety: [PolicyRule.Dispatch]] = [:]
+        let actions = object.spec["actions"]?.array ?? []
+        for (index, action) in actions.enumerated() {
+            for dispatch in self.dispatches(action, index, object) {
+                dispatches[dispatch.instance.schema.variety, default: []].append(dispatch)
+            }
+        }
+        let names = Set(actions.compactMap { $0["name"]?.string })
+        let request = self.operations(object, "requestHeaderOperations", names)
+        let response = self.operations(object, "responseHeaderOperations", names)
+        guard self.diagnoses.count == mistakesBefore else { return nil }
+        return PolicyRule(
+            name: object.name,
+            namespace: object.namespace ?? "default",
+            condition: condition,
+            dispatches: dispatches,
+            requestOperations: request,
+            responseOperations: response
+        )
+    }
+
+    private mutating func condition(_ object: KubernetesObject) -> RuleCondition? {
+        guard let match = object.spec["match"], !match.isNull else { return nil }
+        // YAML reads `match: true` as a truth value.
+        let source = match.string ?? match.text()
+        if source.allSatisfy(\.isWhitespace) { return nil }
+        do throws(ExpressionError) {
+            return try RuleCondition(source, vocabulary: self.vocabulary)
+        } catch {
+            self.diagnose(object, "spec.match", "\(error); in: \(source)")
+            return nil
+        }
+    }
+
+    private mutating func dispatches(
+        _ action: JSONValue,
+        _ index: Int,
+        _ object: KubernetesObject
+    ) -> [PolicyRule.Dispatch] {
+        let field = "spec.actions[\(index)]"
+        let namespace = object.namespace ?? "default"
+        guard let handlerText = action["handler"]?.string, !handlerText.isEmpty else {
+            self.diagnose(object, "\(field).handler", "is missing: the name of a handler")
+            return []
+        }
+        let reference = ObjectReference(handlerText, from: namespace)
+        let handlers = self.drafts.filter {
+            reference.matches(name: $0.key.name, namespace: $0.key.namespace, kinds: $0.value.kinds)
+        }
+        guard let (name, draft) = handlers.min(by: { $0.key.description < $1.key.description }) else {
+            self.diagnose(object, "\(field).handler", "there is no handler \(handlerText)")
+            return []
+        }
+        let actionName = action["name"]?.string ?? ""
+        var result: [PolicyRule.Dispatch] = []
+        for (place, value) in (action["instances"]?.array ?? []).enumerated() {
+            let field = "\(field).instances[\(place)]"
+            let text = value.string ?? ""
+            let reference = ObjectReference(text, from: namespace)
+            guard let instance = self.instances.first(where: reference.matches) else {
+                self.diagnose(object, field, "there is no instance \(text.isEmpty ? value.text() : text)")
+                continue
+            }
+            guard draft.adapter.templates.contains(instance.schema.name) else {
+                let names = draft.adapter.templates.sorted().joined(separator: ", ")
+                self.diagnose(
+                    object,
+                    field,
+                    "is of template \(instance.schema.name), \(draft.adapter.name) takes \(names)"
+                )
+                continue
+            }
+            result.append(PolicyRule.Dispatch(handler: name, instance: instance, actionName: actionName))
+        }
+        return result
+    }
+
+    private mutating func operations(
+        _ object: KubernetesObject,
+        _ member: String,
+        _ actions: Set<String>
+    ) -> [PolicyRule.HeaderOperation] {
+        var result: [PolicyRule.HeaderOperation] = []
+        for (index, operation) in (object.spec.member(member)?.array ?? []).enumerated() {
+            let field = "spec.\(member)[\(index)]"
+            guard let name = operation["name"]?.string, !name.isEmpty else {
+                self.diagnose(object, "\(field).name", "is missing: the header's name")
+                continue
+            }
+            let word = operation["operation"]?.string ?? HeaderChange.Kind.replace.rawValue
+            guard let kind = HeaderChange.Kind(rawValue: word.uppercased()) else {
+                self.diagnose(object, "\(field).operation", "is none of REPLACE, REMOVE, APPEND")
+                continue
+            }
+            let values = operation["values"]?.array ?? []
+            var parts: [PolicyRule.HeaderOperation.Part] = []
+            for (place, value) in values.enumerated() {
+                if let part = self.part(value.string ?? value.text(), "\(field).values[\(place)]", actions, object) {
+                    parts.append(part)
+                }
+            }
+            if kind != .remove, values.isEmpty {
+                self.diagnose(object, "\(field).values", "is missing: the header's values")
+                continue
+            }
+            let names = self.headerName(name, "\(field).name", actions, object)
+            if let names { result.append(PolicyRule.HeaderOperation(name: names, values: parts, kind: kind)) }
+        }
+        return result
+    }
+
+    /// A header's name stands as it is; in quotes it is an expression.
+    private mutating func headerName(
+        _ text: String,
+        _ field: String,
+        _ actions: Set<String>,
+        _ object: KubernetesObject
+    ) -> PolicyRule.HeaderOperation.Part? {
+        let isPlain = text.utf8.allSatisfy {
+            $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ":")
+                || (0x30...0x39).contains($0) || (0x61...0x7a).contains($0 | 0x20)
+        }
+        return self.part(isPlain ? AttributeValue.quoted(text) : text, field, actions, object)
+    }
+
+    /// An expression of type STRING, or the output of an action.
+    private mutating func part(
+        _ source: String,
+        _ field: String,
+        _ actions: Set<String>,
+        _ object: KubernetesObject
+    ) -> PolicyRule.HeaderOperation.Part? {
+        let words = source.split(separator: ".", omittingEmptySubsequences: false)
+        if words.count >= 2, words[1] == "output", actions.contains(String(words[0])) {
+            return .output(action: String(words[0]), field: words.dropFirst(2).joined(separator: "."))
+        }
+        do throws(ExpressionError) {
+            let expression = try CompiledExpression(source, vocabulary: self.vocabulary, wanted: .string)
+            return .expression(expression)
+        } catch {
+            self.diagnose(object, field, "\(error); in: \(source)")
+            return nil
+        }
+    }
+}

@@ -1,0 +1,35 @@
+/// Everything that requests are decided by: one immutable value, made anew when an object changes.
+package struct PolicyConfiguration: Sendable {
+    package struct Handler: Sendable {
+        package var name: HandlerName
+        /// The adapter's name and settings: who has the same goes on as it is when the configuration changes.
+        package var identity: String
+        package var handler: any PolicyHandler
+    }
+
+    package let vocabulary: AttributeVocabulary
+    package let handlers: [HandlerName: Handler]
+    /// Rules by namespace, in the order of their names.
+    let rules: [String: [PolicyRule]]
+    /// The namespace whose rules hold for all.
+    let rootNamespace: String
+    package let diagnoses: [PolicyDiagnosis]
+
+    /// Without any object: every request passes.
+    package static let empty = PolicyConfiguration(
+        vocabulary: .standard,
+        handlers: [:],
+        rules: [:],
+        rootNamespace: "istio-system",
+        diagnoses: []
+    )
+
+    package var ruleCount: Int { self.rules.values.reduce(0) { $0 + $1.count } }
+
+    /// The rules for requests of a namespace: the root's first.
+    func rules(for namespace: String?) -> [PolicyRule] {
+        let root = self.rules[self.rootNamespace] ?? []
+        guard let namespace, namespace != self.rootNamespace, let own = self.rules[namespace] else { return root }
+        return root + own
+    }
+}

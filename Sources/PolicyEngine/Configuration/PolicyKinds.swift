@@ -1,0 +1,22 @@
+package import KubernetesAPI
+
+/// The kinds of `config.istio.io` that the engine reads.
+package enum PolicyKinds {
+    package static let version = "v1alpha2"
+
+    /// Kinds of today, and the older ones that are named after an adapter or a template.
+    package static let all: [ResourceType] = [
+        Self.type("attributemanifest", "attributemanifests"), Self.type("rule", "rules"),
+        Self.type("handler", "handlers"), Self.type("instance", "instances"),
+        Self.type("denier", "deniers"), Self.type("listchecker", "listcheckers"), Self.type("memquota", "memquotas"),
+        Self.type("noop", "noops"), Self.type("prometheus", "prometheuses"), Self.type("stdio", "stdios"),
+        Self.type("apikey", "apikeys"), Self.type("authorization", "authorizations"),
+        Self.type("checknothing", "checknothings"), Self.type("edge", "edges"), Self.type("listentry", "listentries"),
+        Self.type("logentry", "logentries"), Self.type("metric", "metrics"), Self.type("quota", "quotas"),
+        Self.type("reportnothing", "reportnothings"), Self.type("tracespan", "tracespans"),
+    ]
+
+    private static func type(_ kind: String, _ plural: String) -> ResourceType {
+        ResourceType(group: ConfigurationBuilder.group, version: Self.version, plural: plural, kind: kind)
+    }
+}

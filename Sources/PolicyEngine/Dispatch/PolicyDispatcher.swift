@@ -1,0 +1,296 @@
+package import Logging
+
+/// Decides about one request with one configuration.
+package struct PolicyDispatcher: Sendable {
+    package let configuration: PolicyConfiguration
+    private let logger: Logger
+
+    package init(_ configuration: PolicyConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// An instance on its way to its handler.
+    private struct Call: Sendable {
+        var handler: PolicyConfiguration.Handler
+        var instance: InstanceData
+        var actionName: String
+        /// Which of the rules that hold it belongs to.
+        var rule: Int
+    }
+
+    // MARK: Check
+
+    package func check(_ bag: AttributeBag) async -> CheckAnswer {
+        var evaluation = Evaluation(bag)
+        var combination = CheckCombination()
+        var calls: [Call] = []
+        var holding: [PolicyRule] = []
+        for rule in self.rules(&evaluation) {
+            let dispatches = rule.dispatches[.check] ?? []
+            let hasOperations = !rule.requestOperations.isEmpty || !rule.responseOperations.isEmpty
+            guard !dispatches.isEmpty || hasOperations else { continue }
+            switch rule.condition?.outcome(&evaluation) ?? .holds {
+            case .fails: continue
+            case .undecided(let error):
+                // A rule that may be a refusal must not be passed over.
+                if !dispatches.isEmpty {
+                    combination.add(Self.refusal("cannot tell whether it applies: \(error.message)"), of: rule.label)
+                }
+                continue
+            case .holds: holding.append(rule)
+            }
+            for dispatch in dispatches {
+                do throws(EvaluationError) {
+                    let instance = try dispatch.instance.evaluate(&evaluation)
+                    guard let handler = self.configuration.handlers[dispatch.handler] else { continue }
+                    calls.append(
+                        Call(
+                            handler: handler,
+                            instance: instance,
+                            actionName: dispatch.actionName,
+                            rule: holding.count - 1
+                        )
+                    )
+                } catch {
+                    combination.add(Self.refusal(error.message), of: rule.label)
+                }
+            }
+        }
+        let results = await Self.each(calls) { await self.check($0) }
+        for (call, result) in zip(calls, results) { combination.add(result, of: "\(call.handler.name)") }
+        var answer = CheckAnswer(
+            status: .ok,
+            validDuration: .zero,
+            validUseCount: 0,
+            references: AttributeReferences()
+        )
+        if !combination.isRefusal {
+            self.addHeaders(&answer, holding, calls, results, &evaluation, &combination)
+        }
+        let result = combination.result
+        answer.status = result.status
+        answer.validDuration = result.validDuration
+        answer.validUseCount = result.validUseCount
+        answer.references = evaluation.references
+        return answer
+    }
+
+    /// What is not decided is refused, and not for long: the next configuration may be able to tell.
+    private static func refusal(_ message: String) -> CheckResult {
+        CheckResult(PolicyStatus(.permissionDenied, message), validDuration: .seconds(5), validUseCount: 1000)
+    }
+
+    private func check(_ call: Call) async -> CheckResult {
+        do {
+            return try await call.handler.handler.check(call.instance)
+        } catch {
+            let status = self.failure(error, call.handler.name)
+            // Whatever ails the handler may be over with the next request.
+            return CheckResult(status, validDuration: .zero, validUseCount: 0)
+        }
+    }
+
+    /// A handler's failure, which must not look like one between client and engine: clients may be told to let
+    /// requests pass when those fail.
+    private func failure(_ error: any Error, _ handler: HandlerName) -> PolicyStatus {
+        self.logger.warning("handler failed", metadata: ["handler": "\(handler)", "error": "\(error)"])
+        if let status = error as? PolicyStatus, !status.isOK { return status }
+        return PolicyStatus(.unavailable, "\(error)")
+    }
+
+    private func addHeaders(
+        _ answer: inout CheckAnswer,
+        _ rules: [PolicyRule],
+        _ calls: [Call],
+        _ results: [CheckResult],
+        _ evaluation: inout Evaluation,
+        _ combination: inout CheckCombination
+    ) {
+        for (index, rule) in rules.enumerated() {
+            var outputs: [String: [String: AttributeValue]] = [:]
+            for (call, result) in zip(calls, results) where call.rule == index && !call.actionName.isEmpty {
+                outputs[call.actionName] = result.output
+            }
+            do throws(EvaluationError) {
+                answer.requestHeaders += try Self.changes(rule.requestOperations, outputs, &evaluation)
+                answer.responseHeaders += try Self.changes(rule.responseOperations, outputs, &evaluation)
+            } catch {
+                combination.add(Self.refusal("a header's value: \(error.message)"), of: rule.label)
+            }
+        }
+    }
+
+    private static func changes(
+        _ operations: [PolicyRule.HeaderOperation],
+        _ outputs: [String: [String: AttributeValue]],
+        _ evaluation: inout Evaluation
+    ) throws(EvaluationError) -> [HeaderChange] {
+        func text(
+            _ part: PolicyRule.HeaderOperation.Part,
+            _ evaluation: inout Evaluation
+        ) throws(EvaluationError) -> String {
+            switch part {
+            case .expression(let expression):
+                if case .string(let text) = try expression.evaluate(&evaluation) { return text }
+                return ""
+            case .output(let action, let field):
+                let value = outputs[action]?[field.isEmpty ? "value" : field]
+                if case .string(let text)? = value { return text }
+                return value.map { "\($0)" } ?? ""
+            }
+        }
+        var changes: [HeaderChange] = []
+        for operation in operations {
+            let name = try text(operation.name, &evaluation)
+            if operation.kind == .remove {
+                changes.append(HeaderChange(name: name, value: "", kind: .remove))
+                continue
+            }
+            for (index, value) in operation.values.enumerated() {
+                // Only the first value takes the place of what was there.
+                let kind = index == 0 ? operation.kind : .append
+                changes.append(HeaderChange(name: name, value: try text(value, &evaluation), kind: kind))
+            }
+        }
+        return changes
+    }
+
+    // MARK: Quota
+
+    /// Asks for quota. One that no rule has an instance for is granted, as there is no limit.
+    package func quota(_ name: String, _ request: QuotaRequest, _ bag: AttributeBag) async -> QuotaAnswer {
+        var evaluation = Evaluation(bag)
+        var calls: [Call] = []
+        var refusal: PolicyStatus?
+        for rule in self.rules(&evaluation) {
+            let dispatches = (rule.dispatches[.quota] ?? []).filter {
+                $0.instance.name.lowercased() == name.lowercased()
+            }
+            guard !dispatches.isEmpty else { continue }
+            switch rule.condition?.outcome(&evaluation) ?? .holds {
+            case .fails: continue
+            case .undecided(let error):
+                refusal = refusal ?? PolicyStatus(.permissionDenied, "\(rule.label):cannot tell: \(error.message)")
+                continue
+            case .holds: ()
+            }
+            for dispatch in dispatches {
+                do throws(EvaluationError) {
+                    let instance = try dispatch.instance.evaluate(&evaluation)
+                    guard let handler = self.configuration.handlers[dispatch.handler] else { continue }
+                    calls.append(Call(handler: handler, instance: instance, actionName: "", rule: 0))
+                } catch {
+                    refusal = refusal ?? PolicyStatus(.permissionDenied, "\(rule.label):\(error.message)")
+                }
+            }
+        }
+        var answer = QuotaAnswer(
+            status: .ok,
+            validDuration: .seconds(60),
+            amount: request.amount,
+            references: evaluation.references
+        )
+        if let refusal {
+            answer.status = refusal
+            answer.validDuration = .zero
+            answer.amount = 0
+            return answer
+        }
+        // One after the other: what a second handler refuses must not have been taken from the first for nothing, so
+        // the first refusal ends it.
+        for (index, call) in calls.enumerated() {
+            let result: QuotaResult
+            do {
+                result = try await call.handler.handler.quota(call.instance, request)
+            } catch {
+                result = QuotaResult(self.failure(error, call.handler.name), validDuration: .zero, amount: 0)
+            }
+            answer.validDuration = index == 0 ? result.validDuration : min(answer.validDuration, result.validDuration)
+            answer.amount = index == 0 ? result.amount : min(answer.amount, result.amount)
+            if !result.status.isOK {
+                answer.status = PolicyStatus(result.status.code, "\(call.handler.name):\(result.status.message)")
+            }
+            if !result.status.isOK || (result.amount == 0 && request.amount != 0) {
+                answer.amount = 0
+                break
+            }
+        }
+        return answer
+    }
+
+    // MARK: Report
+
+    /// Hands what has happened to handlers, the instances of all bags for one handler at once.
+    package func report(_ bags: [AttributeBag]) async {
+        var instances: [HandlerName: [InstanceData]] = [:]
+        for bag in bags {
+            var evaluation = Evaluation(bag)
+            for rule in self.rules(&evaluation) {
+                guard let dispatches = rule.dispatches[.report] else { continue }
+                switch rule.condition?.outcome(&evaluation) ?? .holds {
+                case .fails: continue
+                case .undecided(let error):
+                    self.logger.debug("rule undecided", metadata: ["rule": "\(rule.label)", "error": "\(error)"])
+                    continue
+                case .holds: ()
+                }
+                for dispatch in dispatches {
+                    do throws(EvaluationError) {
+                        instances[dispatch.handler, default: []].append(try dispatch.instance.evaluate(&evaluation))
+                    } catch {
+                        self.logger.debug("instance failed", metadata: ["rule": "\(rule.label)", "error": "\(error)"])
+                    }
+                }
+            }
+        }
+        let calls = instances.compactMap { name, instances in
+            self.configuration.handlers[name].map { ($0, instances) }
+        }
+        _ = await Self.each(calls) { handler, instances in
+            do {
+                try await handler.handler.report(instances)
+            } catch {
+                _ = self.failure(error, handler.name)
+            }
+        }
+    }
+
+    // MARK: Both
+
+    /// Whose rules count: those of where the request goes, or, of what a client's proxy tells, where it comes from.
+    private func rules(_ evaluation: inout Evaluation) -> [PolicyRule] {
+        let kind = self.text("context.reporter.kind", &evaluation) ?? "inbound"
+        let name = kind == "outbound" ? "source.namespace" : "destination.namespace"
+        return self.configuration.rules(for: self.text(name, &evaluation))
+    }
+
+    private func text(_ name: String, _ evaluation: inout Evaluation) -> String? {
+        guard let slot = self.configuration.vocabulary.slot(of: name) else { return nil }
+        guard case .string(let text)? = evaluation.bag[slot] else {
+            evaluation.references.note(slot, .absent)
+            return nil
+        }
+        evaluation.references.note(slot, .exact)
+        return text
+    }
+
+    /// All at the same time; the results in the order of the inputs.
+    private static func each<Input: Sendable, Output: Sendable>(
+        _ inputs: [Input],
+        _ body: @escaping @Sendable (Input) async -> Output
+    ) async -> [Output] {
+        if inputs.count == 1 { return [await body(inputs[0])] }
+        return await withTaskGroup(of: (Int, Output).self) { group in
+            for (index, input) in inputs.enumerated() { group.addTask { (index, await body(input)) } }
+            var outputs: [(Int, Output)] = []
+            for await output in group { outputs.append(output) }
+            return outputs.sorted { $0.0 < $1.0 }.map(\.1)
+        }
+    }
+}
+
+extension PolicyRule {
+    /// How answers name it.
+    var label: String { "\(self.name).\(self.namespace)" }
+}

@@ -1,0 +1,157 @@
+package import KubernetesAPI
+
+/// An `instance` object whose expressions were checked and compiled.
+package struct CompiledInstance: Sendable {
+    package let name: String
+    package let namespace: String
+    package let schema: TemplateSchema
+    private let values: [(path: String, expression: CompiledExpression)]
+    private let maps: [(path: String, entries: [(key: String, expression: CompiledExpression)])]
+
+    /// The type of each field of type Value, for handlers that must know it beforehand.
+    package var types: [String: ValueType] {
+        Dictionary(uniqueKeysWithValues: self.values.map { ($0.path, $0.expression.type) })
+    }
+
+    /// The types of the entries of each map.
+    package var mapTypes: [String: [String: ValueType]] {
+        Dictionary(
+            uniqueKeysWithValues: self.maps.map { map in
+                (map.path, Dictionary(uniqueKeysWithValues: map.entries.map { ($0.key, $0.expression.type) }))
+            }
+        )
+    }
+
+    /// Compiles `params` for `schema`; every mistake becomes a diagnosis with its field.
+    package init(
+        name: String,
+        namespace: String,
+        schema: TemplateSchema,
+        params: JSONValue,
+        vocabulary: AttributeVocabulary,
+        report: (_ field: String, _ message: String) -> Void
+    ) {
+        var builder = InstanceBuilder(vocabulary: vocabulary)
+        builder.add(params, schema.fields, below: "", report)
+        self.name = name
+        self.namespace = namespace
+        self.schema = schema
+        self.values = builder.values
+        self.maps = builder.maps
+    }
+
+    /// The instance for the evaluation's request.
+    package func evaluate(_ evaluation: inout Evaluation) throws(EvaluationError) -> InstanceData {
+        var data = InstanceData(name: self.name, namespace: self.namespace, template: self.schema.name)
+        for (path, expression) in self.values { data.values[path] = try self.value(expression, path, &evaluation) }
+        for (path, entries) in self.maps {
+            var map: [String: AttributeValue] = [:]
+            map.reserveCapacity(entries.count)
+            for (key, expression) in entries {
+                map[key] = try self.value(expression, "\(path)[\(key)]", &evaluation)
+            }
+            data.maps[path] = map
+        }
+        return data
+    }
+
+    private func value(
+        _ expression: CompiledExpression,
+        _ path: String,
+        _ evaluation: inout Evaluation
+    ) throws(EvaluationError) -> AttributeValue {
+        do throws(EvaluationError) {
+            return try expression.evaluate(&evaluation)
+        } catch {
+            throw EvaluationError(
+                code: error.code,
+                message: "instance \(self.namespace)/\(self.name): \(path): \(error.message)"
+            )
+        }
+    }
+}
+
+/// Walks the parameters of an instance along its template.
+private struct InstanceBuilder {
+    let vocabulary: AttributeVocabulary
+    var values: [(path: String, expression: CompiledExpression)] = []
+    var maps: [(path: String, entries: [(key: String, expression: CompiledExpression)])] = []
+
+    mutating func add(
+        _ params: JSONValue,
+        _ fields: [TemplateSchema.Field],
+        below prefix: String,
+        _ report: (_ field: String, _ message: String) -> Void
+    ) {
+        guard !params.isNull else { return }
+        guard let members = params.object else {
+            report("params\(prefix.isEmpty ? "" : ".\(prefix)")", "is a \(params.typeName), not an object")
+            return
+        }
+        for (key, value) in members.sorted(by: { $0.key < $1.key }) {
+            guard let field = fields.first(where: { Self.names($0.name, key) }) else {
+                let names = fields.map(\.name).joined(separator: ", ")
+                report("params.\(prefix)\(key)", fields.isEmpty ? "the template has no fields" : "there are \(names)")
+                continue
+            }
+            let path = prefix + field.name
+            switch field.kind {
+            case .typed(let type):
+                if let expression = self.compile(value, type, path, report) { self.values.append((path, expression)) }
+            case .value:
+                if let expression = self.compile(value, nil, path, report) { self.values.append((path, expression)) }
+            case .valueMap: self.addMap(value, path, report)
+            case .message(let fields): self.add(value, fields, below: path + ".", report)
+            }
+        }
+    }
+
+    /// `source_uid` is written `sourceUid`, too.
+    private static func names(_ field: String, _ key: String) -> Bool {
+        field == key || field.filter { $0 != "_" } == key.lowercased().filter { $0 != "_" }
+    }
+
+    private mutating func addMap(
+        _ value: JSONValue,
+        _ path: String,
+        _ report: (_ field: String, _ message: String) -> Void
+    ) {
+        guard !value.isNull else { return }
+        guard let members = value.object else {
+            report("params.\(path)", "is a \(value.typeName), not an object")
+            return
+        }
+        var entries: [(key: String, expression: CompiledExpression)] = []
+        for (key, value) in members.sorted(by: { $0.key < $1.key }) {
+            if let expression = self.compile(value, nil, "\(path)[\(key)]", report) {
+                entries.append((key, expression))
+            }
+        }
+        self.maps.append((path, entries))
+    }
+
+    /// YAML turns `1` and `true` into what they look like; they are expressions as well.
+    private func compile(
+        _ value: JSONValue,
+        _ type: ValueType?,
+        _ path: String,
+        _ report: (_ field: String, _ message: String) -> Void
+    ) -> CompiledExpression? {
+        let source: String
+        switch value {
+        case .string(let text): source = text
+        case .integer, .number, .bool: source = value.text()
+        case .null: return nil
+        case .array, .object:
+            report("params.\(path)", "is a \(value.typeName), not an expression")
+            return nil
+        }
+        if source.allSatisfy(\.isWhitespace) { return nil }
+        do throws(ExpressionError) {
+            return try CompiledExpression(source, vocabulary: self.vocabulary, wanted: type)
+        } catch {
+            report("params.\(path)", "\(error); in: \(source)")
+            return nil
+        }
+    }
+}

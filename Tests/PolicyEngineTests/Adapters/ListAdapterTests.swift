@@ -1,0 +1,69 @@
+import KubernetesAPI
+import PolicyEngine
+import Testing
+
+@Suite struct ListAdapterTests {
+    private func dispatcher(_ settings: JSONValue, in environment: TestEnvironment = .init()) -> PolicyDispatcher {
+        PolicyDispatcher.of(
+            [
+                policyObject("listchecker", "list", settings),
+                policyObject("listentry", "entry", ["value": #"request.path | """#]),
+                policyObject("rule", "r", ["actions": [["handler": "list", "instances": ["entry"]]]]),
+            ],
+            in: environment
+        )
+    }
+
+    private func code(_ settings: JSONValue, _ value: String) async -> PolicyStatus.Code {
+        let dispatcher = self.dispatcher(settings)
+        #expect(dispatcher.configuration.diagnoses.isEmpty)
+        return await dispatcher.check(request(["request.path": .string(value)])).status.code
+    }
+
+    @Test(
+        "A list of what is allowed refuses the rest; a list of what is not refuses what is in it",
+        arguments: [
+            ("STRINGS", ["a", "B"], "a", true), ("STRINGS", ["a", "B"], "b", false),
+            ("CASE_INSENSITIVE_STRINGS", ["a", "B"], "b", true),
+            ("IP_ADDRESSES", ["10.0.0.0/8", "1.2.3.4"], "10.9.9.9", true),
+            ("IP_ADDRESSES", ["10.0.0.0/8", "1.2.3.4"], "1.2.3.5", false),
+            ("IP_ADDRESSES", ["1.2.3.4"], "::ffff:1.2.3.4", true),
+            ("REGEX", ["^/api", "x+$"], "/api/1", true), ("REGEX", ["^/api", "x+$"], "/b", false),
+        ]
+    )
+    func finds(_ type: String, _ entries: [String], _ value: String, _ isFound: Bool) async {
+        let white: JSONValue = ["entryType": .string(type), "overrides": JSONValue(entries)]
+        var black = white
+        black["blacklist"] = true
+
+        #expect(await self.code(white, value) == (isFound ? .ok : .notFound))
+        #expect(await self.code(black, value) == (isFound ? .permissionDenied : .ok))
+    }
+
+    @Test("What cannot be looked up is refused by either kind of list")
+    func unreadable() async {
+        for isBlack in [true, false] {
+            let settings: JSONValue = [
+                "entryType": "IP_ADDRESSES", "overrides": ["1.2.3.4"], "blacklist": .bool(isBlack),
+            ]
+            #expect(await self.code(settings, "nowhere") == .invalidArgument)
+        }
+    }
+
+    @Test("A list that was never fetched fails, whatever it is for")
+    func unfetched() async {
+        let dispatcher = self.dispatcher(["providerUrl": "http://list", "blacklist": true])
+
+        #expect(await dispatcher.check(request(["request.path": .string("/")])).status.code == .unavailable)
+    }
+
+    @Test("Settings that mean nothing are named")
+    func settings() {
+        let fields = self.dispatcher([
+            "overrides": ["nowhere"], "entryType": "IP_ADDRESSES", "ttl": "soon", "providerUrl": "list",
+            "whitelist": true,
+        ]).configuration.diagnoses.map(\.field)
+
+        #expect(fields.sorted() == ["spec.overrides[0]", "spec.providerUrl", "spec.ttl", "spec.whitelist"].sorted())
+    }
+}

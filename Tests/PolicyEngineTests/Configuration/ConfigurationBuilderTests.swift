@@ -1,0 +1,102 @@
+import KubernetesAPI
+import PolicyEngine
+import Testing
+
+@Suite struct ConfigurationBuilderTests {
+    private func diagnoses(_ objects: KubernetesObject...) -> [String] {
+        PolicyDispatcher.of(objects).configuration.diagnoses.map { "\($0.object): \($0.field)" }
+    }
+
+    @Test("Mistakes are found when objects are applied, with object and field")
+    func mistakes() {
+        let found = self.diagnoses(
+            policyObject("rule", "r1", ["match": "request.pth == 1"]),
+            policyObject(
+                "rule",
+                "r2",
+                ["match": "request.size", "actions": [["handler": "none"], ["instances": ["x"]]]]
+            ),
+            policyObject("rule", "r3", ["actions": [["handler": "deny", "instances": ["none", "log"]]]]),
+            policyObject("denier", "deny", [:]),
+            policyObject("logentry", "log", ["severity": "response.code", "colour": "1", "variables": ["a": "+"]]),
+            policyObject("logentry", "good", ["severity": #""info""#]),
+            policyObject("rule", "r4", ["actions": [["handler": "deny", "instances": ["good"]]]]),
+            policyObject("instance", "i", ["compiledTemplate": "metrics"]),
+            policyObject("handler", "h", ["compiledAdapter": "prometeus"]),
+            policyObject("instance", "j", [:]),
+            policyObject("rule", "r5", ["requestHeaderOperations": [["name": "a"], ["values": ["b"]]]])
+        )
+
+        #expect(
+            found == [
+                "instance istio-system/i: spec.compiledTemplate", "instance istio-system/j: spec.compiledTemplate",
+                "logentry istio-system/log: spec.colour", "logentry istio-system/log: spec.severity",
+                "logentry istio-system/log: spec.variables[a]", "handler istio-system/h: spec.compiledAdapter",
+                "rule istio-system/r1: spec.match", "rule istio-system/r2: spec.match",
+                "rule istio-system/r2: spec.actions[0].handler", "rule istio-system/r2: spec.actions[1].handler",
+                "rule istio-system/r3: spec.actions[0].instances[0]",
+                "rule istio-system/r3: spec.actions[0].instances[1]",
+                "rule istio-system/r4: spec.actions[0].instances[0]",
+                "rule istio-system/r5: spec.requestHeaderOperations[0].values",
+                "rule istio-system/r5: spec.requestHeaderOperations[1].name",
+            ]
+        )
+    }
+
+    @Test("A diagnosis names object, field, column and expression")
+    func message() throws {
+        let diagnosis = try #require(
+            PolicyDispatcher.of([policyObject("rule", "r", ["match": "request.size == true"])]).configuration.diagnoses
+                .first
+        )
+
+        #expect(
+            diagnosis.description
+                == "rule istio-system/r: spec.match: type error: column 17: `==` needs operands of one type, "
+                + "`request.size` is INT64 and `true` is BOOL; in: request.size == true"
+        )
+    }
+
+    @Test("Manifests take the place of the built-in vocabulary")
+    func manifests() {
+        let manifest = policyObject("attributemanifest", "m", ["attributes": ["a": ["valueType": "BOOL"]]])
+
+        let found = self.diagnoses(
+            manifest,
+            policyObject("rule", "r", ["match": "a"]),
+            policyObject("rule", "s", ["match": #"request.path == "/""#])
+        )
+
+        #expect(found == ["rule istio-system/s: spec.match"])
+    }
+
+    @Test("Objects are named with kind and namespace in all the ways that people write")
+    func names() {
+        let objects = [
+            policyObject("handler", "h", namespace: "a", ["compiledAdapter": "denier"]),
+            policyObject("instance", "i", namespace: "a", ["compiledTemplate": "checknothing"]),
+        ]
+        func rule(_ handler: String, _ instance: String, in namespace: String) -> KubernetesObject {
+            policyObject(
+                "rule",
+                "r",
+                namespace: namespace,
+                ["actions": [["handler": .string(handler), "instances": [.string(instance)]]]]
+            )
+        }
+        let good = [
+            ("h", "i", "a"), ("h.a", "i.a", "b"), ("h.handler", "i.instance", "a"), ("h.denier", "i.checknothing", "a"),
+            ("h.handler.a", "i.instance.a", "b"), ("h.denier.a", "i.checknothing.a", "b"),
+        ]
+        for (handler, instance, namespace) in good {
+            #expect(
+                PolicyDispatcher.of(objects + [rule(handler, instance, in: namespace)]).configuration.diagnoses.isEmpty
+            )
+        }
+        for (handler, instance, namespace) in [("h", "i", "b"), ("h.b", "i", "a"), ("h.noop.a", "i", "a")] {
+            #expect(
+                !PolicyDispatcher.of(objects + [rule(handler, instance, in: namespace)]).configuration.diagnoses.isEmpty
+            )
+        }
+    }
+}
