@@ -1,0 +1,72 @@
+internal import KubernetesAPI
+internal import MeshModel
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+/// Pods of revisions, and which of them answer.
+///
+/// A pod that has no sidecar is asked itself, by opening a connection, from the moment that it has an address: Kubernetes
+/// would tell up to a second later. A sidecar takes every connection, so there Kubernetes' word counts.
+struct PodWatch: Sendable {
+    /// A pod as the API server knows it.
+    struct Pod: Sendable, Hashable {
+        var revision: ObjectID
+        /// With the port that its program listens on.
+        var address: String
+        var isReady: Bool
+        var hasSidecar: Bool
+
+        init?(_ object: KubernetesObject) {
+            guard let revision = object.labels[ServingLabels.revision], !object.isBeingDeleted,
+                let ip = object.json[path: "status", "podIP"]?.string, !ip.isEmpty
+            else { return nil }
+            let phase = object.json[path: "status", "phase"]?.string
+            guard phase != "Succeeded", phase != "Failed" else { return nil }
+            let containers =
+                (object.json[path: "spec", "containers"]?.array ?? [])
+                + (object.json[path: "spec", "initContainers"]?.array ?? [])
+            var port = 8080
+            for container in containers {
+                for candidate in container["ports"]?.array ?? [] where candidate["name"]?.string == "user-port" {
+                    port = candidate["containerPort"]?.int ?? port
+                }
+            }
+            self.revision = ObjectID(namespace: object.namespace ?? "", name: revision)
+            self.address = ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
+            self.isReady = StatusCondition.isTrue("Ready", in: object.json["status"] ?? .null)
+            self.hasSidecar = containers.contains { $0["name"]?.string == "istio-proxy" }
+        }
+    }
+
+    private static let probeInterval: Duration = .milliseconds(25)
+    private static let probeTimeout: TimeAmount = .milliseconds(300)
+
+    /// Whether somebody accepts connections there.
+    static func accepts(_ address: String) async -> Bool {
+        guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...]) else {
+            return false
+        }
+        var host = String(address[..<colon])
+        if host.hasPrefix("[") { host = String(host.dropFirst().dropLast()) }
+        do {
+            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connectTimeout(Self.probeTimeout)
+                .connect(host: host, port: port).get()
+            channel.close(promise: nil)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Asks until the pod answers, or `isWanted` says that it has gone.
+    static func waitUntilAccepting(_ address: String, isWanted: @Sendable () -> Bool) async -> Bool {
+        while isWanted(), !Task.isCancelled {
+            if await Self.accepts(address) { return true }
+            // Cancellation ends the loop.
+            try? await Task.sleep(for: Self.probeInterval)
+        }
+        return false
+    }
+}

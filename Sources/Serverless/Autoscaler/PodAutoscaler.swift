@@ -1,0 +1,91 @@
+package import KubernetesAPI
+package import MeshModel
+
+/// A `PodAutoscaler` object: which Deployment is scaled, and how.
+package struct PodAutoscaler: Sendable, Hashable {
+    package var id: ObjectID
+    package var deployment: ObjectID
+    package var annotations: [String: String]
+    package var containerConcurrency: Int
+    /// `false` only if a route is known not to lead here.
+    package var isReachable: Bool
+    package var generation: Int
+    /// The status as it is.
+    package var status: JSONValue
+
+    /// `nil` if it does not say what to scale, or wants something else scaled than a Deployment.
+    package init?(_ object: KubernetesObject) {
+        let target = object.json[path: "spec", "scaleTargetRef"]
+        guard let namespace = object.namespace, let name = target?["name"]?.string, !name.isEmpty,
+            target?["kind"]?.string == "Deployment"
+        else { return nil }
+        self.id = ObjectID(namespace: namespace, name: object.name)
+        self.deployment = ObjectID(namespace: namespace, name: name)
+        self.annotations = object.annotations
+        self.containerConcurrency = object.json[path: "spec", "containerConcurrency"]?.int ?? 0
+        self.isReachable = object.json[path: "spec", "reachability"]?.string != "Unreachable"
+        self.generation = object.generation
+        self.status = object.json["status"] ?? .object([:])
+    }
+
+    private var conditions: [JSONValue] { self.status["conditions"]?.array ?? [] }
+
+    /// Where the revision stood when this status was written; a new one is activating from `now` on.
+    package func activation(now: Duration) -> Activation {
+        let active = self.conditions.first { $0["type"]?.string == "Active" }
+        let since = active?["lastTransitionTime"]?.string.flatMap(KubernetesTime.seconds).map { Duration.seconds($0) }
+        let initialized = self.conditions.contains {
+            $0["type"]?.string == "ScaleTargetInitialized" && $0["status"]?.string == "True"
+        }
+        switch active?["status"]?.string {
+        case "True": return Activation(phase: .active(since: since ?? now), isInitialized: initialized)
+        case "False":
+            return Activation(
+                phase: .inactive(since: since ?? now),
+                isInitialized: initialized,
+                proxiedSince: since ?? now
+            )
+        default: return Activation(phase: .activating(since: since ?? now), isInitialized: initialized)
+        }
+    }
+
+    /// The status after a decision.
+    package func status(after outcome: Autoscaler.Outcome, isInitialized: Bool, now: Int64) -> JSONValue {
+        let active: StatusCondition =
+            switch outcome.verdict.phase {
+            case .active: StatusCondition("Active", .yes)
+            case .activating:
+                StatusCondition(
+                    "Active",
+                    .unknown,
+                    reason: "Queued",
+                    message: "Requests wait until pods are ready."
+                )
+            case .inactive:
+                if outcome.verdict.step.cause == .activationTimedOut {
+                    StatusCondition(
+                        "Active",
+                        .no,
+                        reason: "TimedOut",
+                        message: "No pod became ready in time; look at the Deployment \(self.deployment.name)."
+                    )
+                } else {
+                    StatusCondition("Active", .no, reason: "NoTraffic", message: "No requests come in.")
+                }
+            }
+        var ready = active
+        ready.type = "Ready"
+        let initialized = StatusCondition("ScaleTargetInitialized", isInitialized ? .yes : .unknown)
+        let conditions = [active, ready, initialized].map { $0.json(before: self.conditions, now: now) }
+        var status: JSONValue = [
+            "actualScale": JSONValue(outcome.pods.ready),
+            "observedGeneration": JSONValue(self.generation),
+            "serviceName": .string(self.id.name),
+            "conditions": .array(conditions),
+        ]
+        status["desiredScale"] = outcome.verdict.step.desired.map { JSONValue($0) }
+        // Ours: whether requests are to go through the activator.
+        status["path"] = outcome.verdict.step.isProxied ? "activator" : "direct"
+        return status
+    }
+}

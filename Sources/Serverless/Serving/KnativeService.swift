@@ -1,0 +1,116 @@
+package import KubernetesAPI
+package import MeshModel
+
+/// A `serving.knative.dev/v1` Service: a template of revisions, and how traffic is split among them.
+package struct KnativeService: Sendable, Hashable {
+    /// A part of the traffic.
+    package struct Target: Sendable, Hashable {
+        /// `nil`: the latest revision that is ready.
+        package var revision: String?
+        package var percent: Int
+        package var tag: String?
+    }
+
+    package var id: ObjectID
+    package var uid: String
+    package var generation: Int
+    /// `metadata` and `spec` of the revisions.
+    package var template: JSONValue
+    package var traffic: [Target]
+    package var status: JSONValue
+    /// What is wrong with it, with the field's path.
+    package var problems: [String] = []
+
+    package init(_ object: KubernetesObject) {
+        self.id = ObjectID(namespace: object.namespace ?? "", name: object.name)
+        self.uid = object.uid
+        self.generation = object.generation
+        self.template = object.json[path: "spec", "template"] ?? .object([:])
+        self.status = object.json["status"] ?? .object([:])
+        let targets = object.json[path: "spec", "traffic"]?.array ?? []
+        self.traffic = targets.map { target in
+            let isLatest = target["latestRevision"]?.bool ?? (target["revisionName"]?.string?.isEmpty ?? true)
+            return Target(
+                revision: isLatest ? nil : target["revisionName"]?.string,
+                percent: target["percent"]?.int ?? 0,
+                tag: target["tag"]?.string
+            )
+        }
+        if self.traffic.isEmpty { self.traffic = [Target(revision: nil, percent: 100, tag: nil)] }
+        self.check()
+    }
+
+    private mutating func check() {
+        let total = self.traffic.reduce(0) { $0 + $1.percent }
+        if total != 100 { self.problems.append("spec.traffic: the percentages add up to \(total); expected 100") }
+        if self.containers.isEmpty {
+            self.problems.append("spec.template.spec.containers: expected at least one container")
+        }
+        let annotations = self.template[path: "metadata", "annotations"]?.stringMap ?? [:]
+        for problem in ScalingAnnotations.parse(annotations, containerConcurrency: self.containerConcurrency).problems {
+            self.problems.append("spec.template.metadata.annotations: \(problem)")
+        }
+        if let name = self.template[path: "metadata", "name"]?.string, !name.isEmpty,
+            !name.hasPrefix(self.id.name + "-")
+        {
+            self.problems.append("spec.template.metadata.name: \(name) has to begin with \(self.id.name)-")
+        }
+    }
+
+    package var containers: [JSONValue] { self.template[path: "spec", "containers"]?.array ?? [] }
+    package var containerConcurrency: Int { self.template[path: "spec", "containerConcurrency"]?.int ?? 0 }
+
+    /// The revision that this generation of the template becomes.
+    package var revisionName: String {
+        if let name = self.template[path: "metadata", "name"]?.string, !name.isEmpty { return name }
+        let number = String(self.generation)
+        return "\(self.id.name)-\(String(repeating: "0", count: max(0, 5 - number.count)))\(number)"
+    }
+}
+
+/// A revision as it stands.
+package struct Revision: Sendable, Hashable {
+    package var id: ObjectID
+    package var uid: String
+    package var service: String
+    package var generation: Int
+    package var annotations: [String: String]
+    package var spec: JSONValue
+    package var status: JSONValue
+
+    package init?(_ object: KubernetesObject) {
+        guard let service = object.labels[ServingLabels.service] else { return nil }
+        self.id = ObjectID(namespace: object.namespace ?? "", name: object.name)
+        self.uid = object.uid
+        self.service = service
+        self.generation = object.labels[ServingLabels.configurationGeneration].flatMap { Int($0) } ?? 0
+        self.annotations = object.annotations
+        self.spec = object.json["spec"] ?? .object([:])
+        self.status = object.json["status"] ?? .object([:])
+    }
+
+    package var isReady: Bool { StatusCondition.isTrue("Ready", in: self.status) }
+    package var containerConcurrency: Int { self.spec["containerConcurrency"]?.int ?? 0 }
+
+    /// Where the first container with ports listens; programs go by the variable `PORT`.
+    package var port: Int {
+        for container in self.spec["containers"]?.array ?? [] {
+            if let port = container[path: "ports", "0", "containerPort"]?.int { return port }
+        }
+        return 8080
+    }
+
+    /// `h2c` for programs that speak HTTP/2 without TLS, else `http1`.
+    package var protocolName: String {
+        for container in self.spec["containers"]?.array ?? [] {
+            if container[path: "ports", "0", "name"]?.string == "h2c" { return "h2c" }
+        }
+        return "http1"
+    }
+}
+
+extension StatusCondition {
+    package static func isTrue(_ type: String, in status: JSONValue) -> Bool {
+        status["conditions"]?.array?.contains { $0["type"]?.string == type && $0["status"]?.string == "True" } ?? false
+    }
+}

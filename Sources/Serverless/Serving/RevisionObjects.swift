@@ -1,0 +1,162 @@
+package import KubernetesAPI
+internal import MeshModel
+
+/// The objects that make a revision run: its Deployment, its Service, and the PodAutoscaler that scales it.
+package struct RevisionObjects: Sendable {
+    /// How the pods' containers are told where to listen.
+    private static let portVariable = "PORT"
+
+    package let revision: Revision
+    /// Whether some traffic goes to it.
+    package let isReachable: Bool
+
+    package init(_ revision: Revision, isReachable: Bool) {
+        self.revision = revision
+        self.isReachable = isReachable
+    }
+
+    private var owner: OwnerReference {
+        OwnerReference(
+            apiVersion: ResourceType.revisions.apiVersion,
+            kind: ResourceType.revisions.kind,
+            name: self.revision.id.name,
+            uid: self.revision.uid
+        )
+    }
+
+    private var labels: [String: String] {
+        [
+            ServingLabels.service: self.revision.service, ServingLabels.configuration: self.revision.service,
+            ServingLabels.revision: self.revision.id.name,
+        ]
+    }
+
+    package var deploymentName: String { self.revision.id.name + "-deployment" }
+
+    private func object(_ type: ResourceType, _ name: String) -> KubernetesObject {
+        var object = KubernetesObject(type, namespace: self.revision.id.namespace, name: name)
+        object.labels = self.labels
+        object.ownerReferences = [self.owner]
+        return object
+    }
+
+    /// The Deployment without its number of pods, which is the autoscaler's; `initialScale` is for a new one only.
+    package func deployment(initialScale: Int?) -> KubernetesObject {
+        var object = self.object(.deployments, self.deploymentName)
+        var pod = self.revision.spec
+        for name in ["containerConcurrency", "timeoutSeconds", "responseStartTimeoutSeconds", "idleTimeoutSeconds"] {
+            pod[name] = nil
+        }
+        pod["containers"] = .array((pod["containers"]?.array ?? []).enumerated().map(self.container))
+        var podLabels = self.labels
+        podLabels["app"] = self.revision.id.name
+        let metadata: JSONValue = [
+            "labels": JSONValue(podLabels),
+            "annotations": JSONValue(self.revision.annotations),
+        ]
+        object.json["spec"] = [
+            "selector": ["matchLabels": [ServingLabels.revision: .string(self.revision.id.name)]],
+            "template": ["metadata": metadata, "spec": pod],
+        ]
+        if let initialScale { object.json[path: "spec", "replicas"] = JSONValue(initialScale) }
+        return object
+    }
+
+    private func container(_ index: Int, _ container: JSONValue) -> JSONValue {
+        var container = container
+        let hasPorts = container["ports"]?.array?.isEmpty == false
+        if container["name"]?.string?.isEmpty ?? true {
+            container["name"] = .string(index == 0 ? "user-container" : "user-container-\(index)")
+        }
+        guard hasPorts || index == 0 else { return container }
+        let port = self.revision.port
+        container["ports"] = [
+            ["name": "user-port", "containerPort": JSONValue(port), "protocol": "TCP"]
+        ]
+        var variables = container["env"]?.array ?? []
+        if !variables.contains(where: { $0["name"]?.string == Self.portVariable }) {
+            variables.append(["name": .string(Self.portVariable), "value": .string(String(port))])
+        }
+        for (name, value) in [
+            ("K_REVISION", self.revision.id.name), ("K_CONFIGURATION", self.revision.service),
+            ("K_SERVICE", self.revision.service),
+        ] where !variables.contains(where: { $0["name"]?.string == name }) {
+            variables.append(["name": .string(name), "value": .string(value)])
+        }
+        container["env"] = .array(variables)
+        // Requests come as soon as a pod is ready, so a pod without a probe of its own is asked whether it listens.
+        if container["readinessProbe"] == nil {
+            container["readinessProbe"] = ["tcpSocket": ["port": JSONValue(port)], "periodSeconds": 1]
+        }
+        return container
+    }
+
+    /// The Service in front of the revision's pods.
+    package var service: KubernetesObject {
+        var object = self.object(.services, self.revision.id.name)
+        let name = self.revision.protocolName == "h2c" ? "http2" : "http"
+        object.json["spec"] = [
+            "selector": [ServingLabels.revision: .string(self.revision.id.name)],
+            "ports": [["name": .string(name), "port": 80, "targetPort": JSONValue(self.revision.port)]],
+        ]
+        return object
+    }
+
+    package var podAutoscaler: KubernetesObject {
+        var object = self.object(.podAutoscalers, self.revision.id.name)
+        object.annotations = self.revision.annotations.filter {
+            $0.key.hasPrefix(ScalingAnnotations.prefix) || $0.key == ScalingAnnotations.progressDeadline
+        }
+        object.json["spec"] = [
+            "scaleTargetRef": [
+                "apiVersion": "apps/v1", "kind": "Deployment", "name": .string(self.deploymentName),
+            ],
+            "containerConcurrency": JSONValue(self.revision.containerConcurrency),
+            "protocolType": .string(self.revision.protocolName),
+            "reachability": .string(self.isReachable ? "Reachable" : "Unreachable"),
+        ]
+        return object
+    }
+
+    /// The revision's status, by those of its Deployment and its PodAutoscaler.
+    package func status(deployment: JSONValue?, podAutoscaler: JSONValue?, now: Int64) -> JSONValue {
+        let before = self.revision.status["conditions"]?.array ?? []
+        let ready = deployment?[path: "status", "readyReplicas"]?.int ?? 0
+        let wanted = deployment?[path: "spec", "replicas"]?.int ?? 0
+        let active = podAutoscaler?[path: "status", "conditions"]?.array?.first { $0["type"]?.string == "Active" }
+        let isIdle = active?["status"]?.string == "False"
+        let wasReady = StatusCondition.isTrue("ContainerHealthy", in: self.revision.status)
+        let timedOut = active?["reason"]?.string == "TimedOut"
+        let healthy: StatusCondition
+        if ready > 0 || (wasReady && !timedOut) {
+            healthy = StatusCondition("ContainerHealthy", .yes)
+        } else if timedOut {
+            healthy = StatusCondition(
+                "ContainerHealthy",
+                .no,
+                reason: "ProgressDeadlineExceeded",
+                message: "No pod became ready in time; look at the pods of the Deployment \(self.deploymentName)."
+            )
+        } else {
+            healthy = StatusCondition("ContainerHealthy", .unknown, reason: "Deploying")
+        }
+        let resources =
+            wanted > 0 && ready == 0 && healthy.status != .yes
+            ? StatusCondition("ResourcesAvailable", .unknown, reason: "Deploying")
+            : StatusCondition("ResourcesAvailable", .yes)
+        var whole = healthy
+        whole.type = "Ready"
+        let activeCondition = StatusCondition(
+            "Active",
+            isIdle ? .no : ready > 0 ? .yes : .unknown,
+            reason: active?["reason"]?.string,
+            message: active?["message"]?.string
+        )
+        let conditions = [activeCondition, healthy, whole, resources].map { $0.json(before: before, now: now) }
+        return [
+            "actualReplicas": JSONValue(ready),
+            "desiredReplicas": podAutoscaler?[path: "status", "desiredScale"] ?? JSONValue(wanted),
+            "conditions": .array(conditions),
+        ]
+    }
+}

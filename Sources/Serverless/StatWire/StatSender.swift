@@ -1,0 +1,189 @@
+internal import Foundation
+internal import KubernetesAPI
+package import Logging
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+internal import NIOWebSocket
+internal import Synchronization
+
+/// Sends stat messages to the autoscaler over one WebSocket, which it opens again whenever it breaks.
+///
+/// ``send(_:)`` never waits: what cannot be sent yet is kept, the newest first to go in and the oldest first to go out.
+package final class StatSender: Sendable {
+    /// Where the autoscaler listens.
+    package struct Target: Sendable, Hashable {
+        package var host: String
+        package var port: Int
+        package var path: String
+
+        /// `ws://autoscaler.knative-serving.svc.cluster.local:8080`, with or without scheme, port and path.
+        package init?(_ text: String) {
+            let withScheme = text.contains("://") ? text : "ws://" + text
+            guard let parts = URLComponents(string: withScheme), parts.scheme == "ws", let host = parts.host,
+                !host.isEmpty
+            else { return nil }
+            self.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
+            self.port = parts.port ?? 8080
+            self.path = parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath
+        }
+    }
+
+    private typealias FrameChannel = NIOAsyncChannel<WebSocketFrame, WebSocketFrame>
+
+    private struct Mailbox {
+        var messages: [StatMessage] = []
+        var bell: AsyncStream<Void>.Continuation?
+        var dropped: UInt64 = 0
+        var sent: UInt64 = 0
+    }
+
+    private static let messagesMax = 1000
+
+    private let target: Target
+    private let form: StatForm
+    private let logger: Logger
+    private let mailbox = Mutex(Mailbox())
+
+    package init(target: Target, form: StatForm, logger: Logger) {
+        self.target = target
+        self.form = form
+        self.logger = logger
+    }
+
+    /// How many messages were sent, and how many were given up since none could be.
+    package var counts: (sent: UInt64, dropped: UInt64) { self.mailbox.withLock { ($0.sent, $0.dropped) } }
+
+    /// Hands a message over; it is sent at once if there is a connection.
+    package func send(_ message: StatMessage) {
+        self.mailbox.withLock { mailbox in
+            if mailbox.messages.count >= Self.messagesMax {
+                mailbox.messages.removeFirst()
+                mailbox.dropped += 1
+            }
+            mailbox.messages.append(message)
+            mailbox.bell?.yield()
+        }
+    }
+
+    /// Keeps the connection until the task is cancelled.
+    package func run() async {
+        var backOff = BackOff(base: .milliseconds(100), max: .seconds(10), seed: UInt64.random(in: .min ... .max))
+        while !Task.isCancelled {
+            let began = ContinuousClock.now
+            do {
+                try await self.connectAndSend()
+                self.logger.debug("autoscaler closed the connection", metadata: ["host": "\(self.target.host)"])
+            } catch {
+                self.logger.warning(
+                    "no connection to the autoscaler; trying again",
+                    metadata: ["host": "\(self.target.host)", "port": "\(self.target.port)", "error": "\(error)"]
+                )
+            }
+            if began.duration(to: .now) > .seconds(10) { backOff.reset() }
+            // Cancellation ends the loop.
+            try? await Task.sleep(for: backOff.next())
+        }
+    }
+
+    private func connectAndSend() async throws {
+        let channel = try await self.connect()
+        let (bell, ringer) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        self.mailbox.withLock { $0.bell = ringer }
+        ringer.yield()
+        defer { self.mailbox.withLock { $0.bell = nil } }
+        try await channel.executeThenClose { inbound, outbound in
+            let clock = ContinuousClock()
+            let start = clock.now
+            let keepAlive = SharedKeepAlive()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    for try await frame in inbound {
+                        switch frame.opcode {
+                        case .pong: keepAlive.machine.withLock { $0.pongReceived(at: start.duration(to: clock.now)) }
+                        case .ping:
+                            let data = frame.unmaskedData
+                            try await outbound.write(Self.frame(.pong, data))
+                        case .connectionClose: return
+                        default: ()
+                        }
+                    }
+                }
+                group.addTask {
+                    for await _ in bell { try await self.sendWaiting(outbound) }
+                }
+                group.addTask {
+                    while true {
+                        try await Task.sleep(for: keepAlive.machine.withLock { $0.interval })
+                        switch keepAlive.machine.withLock({ $0.tick(at: start.duration(to: clock.now)) }) {
+                        case .ping: try await outbound.write(Self.frame(.ping, ByteBuffer()))
+                        case .close:
+                            throw StatFrameError(
+                                description: "no pong for \(keepAlive.machine.withLock { $0.pongTimeout })"
+                            )
+                        }
+                    }
+                }
+                // Whatever ends first ends the connection.
+                try await group.next()
+                group.cancelAll()
+            }
+        }
+    }
+
+    private func sendWaiting(_ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>) async throws {
+        let messages = self.mailbox.withLock { mailbox in
+            defer { mailbox.messages = [] }
+            return mailbox.messages
+        }
+        for frame in StatFrame.encode(messages, as: self.form) where !messages.isEmpty {
+            try await outbound.write(Self.frame(.binary, ByteBuffer(bytes: frame)))
+        }
+        self.mailbox.withLock { $0.sent += UInt64(messages.count) }
+    }
+
+    /// Frames of a client are masked (RFC 6455 section 5.3).
+    private static func frame(_ opcode: WebSocketOpcode, _ data: ByteBuffer) -> WebSocketFrame {
+        WebSocketFrame(fin: true, opcode: opcode, maskKey: .random(), data: data)
+    }
+
+    private func connect() async throws -> FrameChannel {
+        let target = self.target
+        let negotiated = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(.seconds(5))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .connect(host: target.host, port: target.port) { channel in
+                channel.eventLoop.makeCompletedFuture { try Self.configure(channel, target) }
+            }
+        guard let channel = try await negotiated.get() else {
+            throw StatFrameError(description: "\(target.host):\(target.port) speaks HTTP, but no WebSocket")
+        }
+        return channel
+    }
+
+    private static func configure(_ channel: any Channel, _ target: Target) throws -> EventLoopFuture<FrameChannel?> {
+        let upgrader = NIOTypedWebSocketClientUpgrader<FrameChannel?>(
+            maxFrameSize: 64 << 10,
+            upgradePipelineHandler: { channel, _ in
+                channel.eventLoop.makeCompletedFuture { try FrameChannel(wrappingChannelSynchronously: channel) }
+            }
+        )
+        let headers: HTTPHeaders = ["host": "\(target.host):\(target.port)", "content-length": "0"]
+        let upgrade = NIOTypedHTTPClientUpgradeConfiguration(
+            upgradeRequestHead: HTTPRequestHead(version: .http1_1, method: .GET, uri: target.path, headers: headers),
+            upgraders: [upgrader],
+            notUpgradingCompletionHandler: { channel in
+                channel.close(promise: nil)
+                return channel.eventLoop.makeSucceededFuture(nil)
+            }
+        )
+        return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
+            configuration: .init(upgradeConfiguration: upgrade)
+        )
+    }
+}
+
+/// What the tasks of one connection know of its pings.
+private final class SharedKeepAlive: Sendable {
+    let machine = Mutex(KeepAlive(at: .zero))
+}
