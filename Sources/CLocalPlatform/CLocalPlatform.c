@@ -107,7 +107,9 @@ static void become(const lateen_spawn_request *request, int report) {
 
     if (request->restricts) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (request->group >= 0) {
-        if (setgroups(0, NULL) != 0 || setresgid(request->group, request->group, request->group) != 0) {
+        gid_t more = (gid_t)request->extra_group;
+        if (setgroups(request->extra_group >= 0 ? 1 : 0, &more) != 0 ||
+            setresgid(request->group, request->group, request->group) != 0) {
             fail(report, STAGE_USER);
         }
     }

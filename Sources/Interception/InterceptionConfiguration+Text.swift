@@ -7,6 +7,7 @@ package struct InterceptionText: Hashable, Sendable {
     package var includeInboundPorts = "*"
     package var excludeInboundPorts = "15020,15021,15090"
     package var includeOutboundIPRanges = "*"
+    package var virtualIPRanges = VirtualAddressRanges().all.map(\.description).joined(separator: ",")
     package var excludeOutboundIPRanges = ""
     package var includeOutboundPorts = ""
     package var excludeOutboundPorts = ""
@@ -31,6 +32,7 @@ extension InterceptionConfiguration {
         case ["*"]: self.outboundBlocks = .all
         case let words: self.outboundBlocks = .only(reader.blocks(words, of: "includeOutboundIPRanges"))
         }
+        self.virtualBlocks = reader.blocks(reader.words(text.virtualIPRanges), of: "virtualIPRanges")
         self.inboundPortsExcluded = reader.ports(reader.words(text.excludeInboundPorts), of: "excludeInboundPorts")
         self.outboundBlocksExcluded = reader.blocks(
             reader.words(text.excludeOutboundIPRanges),

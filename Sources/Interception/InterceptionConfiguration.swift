@@ -41,6 +41,9 @@ package struct InterceptionConfiguration: Hashable, Sendable {
     /// Ports that are never intercepted inbound: probes and scrapes must reach the proxy itself.
     package var inboundPortsExcluded: Set<Port> = Self.ports(15020, MeshPorts.ready, MeshPorts.prometheus)
     package var outboundBlocks: BlockSelection = .all
+    /// Intercepted outbound whatever is excluded or not included: the mesh made these addresses up, and a connection to
+    /// one of them that left the pod would reach nobody, or the wrong one (facts #31).
+    package var virtualBlocks: Set<CIDR> = Set(VirtualAddressRanges().all)
     /// Ports that are intercepted outbound even if the destination is in no block of `outboundBlocks`.
     package var outboundPortsIncluded: Set<Port> = []
     package var outboundBlocksExcluded: Set<CIDR> = []
@@ -53,6 +56,11 @@ package struct InterceptionConfiguration: Hashable, Sendable {
 
     /// Istio's defaults.
     package init() {}
+
+    /// Whether some of what goes out is not intercepted.
+    package var narrowsOutbound: Bool {
+        self.outboundBlocks != .all || !self.outboundBlocksExcluded.isEmpty || !self.outboundPortsExcluded.isEmpty
+    }
 
     /// Every reason why rules cannot be made of this; empty if they can.
     package var mistakes: [String] {

@@ -91,6 +91,11 @@ package struct InterceptionRules: Sendable {
         out.rule(Chain.output, "-m owner --uid-owner \(configuration.proxyUser) -j RETURN")
         out.rule(Chain.output, "-m owner --gid-owner \(configuration.proxyGroup) -j RETURN")
         out.rule(Chain.output, "-d \(family.loopback) -j RETURN")
+        if configuration.narrowsOutbound {
+            for block in family.own(configuration.virtualBlocks) {
+                out.rule(Chain.output, "-p tcp -d \(block) -j \(Chain.redirect)")
+            }
+        }
         for port in configuration.outboundPortsExcluded.sorted() {
             out.rule(Chain.output, "-p tcp --dport \(port) -j RETURN")
         }

@@ -4,6 +4,8 @@ package import Foundation
 package struct APIServerConfiguration: Sendable {
     /// Folder that holds `pki/`, `store.sqlite` and `kubeconfig`; created with mode 0700 when absent.
     package var stateFolder: URL
+    /// What clusters, contexts and users of the kubeconfig are called, so that files of several clusters can be merged.
+    package var clusterName: String
     /// Address that must be bindable at start; clients of this machine use it.
     package var address: String
     /// Addresses that may appear later (the gateway of the pod bridge); binding is retried until it succeeds.
@@ -32,6 +34,7 @@ package struct APIServerConfiguration: Sendable {
 
     package init(
         stateFolder: URL,
+        clusterName: String = "lateen",
         address: String = "127.0.0.1",
         lateAddresses: [String] = [],
         port: Int = 16443,
@@ -41,6 +44,7 @@ package struct APIServerConfiguration: Sendable {
         clusterDomain: String = "cluster.local"
     ) {
         self.stateFolder = stateFolder
+        self.clusterName = clusterName
         self.address = address
         self.lateAddresses = lateAddresses
         self.port = port

@@ -115,7 +115,11 @@ package final class LocalAPIServer: Sendable {
         let bound = server.channel.localAddress?.port ?? configuration.port
         try await DefaultObjects(service: service, port: bound).write()
         try PrivateFiles.write(
-            Kubeconfig.text(server: "https://\(configuration.address):\(bound)", pki: pki),
+            Kubeconfig.text(
+                server: "https://\(configuration.address):\(bound)",
+                name: configuration.clusterName,
+                pki: pki
+            ),
             to: configuration.kubeconfigFile,
             mode: 0o600
         )

@@ -35,6 +35,36 @@ package struct Manifests: Sendable {
         self.entries = entries
     }
 
+    private init(entries: [Entry]) { self.entries = entries }
+
+    /// Those from files of this name, and all others; both in order.
+    package func separating(file name: String) -> (named: Manifests, others: Manifests) {
+        func isNamed(_ entry: Entry) -> Bool { (entry.file as NSString).lastPathComponent == name }
+        return (
+            Manifests(entries: self.entries.filter(isNamed)), Manifests(entries: self.entries.filter { !isNamed($0) })
+        )
+    }
+
+    /// With the name of the cluster for the control plane, which has it from its environment (`CLUSTER_ID`).
+    package func placed(in network: PlatformNetwork) -> Manifests {
+        Manifests(
+            entries: self.entries.map { entry in
+                guard entry.object.kind == "Deployment", entry.object.labels["istio"] == "pilot" else { return entry }
+                var entry = entry
+                let containers = entry.object.spec[path: "template", "spec", "containers"]?.array ?? []
+                let variable: JSONValue = ["name": "CLUSTER_ID", "value": .string(network.cluster)]
+                let changed = containers.map { container in
+                    var container = container
+                    let others = (container["env"]?.array ?? []).filter { $0["name"]?.string != "CLUSTER_ID" }
+                    container["env"] = .array(others + [variable])
+                    return container
+                }
+                entry.object.json[path: "spec", "template", "spec", "containers"] = .array(changed)
+                return entry
+            }
+        )
+    }
+
     package static func entries(text: String, file: String) throws -> [Entry] {
         let documents: [YAML.Document]
         do { documents = try YAML.documents(text, file: file) } catch { throw PlatformError("\(error)") }
@@ -99,14 +129,17 @@ package struct Manifests: Sendable {
 }
 
 extension Manifests {
-    /// Addresses for the browser of this machine: the node ports. A Service `NAME-door` leads to the page `/NAME`.
+    /// Addresses for the browser of this machine: the node ports. A Service `NAME-door` leads to the page `/NAME`,
+    /// unless its annotation `lateen.dev/page` names another.
     package var doors: [String] {
         self.entries.filter { $0.object.kind == "Service" }.flatMap { entry in
             (entry.object.spec["ports"]?.array ?? []).compactMap { port in
                 guard let number = port["nodePort"]?.int else { return nil }
                 let suffix = "-door"
-                let page = entry.object.name.hasSuffix(suffix) ? entry.object.name.dropLast(suffix.count) : ""
-                return "http://127.0.0.1:\(number)/\(page)"
+                let name = entry.object.name.hasSuffix(suffix) ? entry.object.name.dropLast(suffix.count) : ""
+                let page = entry.object.annotations["lateen.dev/page"] ?? String(name)
+                let scheme = port["name"]?.string?.hasPrefix("https") == true ? "https" : "http"
+                return "\(scheme)://127.0.0.1:\(number)/\(page)"
             }
         }
     }

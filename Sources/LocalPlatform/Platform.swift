@@ -11,6 +11,7 @@ import Synchronization
 /// The one-machine platform around its API server: controllers, node, DNS, outside hosts.
 package final class Platform: ServiceLifecycle.Service {
     private let settings: PlatformSettings
+    private let network: PlatformNetwork
     private let state: StateFolder
     private let logger: Logger
     private let apiServer: LocalAPIServer
@@ -19,16 +20,28 @@ package final class Platform: ServiceLifecycle.Service {
 
     private static let types: [ResourceType] = [
         .pods, .services, .endpoints, .endpointSlices, .configMaps, .secrets, .deployments, .replicaSets,
+        .networkPolicies, .namespaces,
     ]
 
     package init(settings: PlatformSettings, state: StateFolder, logger: Logger) {
         self.settings = settings
+        let network = settings.network(of: state)
+        self.network = network
         self.state = state
         self.logger = logger
         self.backend = LatePodBackend()
         self.eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         self.apiServer = LocalAPIServer(
-            configuration: APIServerConfiguration(stateFolder: state.url, lateAddresses: [PlatformNetwork.gateway]),
+            configuration: APIServerConfiguration(
+                stateFolder: state.url,
+                clusterName: network.isFirst ? "lateen" : "lateen-\(network.cluster)",
+                // Clients of a cluster with a machine of its own come by the wire.
+                address: network.isFirst ? "127.0.0.1" : network.machineAddress,
+                lateAddresses: network.isFirst ? [network.gateway, network.machineAddress] : [network.gateway],
+                serviceCIDR: network.serviceRange,
+                kubernetesServiceAddress: network.kubernetesService,
+                endpointAddress: network.gateway
+            ),
             backend: self.backend,
             logger: logger
         )
@@ -50,9 +63,11 @@ package final class Platform: ServiceLifecycle.Service {
         let catalogue = CatalogueHolder(try self.settings.catalogue())
         // An earlier daemon may have died in the middle of anything.
         try await HostRules.removeAll()
-        try await HostNetwork.removeAll(state: self.state)
-        try await HostNetwork.create(state: self.state)
-        try await HostRules.apply(ServiceRules(routes: []), stale: [])
+        try await HostNetwork.removeAll(state: self.state, network: self.network)
+        try await HostNetwork.create(state: self.state, network: self.network)
+        try await HostRules.apply(ServiceRules(routes: [], network: self.network), stale: [])
+        let trust = OutsideTrust(state: self.state)
+        try await trust.prepare(hosts.hosts)
         try await self.apiServer.waitUntilReady()
 
         let client = try KubernetesClient(
@@ -62,12 +77,14 @@ package final class Platform: ServiceLifecycle.Service {
         let mirror = Mirror(client: client, types: Self.types)
         let dns = ClusterDNS(
             mirror: mirror,
+            network: self.network,
             outside: Dictionary(hosts.hosts.map { ($0.hostName, $0.address) }, uniquingKeysWith: { $1 }),
+            servers: hosts.hosts.filter(\.answersDNS).map(\.address),
             eventLoop: self.eventLoops.next(),
             logger: self.logger
         )
         try await dns.start()
-        for (type, object) in ClusterDNS.objects {
+        for (type, object) in ClusterDNS.objects(self.network) {
             do { _ = try await client.create(type, object) } catch let error as KubernetesError
                 where error.isAlreadyExists
             {}
@@ -79,9 +96,11 @@ package final class Platform: ServiceLifecycle.Service {
                 mirror: mirror,
                 events: events,
                 state: self.state,
+                network: self.network,
                 catalogue: catalogue,
-                addresses: AddressBook(file: self.state.addresses),
+                addresses: AddressBook(file: self.state.addresses, network: self.network),
                 eventLoops: self.eventLoops,
+                trustedRoots: try trust.bundle(of: hosts.hosts),
                 runtimeFolders: Sandbox.runtimeFolders(),
                 rootLinks: Sandbox.machineRootLinks(),
                 logger: self.logger
@@ -93,11 +112,13 @@ package final class Platform: ServiceLifecycle.Service {
             DeploymentController(client: client, mirror: mirror, events: events, logger: self.logger),
             ReplicaSetController(client: client, mirror: mirror, events: events, logger: self.logger),
             EndpointController(client: client, mirror: mirror, logger: self.logger),
-            ServiceProxy(mirror: mirror, nodePorts: nodePorts, logger: self.logger), dns,
+            LoadBalancerController(client: client, mirror: mirror, network: self.network, logger: self.logger),
+            ServiceProxy(mirror: mirror, network: self.network, nodePorts: nodePorts, logger: self.logger), dns,
         ]
         let outside = OutsideRunner(
             hosts: hosts.hosts,
             state: self.state,
+            network: self.network,
             eventLoops: self.eventLoops,
             logger: self.logger
         )

@@ -10,8 +10,21 @@ package struct PlatformSettings: Codable, Sendable, Hashable {
     package var images: [String]
     /// Manifest files and folders that were applied.
     package var manifests: [String]
+    /// Files of hosts outside the mesh besides the built-in one.
+    package var outside: [String]?
+    /// Which of the clusters of this machine it is; `nil`: the first.
+    package var index: Int?
 
-    package init(deployFolder: String, programFolder: String, images: [String], manifests: [String]) {
+    package init(
+        deployFolder: String,
+        programFolder: String,
+        images: [String],
+        manifests: [String],
+        outside: [String] = [],
+        index: Int = 0
+    ) {
+        self.index = index
+        self.outside = outside
         self.deployFolder = deployFolder
         self.programFolder = programFolder
         self.images = images
@@ -47,11 +60,24 @@ package struct PlatformSettings: Codable, Sendable, Hashable {
         return URL(fileURLWithPath: String(path)).deletingLastPathComponent().path
     }
 
+    package func network(of state: StateFolder) -> PlatformNetwork {
+        PlatformNetwork(cluster: state.cluster, index: self.index ?? 0)
+    }
+
+    /// The number of a cluster that is made anew: the lowest one that none of the others beside it has.
+    package static func freeIndex(besides others: [PlatformSettings]) -> Int? {
+        let taken = Set(others.map { $0.index ?? 0 } + [0])
+        return PlatformNetwork.indexes.first { !taken.contains($0) }
+    }
+
     package func outsideHosts() throws -> OutsideHosts {
         let file = URL(fileURLWithPath: "\(self.deployFolder)/one-machine/outside.yaml")
-        guard FileManager.default.fileExists(atPath: file.path) else {
-            return try OutsideHosts(text: "hosts: []", file: file.path, folder: self.deployFolder)
-        }
-        return try OutsideHosts(file: file)
+        // The built-in hosts belong to the first cluster's machine.
+        var hosts =
+            FileManager.default.fileExists(atPath: file.path) && (self.index ?? 0) == 0
+            ? try OutsideHosts(file: file)
+            : try OutsideHosts(text: "hosts: []", file: file.path, folder: self.deployFolder)
+        for other in self.outside ?? [] { try hosts.add(file: URL(fileURLWithPath: other)) }
+        return hosts
     }
 }

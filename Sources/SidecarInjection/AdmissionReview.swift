@@ -39,6 +39,24 @@ package struct AdmissionReview: Sendable {
     }
 }
 
+extension AdmissionReview {
+    /// The answer that says whether the object may be stored as it is.
+    ///
+    /// - Parameters:
+    ///   - objections: why it may not; none: it may.
+    ///   - warnings: what `kubectl` prints in any case.
+    /// - Returns: the review to send back.
+    package func answer(objections: [String], warnings: [String]) -> JSONValue {
+        var response: JSONValue = ["uid": .string(self.uid), "allowed": .bool(objections.isEmpty)]
+        if !objections.isEmpty {
+            let message = "configuration is invalid: \(objections.joined(separator: "; "))"
+            response["status"] = ["status": "Failure", "code": 400, "message": .string(message)]
+        }
+        if !warnings.isEmpty { response["warnings"] = JSONValue(warnings) }
+        return ["apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response]
+    }
+}
+
 extension SidecarInjector {
     /// Answers a review of a pod: with a sidecar where one belongs, unchanged otherwise.
     package func answer(

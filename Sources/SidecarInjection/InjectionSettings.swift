@@ -1,10 +1,19 @@
+package import MeshModel
+
 /// What injected sidecars look like.
 package struct InjectionSettings: Sendable, Hashable {
     package var image = "lateen/proxyv2"
-    package var discoveryAddress = "istiod.istio-system.svc:15010"
+    package var discoveryAddress = "istiod.istio-system.svc:15012"
     package var domainSuffix = "cluster.local"
+    /// The first part of identities.
+    package var trustDomain = "cluster.local"
+    /// The name of the cluster, and of the network of its pods; empty: not told to proxies.
+    package var cluster = ""
+    package var network = ""
     /// Worker loops of a proxy.
     package var concurrency = 2
+    /// Always intercepted.
+    package var virtualAddresses = VirtualAddressRanges()
 
     package init() {}
 }

@@ -1,4 +1,5 @@
 import KubernetesAPI
+import MeshModel
 
 /// The two containers that make a pod part of the mesh.
 struct Sidecar {
@@ -8,12 +9,13 @@ struct Sidecar {
 
     static let containerName = "istio-proxy"
     static let initName = "istio-init"
+    static let imageName = "sidecar.istio.io/proxyImage"
 
     /// Leads the pod's traffic to the proxy, before any program of the pod runs.
     var initContainer: JSONValue {
         [
             "name": .string(Self.initName),
-            "image": .string(self.settings.image),
+            "image": .string(self.image),
             "imagePullPolicy": "IfNotPresent",
             "args": JSONValue(["iptables"] + self.interceptionFlags),
             "securityContext": [
@@ -34,18 +36,23 @@ struct Sidecar {
             "--domain", "$(POD_NAMESPACE).svc.\(self.settings.domainSuffix)",
             "--concurrency", String(self.settings.concurrency),
         ]
+        let environment: [JSONValue] = [
+            Self.variable("POD_NAME", "metadata.name"),
+            Self.variable("POD_NAMESPACE", "metadata.namespace"),
+            Self.variable("INSTANCE_IP", "status.podIP"),
+            Self.variable("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+            ["name": "TRUST_DOMAIN", "value": .string(self.settings.trustDomain)],
+            ["name": "ISTIO_METAJSON_LABELS", "value": .string(JSONValue(self.labels).text())],
+        ]
         return [
             "name": .string(Self.containerName),
-            "image": .string(self.settings.image),
+            "image": .string(self.image),
             "imagePullPolicy": "IfNotPresent",
             "args": JSONValue(arguments),
-            "env": [
-                Self.variable("POD_NAME", "metadata.name"),
-                Self.variable("POD_NAMESPACE", "metadata.namespace"),
-                Self.variable("INSTANCE_IP", "status.podIP"),
-                Self.variable("SERVICE_ACCOUNT", "spec.serviceAccountName"),
-                ["name": "ISTIO_METAJSON_LABELS", "value": .string(JSONValue(self.labels).text())],
-            ],
+            "env": .array(
+                environment + self.places + self.ownChoices
+                    + ProxyMetadata.variables(self.annotations, besides: environment)
+            ),
             "ports": [["name": "http-envoy-prom", "containerPort": 15090, "protocol": "TCP"]],
             "readinessProbe": [
                 "httpGet": ["path": "/healthz/ready", "port": 15021],
@@ -64,15 +71,35 @@ struct Sidecar {
                 "runAsGroup": 1337,
                 "runAsNonRoot": true,
             ],
+            "volumeMounts": .array(IdentityVolumes.mounts),
         ]
+    }
+
+    /// Which cluster and network the proxy is in.
+    private var places: [JSONValue] {
+        let network = self.labels["topology.istio.io/network"] ?? self.settings.network
+        return [("ISTIO_META_CLUSTER_ID", self.settings.cluster), ("ISTIO_META_NETWORK", network)]
+            .filter { !$0.1.isEmpty }.map { ["name": .string($0.0), "value": .string($0.1)] }
+    }
+
+    /// What a pod decides for itself against the mesh's settings.
+    private var ownChoices: [JSONValue] {
+        guard let mode = self.annotations["lateen.dev/dns-bound-egress"] else { return [] }
+        return [["name": "LATEEN_DNS_BOUND_EGRESS", "value": .string(mode)]]
     }
 
     /// What was added, so that it is not added twice.
     var status: JSONValue {
         [
             "initContainers": [.string(Self.initName)], "containers": [.string(Self.containerName)],
-            "volumes": .null, "imagePullSecrets": .null, "revision": "default",
+            "volumes": .array(IdentityVolumes.volumes.compactMap { $0["name"] }), "imagePullSecrets": .null,
+            "revision": "default",
         ]
+    }
+
+    /// A pod may name another one: with another engine, or another version.
+    private var image: String {
+        self.annotations[Self.imageName].flatMap { $0.isEmpty ? nil : $0 } ?? self.settings.image
     }
 
     /// Annotations that narrow interception, as flags of `lateen-proxy iptables`.
@@ -86,12 +113,19 @@ struct Sidecar {
             ("excludeOutboundPorts", "--exclude-outbound-ports"),
             ("excludeInterfaces", "--exclude-interfaces"),
         ]
-        return flags.flatMap { name, flag in
-            guard var value = self.annotations["traffic.sidecar.istio.io/\(name)"] else { return [String]() }
-            // The proxy's own ports stay reachable whatever a person excludes besides.
-            if name == "excludeInboundPorts" { value = Self.joined("15020,15021,15090", value) }
-            return [flag, value]
-        }
+        let ranges = self.settings.virtualAddresses
+        let virtual =
+            ranges == VirtualAddressRanges()
+            ? [] : ["--virtual-ip-ranges", ranges.all.map(\.description).joined(separator: ",")]
+        // Queries to which servers are intercepted: ours, Istio knows no such choice for a pod.
+        let servers = self.annotations["lateen.dev/dns-servers"].map { ["--dns-servers", $0] } ?? []
+        return virtual + servers
+            + flags.flatMap { name, flag in
+                guard var value = self.annotations["traffic.sidecar.istio.io/\(name)"] else { return [String]() }
+                // The proxy's own ports stay reachable whatever a person excludes besides.
+                if name == "excludeInboundPorts" { value = Self.joined("15020,15021,15090", value) }
+                return [flag, value]
+            }
     }
 
     private static func joined(_ own: String, _ other: String) -> String { other.isEmpty ? own : "\(own),\(other)" }

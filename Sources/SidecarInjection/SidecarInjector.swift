@@ -8,6 +8,8 @@ package struct SidecarInjector: Sendable {
 
     package static let injectName = "sidecar.istio.io/inject"
     package static let statusName = "sidecar.istio.io/status"
+    /// Tells others whether a pod can be spoken to with mutual TLS: `istio` or `disabled`.
+    package static let modeName = "security.istio.io/tlsMode"
 
     /// Decides for a pod, or a pod template, in a namespace with the given labels.
     ///
@@ -52,10 +54,16 @@ package struct SidecarInjector: Sendable {
         json[path: ["spec", "initContainers"]] = .array(setUp + [sidecar.initContainer])
         let containers = json[path: "spec", "containers"]?.array ?? []
         json[path: ["spec", "containers"]] = .array(containers + [sidecar.container])
+        json[path: ["spec", "volumes"]] = .array(
+            IdentityVolumes.added(to: json[path: "spec", "volumes"]?.array ?? [])
+        )
+        if json[path: "spec", "securityContext", "fsGroup"] == nil {
+            json[path: ["spec", "securityContext", "fsGroup"]] = JSONValue(IdentityVolumes.group)
+        }
         return json
     }
 
-    /// What the dashboards of a mesh group by.
+    /// What the dashboards of a mesh group by, and that the pod speaks mutual TLS.
     private func labels(of object: KubernetesObject, owner: String?) -> [String: String] {
         var labels = object.labels
         let name = labels["app.kubernetes.io/name"] ?? labels["app"] ?? owner ?? object.workloadName
@@ -66,6 +74,8 @@ package struct SidecarInjector: Sendable {
         if labels["service.istio.io/canonical-revision"] == nil {
             labels["service.istio.io/canonical-revision"] = revision
         }
+        // A pod may say `disabled` for itself.
+        if labels[Self.modeName] == nil { labels[Self.modeName] = "istio" }
         return labels
     }
 

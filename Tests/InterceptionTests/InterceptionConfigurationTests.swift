@@ -30,6 +30,35 @@ import Testing
         #expect(configuration.interfacesExcluded == ["docker0"])
     }
 
+    @Test("DNS is captured for the servers of resolv.conf, for all, or for those named")
+    func dnsCapture() throws {
+        typealias Capture = InterceptionConfiguration.DNSCapture
+        let named = ["10.214.0.10", "2001:db8::53"].compactMap { IPAddress($0) }
+        let other = ["10.0.0.53", "::1"].compactMap { IPAddress($0) }
+
+        #expect(try Capture("resolv.conf", named: named, asked: named) == .servers(Set(named)))
+        #expect(try Capture("all", named: named, asked: named) == .all)
+        #expect(try Capture("10.0.0.53,::1", named: named, asked: named) == .servers(Set(other)))
+        // Without servers in the file libraries ask the machine itself (resolv.conf(5)).
+        let own = ["127.0.0.1", "::1"].compactMap { IPAddress($0) }
+        #expect(try Capture("resolv.conf", named: [], asked: []) == .servers(Set(own)))
+    }
+
+    @Test("All DNS is not captured where a resolver of this machine is asked: its queries would go in a circle")
+    func dnsCircle() throws {
+        let local = [IPAddress.v4(0x7f00_0001)]
+
+        let error = #expect(throws: InterceptionError.self) {
+            try InterceptionConfiguration.DNSCapture("all", named: local, asked: local)
+        }
+        #expect(error?.message.contains("127.0.0.1 is a resolver of this machine") == true)
+        for text in ["", ",", "localhost"] {
+            #expect(throws: InterceptionError.self) {
+                try InterceptionConfiguration.DNSCapture(text, named: local, asked: local)
+            }
+        }
+    }
+
     @Test("An empty list of inbound ports intercepts nothing inbound")
     func emptyList() throws {
         var text = InterceptionText()

@@ -116,6 +116,69 @@ struct InterceptionNamespaceTests {
         }
     }
 
+    @Test("Queries to other servers go out, and so do the proxy's own")
+    func otherDNSGoesOut() throws {
+        try Self.installed { namespace in
+            try namespace.ip("address add 203.0.113.53/32 dev lo")
+            try namespace.ip("address add 198.51.100.53/32 dev lo")
+            let (others, own) = try namespace.inside {
+                let other = try TestSocket(.udp)
+                try other.bind("203.0.113.53", 53)
+                let server = try TestSocket(.udp)
+                try server.bind("198.51.100.53", 53)
+                let application = try TestSocket(.udp)
+                try application.send("elsewhere", to: "203.0.113.53", 53)
+                let proxy = try asUser(1337) { try TestSocket(.udp) }
+                try proxy.send("upstream", to: "198.51.100.53", 53)
+                return (try other.receive().text, try server.receive().text)
+            }
+
+            #expect(others == "elsewhere" && own == "upstream")
+        }
+    }
+
+    @Test("Queries over TCP reach the proxy as well")
+    func dnsOverTCPIsRedirected() throws {
+        try Self.installed { namespace in
+            let destination = try namespace.inside {
+                let proxy = try TestSocket(.tcp)
+                try proxy.listen("127.0.0.1", 15053)
+                let application = try TestSocket(.tcp)
+                #expect(application.connect("198.51.100.53", 53) == nil)
+                return try proxy.accept().originalDestination()
+            }
+
+            #expect(destination == "198.51.100.53:53")
+        }
+    }
+
+    @Test("A resolver of this machine is captured, and what it asks itself goes out")
+    func localResolver() throws {
+        var configuration = InterceptionConfiguration()
+        configuration.dnsCapture = try .init("resolv.conf", named: [.v4(0x7f00_0035)], asked: [.v4(0xcb00_7135)])
+        let rules = try InterceptionRules(configuration)
+        try NetworkNamespace.with { namespace in
+            try InterceptionInstaller(prefix: namespace.prefix).install(rules)
+            try namespace.ip("address add 203.0.113.53/32 dev lo")
+            let (query, answer, upstream) = try namespace.inside {
+                let proxy = try asUser(1337) { try TestSocket(.udp) }
+                try proxy.bind("127.0.0.1", 15053)
+                let server = try TestSocket(.udp)
+                try server.bind("203.0.113.53", 53)
+                let application = try TestSocket(.udp)
+                try application.send("who", to: "127.0.0.53", 53)
+                let (query, client) = try proxy.receive()
+                try proxy.send("me", to: client.address, client.port)
+                let answer = try application.receive()
+                let resolver = try TestSocket(.udp)
+                try resolver.send("further", to: "203.0.113.53", 53)
+                return (query, "\(answer.text) \(answer.from.address)", try server.receive().text)
+            }
+
+            #expect(query == "who" && answer == "me 127.0.0.53" && upstream == "further")
+        }
+    }
+
     private static func installed(_ body: (NetworkNamespace) throws -> Void) throws {
         try NetworkNamespace.with { namespace in
             try InterceptionInstaller(prefix: namespace.prefix).install(InterceptionRules(Self.configuration()))

@@ -73,6 +73,26 @@ import Testing
         )
     }
 
+    @Test("Addresses that the mesh made up are redirected whatever is named or excluded")
+    func virtualAddresses() throws {
+        var configuration = InterceptionConfiguration()
+        configuration.outboundBlocks = .only(Set(["10.0.0.0/8"].compactMap { CIDR($0) }))
+        configuration.outboundPortsExcluded = Set([3306].compactMap { Port($0) })
+        configuration.outboundBlocksExcluded = Set(["240.0.0.0/4"].compactMap { CIDR($0) })
+
+        let text = try InterceptionRules(configuration).restoreInput()
+
+        let lines = text.v4.split(separator: "\n")
+        func position(_ rule: String) throws -> Int { try #require(lines.firstIndex { $0 == rule }) }
+        for block in ["240.240.0.0/16", "240.241.0.0/16"] {
+            let redirect = try position("-A ISTIO_OUTPUT -p tcp -d \(block) -j ISTIO_REDIRECT")
+            #expect(try position("-A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN") < redirect)
+            #expect(try redirect < position("-A ISTIO_OUTPUT -p tcp --dport 3306 -j RETURN"))
+            #expect(try redirect < position("-A ISTIO_OUTPUT -d 240.0.0.0/4 -j RETURN"))
+        }
+        #expect(text.v6.contains("-A ISTIO_OUTPUT -p tcp -d 2001:2::/48 -j ISTIO_REDIRECT"))
+    }
+
     @Test("Only named inbound ports are redirected if some are named")
     func inboundPorts() throws {
         var configuration = InterceptionConfiguration()
@@ -97,6 +117,35 @@ import Testing
         #expect(v4.contains("-A ISTIO_OUTPUT_DNS -p udp --dport 53 -d 10.214.0.10 -j CT --zone 2"))
         #expect(v4.contains("-A ISTIO_PREROUTING_DNS -p udp --sport 53 -s 10.214.0.10 -j CT --zone 1"))
         #expect(!v6.contains("15053"))
+    }
+
+    @Test(
+        "Servers of both families, and resolvers of this machine, are captured over UDP and TCP; the proxy's queries pass"
+    )
+    func dnsOfBothFamilies() throws {
+        var configuration = InterceptionConfiguration()
+        configuration.dnsCapture = .servers(Set(["127.0.0.53", "2001:db8::53"].compactMap { IPAddress($0) }))
+
+        let (v4, v6) = try InterceptionRules(configuration).restoreInput()
+
+        for (text, server) in [(v4, "127.0.0.53"), (v6, "2001:db8::53")] {
+            let lines = text.split(separator: "\n").map(String.init)
+            for transport in ["udp", "tcp"] {
+                let rule = "-A ISTIO_OUTPUT_DNS -p \(transport) --dport 53 -d \(server) -j REDIRECT --to-ports 15053"
+                let redirect = try #require(lines.firstIndex(of: rule))
+                for owner in ["--uid-owner 1337", "--gid-owner 1337"] {
+                    let pass = try #require(lines.firstIndex(of: "-A ISTIO_OUTPUT_DNS -m owner \(owner) -j RETURN"))
+                    #expect(pass < redirect)
+                }
+            }
+            // Before loopback is left alone, or a resolver of this machine would not be captured.
+            let jump = try #require(lines.firstIndex(of: "-A ISTIO_OUTPUT -p tcp --dport 53 -j ISTIO_OUTPUT_DNS"))
+            let local = try #require(lines.firstIndex { $0.hasPrefix("-A ISTIO_OUTPUT -o lo -m owner ! ") })
+            #expect(jump < local)
+            #expect(lines.contains("-A OUTPUT -p udp --dport 53 -j ISTIO_OUTPUT_DNS"))
+            #expect(lines.contains("-A ISTIO_OUTPUT_DNS -p udp --dport 53 -d \(server) -j CT --zone 2"))
+            #expect(lines.contains("-A ISTIO_PREROUTING_DNS -p udp --sport 53 -s \(server) -j CT --zone 1"))
+        }
     }
 
     @Test("Setting up again takes the old jumps out first, and chains that are no longer wanted too")

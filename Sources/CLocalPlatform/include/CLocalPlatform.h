@@ -30,6 +30,8 @@ typedef struct {
     int dies_with_parent;
     /// Becomes this user and group if not negative.
     int64_t user, group;
+    /// One more group, if not negative; needs `group`.
+    int64_t extra_group;
     /// Whether to give up every capability outside `capabilities`, and the right to gain any by exec.
     int restricts;
     uint64_t capabilities;

@@ -89,11 +89,11 @@ final class AdmissionWebhooks: Sendable {
         guard response["allowed"]?.bool == true else {
             let message = response.at("status", "message")?.string ?? "without explanation"
             var failure = APIFailure(
-                response.at("status", "code")?.int ?? 403,
-                response.at("status", "reason")?.string ?? "Forbidden",
+                response.at("status", "code")?.int ?? 400,
+                response.at("status", "reason")?.string ?? "",
                 "admission webhook \"\(name)\" denied the request: \(message)"
             )
-            if !(400..<600).contains(failure.code) { failure.code = 403 }
+            if !(400..<600).contains(failure.code) { failure.code = 400 }
             throw failure
         }
         guard let patch = response["patch"]?.string else { return (review.object, warnings) }

@@ -16,30 +16,10 @@ struct Authenticator: Sendable {
         guard let header = headers.first(name: "authorization") else { return .anonymous }
         let words = header.split(separator: " ")
         guard words.count == 2, words[0].lowercased() == "bearer" else { throw APIFailure.unauthorized() }
-        guard let claims = await self.tokens.check(String(words[1])) else { throw APIFailure.unauthorized() }
-        let kubernetes = claims.kubernetes
-        guard self.exists("serviceaccounts", kubernetes.namespace, kubernetes.serviceaccount),
-            kubernetes.pod.map({ self.exists("pods", kubernetes.namespace, $0) }) ?? true
-        else { throw APIFailure.unauthorized() }
-        return Identity(
-            name: claims.subject,
-            groups: [
-                "system:serviceaccounts", "system:serviceaccounts:\(kubernetes.namespace)", "system:authenticated",
-            ]
-        )
-    }
-
-    private func exists(
-        _ resource: String,
-        _ namespace: String,
-        _ reference: ServiceAccountTokens.Claims.Reference
-    ) -> Bool {
-        let key = StoreKey(
-            resource: GroupResource(group: "", resource: resource),
-            namespace: namespace,
-            name: reference.name
-        )
-        return self.store.object(key)?.uid == reference.uid
+        guard let claims = await self.tokens.check(String(words[1]))?.claims, claims.isAlive(in: self.store) else {
+            throw APIFailure.unauthorized()
+        }
+        return claims.identity
     }
 
     private static func identity(of certificate: NIOSSLCertificate) -> Identity? {
@@ -57,5 +37,31 @@ struct Authenticator: Sendable {
             }
         }
         return name.isEmpty ? nil : Identity(name: name, groups: groups)
+    }
+}
+
+extension ServiceAccountTokens.Claims {
+    /// Who sends requests with the token.
+    var identity: Identity {
+        Identity(
+            name: self.subject,
+            groups: [
+                "system:serviceaccounts", "system:serviceaccounts:\(self.kubernetes.namespace)", "system:authenticated",
+            ]
+        )
+    }
+
+    /// Whether the account, and the pod that the token is bound to, still exist: the same ones, not others of the name.
+    func isAlive(in store: ObjectStore) -> Bool {
+        func exists(_ resource: String, _ reference: Reference) -> Bool {
+            let key = StoreKey(
+                resource: GroupResource(group: "", resource: resource),
+                namespace: self.kubernetes.namespace,
+                name: reference.name
+            )
+            return store.object(key)?.uid == reference.uid
+        }
+        return exists("serviceaccounts", self.kubernetes.serviceaccount)
+            && (self.kubernetes.pod.map { exists("pods", $0) } ?? true)
     }
 }

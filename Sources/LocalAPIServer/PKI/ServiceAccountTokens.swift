@@ -16,9 +16,9 @@ package struct ServiceAccountTokens: Sendable {
         }
 
         package struct Kubernetes: Codable, Sendable, Hashable {
-            var namespace: String
+            package var namespace: String
             package var serviceaccount: Reference
-            var pod: Reference?
+            package var pod: Reference?
         }
 
         var iss: IssuerClaim
@@ -77,11 +77,21 @@ package struct ServiceAccountTokens: Sendable {
         return (try await self.keys.sign(claims), expires)
     }
 
-    /// The claims of a token that we signed, that is in its time and meant for this server; `nil` otherwise.
-    package func check(_ token: String) async -> Claims? {
-        // Why a token is bad is of no use to who sent it: every failure is the same 401.
-        guard let claims = try? await self.keys.verify(token, as: Claims.self) else { return nil }
-        guard claims.iss.value == self.issuer, claims.aud.value.contains(self.issuer) else { return nil }
-        return claims
+    /// The claims of a token that we signed, that is in its time and meant for one of the audiences; `nil` otherwise.
+    ///
+    /// - Parameters:
+    ///   - token: a token of whatever origin.
+    ///   - audiences: whom the token may be meant for; empty: this server.
+    /// - Returns: the claims and those of the audiences that they name.
+    package func check(
+        _ token: String,
+        audiences: [String] = []
+    ) async -> (claims: Claims, audiences: [String])? {
+        // Why a token is bad is of no use to who sent it: every failure is the same answer.
+        guard let claims = try? await self.keys.verify(token, as: Claims.self), claims.iss.value == self.issuer else {
+            return nil
+        }
+        let common = (audiences.isEmpty ? [self.issuer] : audiences).filter(claims.aud.value.contains)
+        return common.isEmpty ? nil : (claims, common)
     }
 }

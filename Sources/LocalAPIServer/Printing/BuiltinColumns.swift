@@ -24,6 +24,14 @@ enum BuiltinColumns {
         case ("apps", "deployments"): return self.deployments
         case ("apps", "replicasets"): return self.replicaSets
         case ("discovery.k8s.io", _): return self.endpointSlices
+        case ("networking.k8s.io", "networkpolicies"):
+            return [
+                self.name,
+                TableColumn("Pod-Selector") { object, _ in
+                    let text = LabelSelector(json: object.at("spec", "podSelector")).text
+                    return .string(text.isEmpty ? "<none>" : text)
+                }, self.age,
+            ]
         case ("admissionregistration.k8s.io", _): return [self.name, self.count("Webhooks", "webhooks"), self.age]
         case ("coordination.k8s.io", _): return [self.name, self.text("Holder", "spec", "holderIdentity"), self.age]
         case ("rbac.authorization.k8s.io", "rolebindings"), ("rbac.authorization.k8s.io", "clusterrolebindings"):

@@ -53,6 +53,7 @@ package struct APIDispatcher: Sendable {
     }
 
     private func resource(_ request: APIRequest) async throws -> APIResponse {
+        if request.path == Self.tokenReviewsPath { return try await self.tokenReview(request) }
         let catalogue = self.service.registry.current
         if let response = self.discovery(request, catalogue) { return response }
         let target = try Self.target(request.path, catalogue)

@@ -193,19 +193,3 @@ enum BuiltinValidation {
         return causes
     }
 }
-
-extension LabelSelector {
-    /// Reads the form that selectors have inside objects; anything malformed selects nothing more.
-    init(json: JSONValue?) {
-        self.init(
-            matchLabels: json?["matchLabels"]?.stringMap ?? [:],
-            matchExpressions: (json?["matchExpressions"]?.array ?? []).map { requirement in
-                Requirement(
-                    key: requirement["key"]?.string ?? "",
-                    operator: requirement["operator"]?.string ?? "",
-                    values: (requirement["values"]?.array ?? []).compactMap(\.string)
-                )
-            }
-        )
-    }
-}

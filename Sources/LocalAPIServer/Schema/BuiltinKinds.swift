@@ -48,6 +48,7 @@ package enum BuiltinKinds {
         add("apps/v1", "Deployment", "deployments", ["deploy"], status: true, scale: true, categories: ["all"])
         add("apps/v1", "ReplicaSet", "replicasets", ["rs"], status: true, scale: true, categories: ["all"])
         add("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
+        add("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", ["netpol"])
         add(
             "events.k8s.io/v1",
             "Event",

@@ -112,6 +112,14 @@ package enum BuiltinSchemas {
         SliceConditions ready:bool serving:bool terminating:bool
         SlicePort name:str protocol:str port:int32 appProtocol:str
 
+        NetworkPolicy apiVersion:str kind:str metadata:ObjectMeta spec:NetworkPolicySpec
+        NetworkPolicySpec podSelector:LabelSelector policyTypes:[str] ingress:[PolicyIngress] egress:[PolicyEgress]
+        PolicyIngress ports:[PolicyPort] from:[PolicyPeer]
+        PolicyEgress ports:[PolicyPort] to:[PolicyPeer]
+        PolicyPort protocol:str port:ios endPort:int32
+        PolicyPeer podSelector:LabelSelector namespaceSelector:LabelSelector ipBlock:PolicyBlock
+        PolicyBlock cidr:str! except:[str]
+
         Node apiVersion:str kind:str metadata:ObjectMeta spec:any status:any
         Event apiVersion:str kind:str metadata:ObjectMeta involvedObject:ObjectReference reason:str message:str
         Event source:EventSource firstTimestamp:time lastTimestamp:time count:int32 type:str eventTime:time

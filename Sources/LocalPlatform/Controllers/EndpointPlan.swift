@@ -87,7 +87,7 @@ package struct EndpointPlan {
             slice.ownerReferences = [OwnerReference(to: self.service)]
             slice.json["addressType"] = "IPv4"
             slice.json["ports"] = .array(ports)
-            slice.json["endpoints"] = .array(members.map(Self.endpoint))
+            slice.json["endpoints"] = .array(members.map(self.endpoint))
             return slice
         }
     }
@@ -111,7 +111,7 @@ package struct EndpointPlan {
         return object
     }
 
-    private static func endpoint(_ member: Member) -> JSONValue {
+    private func endpoint(_ member: Member) -> JSONValue {
         var json: JSONValue = [
             "addresses": [.string(member.address)],
             "conditions": [
@@ -120,7 +120,11 @@ package struct EndpointPlan {
             ],
             "nodeName": .string(PlatformNetwork.nodeName), "targetRef": Self.target(member),
         ]
-        if let name = member.pod.spec["hostname"] { json["hostname"] = name }
+        // Only the service that a pod names as its subdomain has a name for it (Kubernetes' DNS specification 2.4.1).
+        let pod = member.pod.spec
+        if let name = pod["hostname"]?.string, !name.isEmpty, pod["subdomain"]?.string == self.service.name {
+            json["hostname"] = .string(name)
+        }
         return json
     }
 

@@ -35,14 +35,19 @@ package enum Daemon {
         guard let own = ProcessIdentity(pid: getpid()) else { throw PlatformError("cannot read /proc/self/stat") }
         try Data("\(own)\n".utf8).write(to: state.daemonPid, options: .atomic)
         // Bridges and rules have the same names whatever the state folder is, so it is known which daemon they belong to.
-        try Data("\(own) \(state.path)\n".utf8).write(to: Self.owner, options: .atomic)
+        try Data("\(own) \(state.path)\n".utf8).write(to: Self.owner(state), options: .atomic)
     }
 
-    private static let owner = URL(fileURLWithPath: "/run/lateen.owner")
+    /// Clusters of different names do not meet.
+    private static func owner(_ state: StateFolder) -> URL {
+        let isFirst = state.cluster == PlatformNetwork.firstCluster
+        return URL(fileURLWithPath: "/run/lateen\(isFirst ? "" : ".\(state.cluster)").owner")
+    }
 
     /// The state folder of another daemon that runs on this machine.
     package static func otherRunning(_ state: StateFolder) -> String? {
-        guard let text = try? String(contentsOf: Self.owner, encoding: .utf8) else { return nil }
+        // Without the file no daemon runs.
+        guard let text = try? String(contentsOf: Self.owner(state), encoding: .utf8) else { return nil }
         let words = text.split(maxSplits: 2, whereSeparator: \.isWhitespace)
         guard words.count == 3, let identity = ProcessIdentity(pidFileText: "\(words[0]) \(words[1])"), identity.isAlive
         else { return nil }
@@ -50,16 +55,19 @@ package enum Daemon {
         return path == state.path ? nil : path
     }
 
-    package static func removeOwner() { try? FileManager.default.removeItem(at: Self.owner) }
+    package static func removeOwner(_ state: StateFolder) {
+        // What is left of it names a process that is gone, and counts for nothing.
+        try? FileManager.default.removeItem(at: Self.owner(state))
+    }
 
-    /// Starts the daemon in a session of its own; its output goes to its log.
-    package static func start(program: String, arguments: [String], state: StateFolder) throws -> ProcessIdentity {
+    /// Starts the daemon in a session of its own; its output goes to its log. `command` is the program with its arguments.
+    package static func start(_ command: [String], state: StateFolder) throws -> ProcessIdentity {
         for file in [state.ready, Self.failure(state)] { try? FileManager.default.removeItem(at: file) }
         var environment = ProcessInfo.processInfo.environment
-        environment["LATEEN_HOME"] = state.path
+        environment["LATEEN_HOME"] = state.home.path
         let pid = try DaemonProcess.spawn(
-            program: program,
-            arguments: arguments,
+            program: command.first ?? "",
+            arguments: Array(command.dropFirst()),
             environment: environment,
             log: state.daemonLog.path
         )

@@ -23,10 +23,20 @@ package struct Teardown: Sendable {
         if let other = Daemon.otherRunning(self.state) {
             tell("a platform runs on \(other); its namespaces and rules are left alone")
         } else {
-            try await self.killLeftovers()
-            try await HostRules.removeAll()
-            try await HostNetwork.removeAll(state: self.state)
-            Daemon.removeOwner()
+            // Without settings nothing was ever made, or all of it is removed; the name tells the rest.
+            let network =
+                (try? PlatformSettings.read(self.state))?.network(of: self.state)
+                ?? PlatformNetwork(cluster: self.state.cluster, index: self.state.isOfFirst ? 0 : 1)
+            try await self.killLeftovers(network)
+            if let machine = ClusterMachine(network) {
+                // Rules, bridges and routes of the cluster are in there.
+                try await HostNetwork.removeNamespaces(network)
+                try await machine.remove()
+            } else {
+                try await HostRules.removeAll()
+                try await HostNetwork.removeAll(state: self.state, network: network)
+            }
+            Daemon.removeOwner(self.state)
         }
         for file in [self.state.daemonPid, self.state.ready, Daemon.failure(self.state)] {
             try? FileManager.default.removeItem(at: file)
@@ -36,13 +46,14 @@ package struct Teardown: Sendable {
 
     /// Processes that still live in one of our network namespaces. There are none unless something went wrong: they
     /// all die with the daemon.
-    private func killLeftovers() async throws {
+    private func killLeftovers(_ network: PlatformNetwork) async throws {
         guard Tool.find("ip") != nil else { return }
         for _ in 0..<20 {
             var pids: [Int32] = []
-            for line in try await Tool.run(["ip", "netns", "list"]).split(separator: "\n")
-            where line.hasPrefix(PlatformNetwork.namespacePrefix) {
+            for line in try await Tool.run(["ip", "netns", "list"]).split(separator: "\n") {
                 let name = String(line.prefix { $0 != " " })
+                let isMachine = !network.isFirst && name == network.machineNamespace
+                guard isMachine || name.hasPrefix(network.namespacePrefix) else { continue }
                 let listed = (try? await Tool.run(["ip", "netns", "pids", name])) ?? ""
                 pids += listed.split(whereSeparator: \.isWhitespace).compactMap { Int32($0) }
             }

@@ -7,12 +7,12 @@ package struct AddressPool: Codable, Hashable {
     private(set) var taken: [String: UInt32] = [:]
     private var next: UInt32
 
-    package init(_ range: ClosedRange<UInt32> = PlatformNetwork.podAddresses) { self.next = range.lowerBound }
+    package init(_ range: ClosedRange<UInt32> = PlatformNetwork().podAddresses) { self.next = range.lowerBound }
 
     /// The address of a pod: the one it has, or the next free one; `nil` if all are taken.
     package mutating func allocate(
         _ uid: String,
-        in range: ClosedRange<UInt32> = PlatformNetwork.podAddresses
+        in range: ClosedRange<UInt32> = PlatformNetwork().podAddresses
     ) -> IPAddress? {
         if let held = self.taken[uid] { return .v4(held) }
         guard self.taken.count < range.count else { return nil }

@@ -18,34 +18,38 @@ package enum HostNetwork {
     /// Routes of this machine, others than ours, that overlap the platform's ranges.
     ///
     /// - Returns: a sentence for the user, or `nil` if all is free.
-    package static func conflict() async throws -> String? {
-        Self.conflict(inRoutes: try await Tool.run(["ip", "-4", "route", "show", "table", "all"]))
+    package static func conflict(_ network: PlatformNetwork = PlatformNetwork()) async throws -> String? {
+        Self.conflict(inRoutes: try await Tool.run(["ip", "-4", "route", "show", "table", "all"]), network)
     }
 
-    package static func conflict(inRoutes routes: String) -> String? {
-        let wanted = [PlatformNetwork.podRange, PlatformNetwork.serviceRange, PlatformNetwork.outsideRange]
-            .compactMap { CIDR($0) }
+    package static func conflict(inRoutes routes: String, _ network: PlatformNetwork = PlatformNetwork()) -> String? {
+        // Of a cluster with a machine of its own, this one sees the wire alone.
+        let names =
+            network.isFirst
+            ? [network.podRange, network.serviceRange, PlatformNetwork.outsideRange, PlatformNetwork.wireRange]
+            : [PlatformNetwork.wireRange]
+        let wanted = names.compactMap { CIDR($0) }
         for line in routes.split(separator: "\n") {
             let words = line.split(separator: " ")
             guard let block = words.lazy.compactMap({ CIDR(String($0)) }).first, block.prefixLength > 0 else {
                 continue
             }
             let device = words.firstIndex(of: "dev").flatMap { words.dropFirst($0 + 1).first } ?? ""
-            if device.hasPrefix("lateen") { continue }
+            if device.hasPrefix("lateen") || device == PlatformNetwork.wire { continue }
             for range in wanted where range.contains(block.network) || block.contains(range.network) {
                 return "the network \(range) is in use on this machine (route `\(line)`); lateen needs "
-                    + "10.213.0.0/16, 10.214.0.0/16 and 10.215.0.0/24: remove that route or its interface"
+                    + "\(names.joined(separator: ", ")): remove that route or its interface"
             }
         }
         return nil
     }
 
     /// Makes or repairs both bridges.
-    package static func create(state: StateFolder) async throws {
+    package static func create(state: StateFolder, network: PlatformNetwork) async throws {
         try Self.remember(state: state)
         let existing = try await Tool.run(["ip", "-o", "link", "show", "type", "bridge"])
         for (bridge, address) in [
-            (PlatformNetwork.podBridge, "\(PlatformNetwork.gateway)/16"),
+            (PlatformNetwork.podBridge, "\(network.gateway)/16"),
             (PlatformNetwork.outsideBridge, "\(PlatformNetwork.outsideGateway)/24"),
         ] {
             if !existing.contains(" \(bridge):") {
@@ -55,25 +59,31 @@ package enum HostNetwork {
             try await Tool.run(["ip", "link", "set", bridge, "up"])
         }
         // Clients on the host then use the gateway's address, which every pod can answer.
-        try await Tool.run([
-            "ip", "route", "replace", PlatformNetwork.serviceRange, "dev", PlatformNetwork.podBridge, "src",
-            PlatformNetwork.gateway,
-        ])
+        for range in [network.serviceRange, network.loadBalancerRange] {
+            try await Tool.run([
+                "ip", "route", "replace", range, "dev", PlatformNetwork.podBridge, "src", network.gateway,
+            ])
+        }
         for (name, value) in Self.settings { try Self.write(name, value) }
         // Where br_netfilter is loaded, packets between ports of one bridge would meet our rules twice.
         try? Self.write("net/bridge/bridge-nf-call-iptables", "0")
     }
 
     /// Removes every namespace, link and bridge of ours, also those of an earlier run.
-    package static func removeAll(state: StateFolder) async throws {
-        let namespaces = try await Tool.run(["ip", "netns", "list"])
-        for line in namespaces.split(separator: "\n") {
-            let name = String(line.prefix { $0 != " " })
-            if name.hasPrefix(PlatformNetwork.namespacePrefix) { try await Tool.run(["ip", "netns", "del", name]) }
-        }
+    package static func removeAll(state: StateFolder, network: PlatformNetwork) async throws {
+        try await Self.removeNamespaces(network)
         let links = try await Tool.run(["ip", "-o", "link", "show"])
         for device in Self.ourDevices(inLinks: links) { _ = try? await Tool.run(["ip", "link", "del", device]) }
         Self.putBack(state: state)
+    }
+
+    /// Removes the namespaces of pods and outside hosts.
+    static func removeNamespaces(_ network: PlatformNetwork) async throws {
+        let namespaces = try await Tool.run(["ip", "netns", "list"])
+        for line in namespaces.split(separator: "\n") {
+            let name = String(line.prefix { $0 != " " })
+            if name.hasPrefix(network.namespacePrefix) { try await Tool.run(["ip", "netns", "del", name]) }
+        }
     }
 
     package static func ourDevices(inLinks links: String) -> [String] {

@@ -32,22 +32,31 @@ package struct PodLink: Sendable, Hashable {
     package var namespaceFile: String { "/run/netns/\(self.namespace)" }
 
     /// The link of a pod. Its name is cut so that the whole stays a file name; the hash keeps it unique.
-    package static func pod(uid: String, name: String, address: String) -> PodLink {
+    package static func pod(
+        uid: String,
+        name: String,
+        address: String,
+        network: PlatformNetwork = PlatformNetwork()
+    ) -> PodLink {
         let hash = Self.hash(uid)
         return PodLink(
-            namespace: "\(PlatformNetwork.namespacePrefix)\(hash)-\(name.prefix(180))",
+            namespace: "\(network.namespacePrefix)\(hash)-\(name.prefix(180))",
             hostDevice: "ltn\(hash)",
             address: address,
             bridge: PlatformNetwork.podBridge,
-            gateway: PlatformNetwork.gateway,
+            gateway: network.gateway,
             prefixLength: 32
         )
     }
 
     /// The link of a host outside the mesh.
-    package static func outside(name: String, address: String) -> PodLink {
+    package static func outside(
+        name: String,
+        address: String,
+        network: PlatformNetwork = PlatformNetwork()
+    ) -> PodLink {
         PodLink(
-            namespace: "\(PlatformNetwork.namespacePrefix)outside-\(name.prefix(180))",
+            namespace: "\(network.namespacePrefix)outside-\(name.prefix(180))",
             hostDevice: "lto\(Self.hash(name))",
             address: address,
             bridge: PlatformNetwork.outsideBridge,

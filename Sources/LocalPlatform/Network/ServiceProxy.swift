@@ -2,18 +2,20 @@ import KubernetesAPI
 import Logging
 import Synchronization
 
-/// Keeps the host's rules and the node ports as the Services say.
+/// Keeps the host's rules and the node ports as Services and NetworkPolicies say.
 final class ServiceProxy: Reconciler {
     let name = "service-proxy"
-    let types: Set<ResourceType> = [.services, .endpointSlices, .endpoints]
+    let types: Set<ResourceType> = [.services, .endpointSlices, .endpoints, .networkPolicies, .pods, .namespaces]
 
     private let mirror: Mirror
+    private let network: PlatformNetwork
     private let nodePorts: NodePortForwarder
     private let logger: Logger
     private let applied = Mutex<ServiceRules?>(nil)
 
-    init(mirror: Mirror, nodePorts: NodePortForwarder, logger: Logger) {
+    init(mirror: Mirror, network: PlatformNetwork, nodePorts: NodePortForwarder, logger: Logger) {
         self.mirror = mirror
+        self.network = network
         self.nodePorts = nodePorts
         self.logger = logger
     }
@@ -25,7 +27,13 @@ final class ServiceProxy: Reconciler {
             endpoints: self.mirror.objects(.endpoints)
         )
         await self.nodePorts.update(table.nodePorts)
-        let rules = ServiceRules(routes: table.routes)
+        let policies = PolicyTable(
+            policies: self.mirror.objects(.networkPolicies),
+            pods: self.mirror.objects(.pods),
+            namespaces: self.mirror.objects(.namespaces),
+            slices: self.mirror.objects(.endpointSlices)
+        )
+        let rules = ServiceRules(routes: table.routes, policies: policies.rules, network: self.network)
         let before = self.applied.withLock { $0 }
         guard rules != before else { return nil }
         func chains(_ rules: ServiceRules?) -> Set<String> {

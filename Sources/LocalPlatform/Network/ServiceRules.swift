@@ -48,8 +48,19 @@ package struct ServiceRoute: Hashable, Sendable, Comparable {
 /// table by table, so packets always see either the old rules or the new ones.
 package struct ServiceRules: Hashable, Sendable {
     package var routes: [ServiceRoute]
+    /// What NetworkPolicies forbid.
+    package var policies: PolicyRules
+    package var network: PlatformNetwork
 
-    package init(routes: [ServiceRoute]) { self.routes = routes.sorted() }
+    package init(
+        routes: [ServiceRoute],
+        policies: PolicyRules = PolicyRules(),
+        network: PlatformNetwork = PlatformNetwork()
+    ) {
+        self.routes = routes.sorted()
+        self.policies = policies
+        self.network = network
+    }
 
     /// The host's chains that jump to ours.
     package static let jumps: [(table: String, chain: String, target: String)] = [
@@ -67,14 +78,16 @@ package struct ServiceRules: Hashable, Sendable {
 
     /// The text that replaces all of our chains.
     package var restoreInput: String {
-        var lines = ["*nat", ":LATEEN-SERVICES - [0:0]", ":LATEEN-POSTROUTING - [0:0]"]
+        var lines = [
+            "*nat", ":LATEEN-SERVICES - [0:0]", ":LATEEN-SERVICE-PORTS - [0:0]", ":LATEEN-POSTROUTING - [0:0]",
+        ]
         let served = self.routes.filter { !$0.backends.isEmpty }
         for route in served { lines.append(":\(Self.chain(of: route)) - [0:0]") }
-        // Packets to any Service pass one test of the range before the list is walked.
-        lines.append("-A LATEEN-SERVICES ! -d \(PlatformNetwork.serviceRange) -j RETURN")
+        // Packets to any Service pass one test of a range before the list is walked.
+        for range in self.ranges { lines.append("-A LATEEN-SERVICES -d \(range) -j LATEEN-SERVICE-PORTS") }
         for route in served {
             lines.append(
-                "-A LATEEN-SERVICES -d \(route.address)/32 -p \(route.transport.rawValue) -m \(route.transport.rawValue) "
+                "-A LATEEN-SERVICE-PORTS -d \(route.address)/32 -p \(route.transport.rawValue) -m \(route.transport.rawValue) "
                     + "--dport \(route.port) -m comment --comment \"\(Self.comment(route.name))\" "
                     + "-j \(Self.chain(of: route))"
             )
@@ -82,26 +95,41 @@ package struct ServiceRules: Hashable, Sendable {
         }
         lines.append("-A LATEEN-POSTROUTING -m mark --mark \(Self.hairpinMark) -j MASQUERADE")
         lines.append(
-            "-A LATEEN-POSTROUTING -s \(PlatformNetwork.podRange) ! -o lateen+ -j MASQUERADE"
+            "-A LATEEN-POSTROUTING -s \(self.network.podRange) ! -o lateen+ -j MASQUERADE"
         )
         lines.append(
             "-A LATEEN-POSTROUTING -s \(PlatformNetwork.outsideRange) ! -o lateen+ -j MASQUERADE"
         )
         lines += ["COMMIT", "*filter", ":LATEEN-INPUT - [0:0]", ":LATEEN-FORWARD - [0:0]", ":LATEEN-REJECT - [0:0]"]
+        lines += [":\(PolicyRules.egressChain) - [0:0]", ":\(PolicyRules.ingressChain) - [0:0]"] + self.policies.lines
+        lines.append("-A LATEEN-INPUT -i lateen+ -j \(PolicyRules.egressChain)")
         lines.append("-A LATEEN-INPUT -i lateen+ -j ACCEPT")
         lines.append("-A LATEEN-FORWARD -j LATEEN-REJECT")
+        lines.append("-A LATEEN-FORWARD -i lateen+ -j \(PolicyRules.egressChain)")
+        lines.append("-A LATEEN-FORWARD -o lateen+ -j \(PolicyRules.ingressChain)")
         lines.append("-A LATEEN-FORWARD -i lateen+ -j ACCEPT")
         lines.append("-A LATEEN-FORWARD -o lateen+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
+        lines += Self.wireRules
         // What still has a Service's address found no endpoint.
-        lines.append(
-            "-A LATEEN-REJECT -d \(PlatformNetwork.serviceRange) -p tcp -j REJECT --reject-with tcp-reset"
-        )
-        lines.append(
-            "-A LATEEN-REJECT -d \(PlatformNetwork.serviceRange) -j REJECT --reject-with icmp-port-unreachable"
-        )
+        for range in self.ranges {
+            lines.append("-A LATEEN-REJECT -d \(range) -p tcp -j REJECT --reject-with tcp-reset")
+            lines.append("-A LATEEN-REJECT -d \(range) -j REJECT --reject-with icmp-port-unreachable")
+        }
         lines.append("COMMIT")
         return lines.joined(separator: "\n") + "\n"
     }
+
+    private var ranges: [String] { [self.network.serviceRange, self.network.loadBalancerRange] }
+
+    /// Who comes by the wire is on another network: it gets to the API server, to addresses that Services have for
+    /// outside, and through to further machines, but to no pod.
+    private static let wireRules = [
+        "-A LATEEN-INPUT -i \(PlatformNetwork.wire) -p tcp --dport \(PlatformNetwork.apiPort) -j ACCEPT",
+        "-A LATEEN-FORWARD -i \(PlatformNetwork.wire) -m conntrack --ctstate DNAT -j ACCEPT",
+        "-A LATEEN-FORWARD -i \(PlatformNetwork.wire) -o lateen+ -j REJECT --reject-with icmp-net-prohibited",
+        "-A LATEEN-FORWARD -i \(PlatformNetwork.wire) -j ACCEPT",
+        "-A LATEEN-FORWARD -o \(PlatformNetwork.wire) -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    ]
 
     /// One backend after the other with the probability that makes all of them equal: 1/n, 1/(n-1), …, 1.
     private func picks(_ route: ServiceRoute) -> [String] {

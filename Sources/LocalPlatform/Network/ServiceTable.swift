@@ -34,7 +34,9 @@ package struct ServiceTable: Hashable, Sendable {
         guard let number = port["port"]?.int else { return }
         let name = "\(service.key):\(port["name"]?.string ?? String(number))"
         let isTCP = (port["protocol"]?.string ?? "TCP") == "TCP"
-        if let text = service.spec["clusterIP"]?.string, let address = IPAddress(text) {
+        let outside = (service.status[path: "loadBalancer", "ingress"]?.array ?? []).compactMap { $0["ip"]?.string }
+        for text in [service.spec["clusterIP"]?.string ?? ""] + outside {
+            guard let address = IPAddress(text) else { continue }
             self.routes.append(
                 ServiceRoute(
                     name: name,

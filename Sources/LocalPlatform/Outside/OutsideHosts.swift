@@ -14,6 +14,11 @@ package struct OutsideHost: Sendable, Hashable {
     package var port: Int?
     /// Programs that must be on this machine, each with the package that has it.
     package var requires: [String: String]
+    /// Run on this machine before anything starts, with `LATEEN_DATA` as for `command`; must end soon. A file
+    /// `roots.pem` that it leaves in that folder is trusted by pods beside the machine's own roots.
+    package var prepare: [String] = []
+    /// Answers DNS on port 53; names that are not the cluster's are asked there and not at the machine's servers.
+    package var answersDNS = false
 }
 
 /// The file that names the hosts outside the mesh.
@@ -26,6 +31,8 @@ package struct OutsideHost: Sendable, Hashable {
 ///       env: {}
 ///       port: 80                         # answers when the host is ready
 ///       requires: {python3: python3}     # programs, and the packages that have them
+///       prepare: [/bin/sh, keys.sh]      # run once before; its $LATEEN_DATA/roots.pem is trusted by pods
+///       dns: false                       # is the name server of everything outside
 package struct OutsideHosts: Sendable, Hashable {
     package var hosts: [OutsideHost]
 
@@ -67,10 +74,25 @@ package struct OutsideHosts: Sendable, Hashable {
                     folder: folder,
                     environment: entry["env"]?.stringMap ?? [:],
                     port: entry["port"]?.int,
-                    requires: entry["requires"]?.stringMap ?? [:]
+                    requires: entry["requires"]?.stringMap ?? [:],
+                    prepare: (entry["prepare"]?.array ?? []).compactMap(\.string),
+                    answersDNS: entry["dns"]?.bool ?? false
                 )
             )
         }
         self.hosts = hosts
+    }
+
+    /// Adds the hosts of another file.
+    ///
+    /// - Parameter file: a file of the same form.
+    /// - Throws: `PlatformError` if the file is malformed, or a name or address is taken already.
+    package mutating func add(file: URL) throws {
+        for host in try OutsideHosts(file: file).hosts {
+            if let other = self.hosts.first(where: { $0.address == host.address || $0.name == host.name }) {
+                throw PlatformError("\(file.path): \(host.name): name or address is taken by host \(other.name)")
+            }
+            self.hosts.append(host)
+        }
     }
 }

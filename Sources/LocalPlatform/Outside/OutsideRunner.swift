@@ -9,6 +9,7 @@ import NIOPosix
 struct OutsideRunner: Sendable {
     let hosts: [OutsideHost]
     let state: StateFolder
+    let network: PlatformNetwork
     let eventLoops: any EventLoopGroup
     let logger: Logger
 
@@ -43,7 +44,7 @@ struct OutsideRunner: Sendable {
     }
 
     private func run(_ host: OutsideHost) async {
-        let link = PodLink.outside(name: host.name, address: host.address.description)
+        let link = PodLink.outside(name: host.name, address: host.address.description, network: self.network)
         var backoff = RestartBackoff()
         while !Task.isCancelled {
             let started = ContinuousClock.now

@@ -19,6 +19,7 @@ enum ContainerExec {
         request.folder = run.sandbox.folder
         request.user = run.sandbox.user
         request.group = run.sandbox.group
+        request.extraGroup = run.sandbox.volumeGroup
         request.capabilities = run.sandbox.capabilities
         return request
     }

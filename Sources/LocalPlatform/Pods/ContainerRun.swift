@@ -46,6 +46,8 @@ package final class ContainerRun: Sendable {
         let output = try Pipe()
         let errors = try Pipe()
         let info = try Pipe()
+        // A program may open /dev/stdout by name (Envoy does): it is to be its own, as under any container runtime.
+        for pipe in [output, errors] { fchown(pipe.write, uid_t(sandbox.user), gid_t(sandbox.group)) }
         request.network = network
         request.output = output.write
         request.errors = errors.write

@@ -116,9 +116,22 @@ package final class NodeAgent: Sendable {
         var node = KubernetesObject(.nodes, name: name)
         node.labels = [
             "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "node-role.kubernetes.io/control-plane": "",
+            "topology.kubernetes.io/region": self.services.network.region,
+            "topology.kubernetes.io/zone": self.services.network.zone,
         ]
         do { _ = try await client.create(.nodes, node) } catch let error as KubernetesError where error.isAlreadyExists
-        {}
+        {
+            // What somebody has changed stays.
+            let present = try await client.get(.nodes, name: name).labels
+            let missing = node.labels.filter { present[$0.key] == nil }
+            if !missing.isEmpty {
+                _ = try await client.patch(
+                    .nodes,
+                    name: name,
+                    .merge(["metadata": ["labels": JSONValue(missing)]])
+                )
+            }
+        }
         let now = JSONValue.string(ClockText.now())
         let previous = (try await client.get(.nodes, name: name)).status["conditions"]?.array ?? []
         let since = previous.first { $0["type"]?.string == "Ready" }?["lastTransitionTime"] ?? now
@@ -129,7 +142,7 @@ package final class NodeAgent: Sendable {
         let kernel = ProcFile.read("/proc/sys/kernel/osrelease") ?? ""
         let status: JSONValue = [
             "addresses": [
-                ["type": "InternalIP", "address": .string(PlatformNetwork.gateway)],
+                ["type": "InternalIP", "address": .string(self.services.network.gateway)],
                 ["type": "Hostname", "address": .string(name)],
             ],
             "capacity": amounts, "allocatable": amounts,

@@ -11,9 +11,12 @@ struct NodeServices: Sendable {
     let mirror: Mirror
     let events: EventRecorder
     let state: StateFolder
+    let network: PlatformNetwork
     let catalogue: CatalogueHolder
     let addresses: AddressBook
     let eventLoops: any EventLoopGroup
+    /// A file that stands in pods for the machine's bundle of trusted roots; `nil`: the machine's own is seen.
+    let trustedRoots: String?
     let runtimeFolders: [String]
     let rootLinks: [String: String?]
     let logger: Logger
@@ -34,15 +37,17 @@ final class CatalogueHolder: Sendable {
 actor AddressBook {
     private var pool: AddressPool
     private let file: URL
+    private let network: PlatformNetwork
 
-    init(file: URL) {
+    init(file: URL, network: PlatformNetwork) {
         self.file = file
+        self.network = network
         self.pool = AddressPool.read(file)
     }
 
     func allocate(_ uid: String) throws -> String {
-        guard let address = self.pool.allocate(uid) else {
-            throw PlatformError("no pod address is left in \(PlatformNetwork.podRange)")
+        guard let address = self.pool.allocate(uid, in: self.network.podAddresses) else {
+            throw PlatformError("no pod address is left in \(self.network.podRange)")
         }
         try self.pool.write(self.file)
         return address.description

@@ -10,6 +10,9 @@ package struct PodFiles {
     package var subdomain: String?
     package var hostAliases: [HostAlias]
     package var users: [Int]
+    package var dnsPolicy: String?
+    package var dnsConfig: PodDNSConfig?
+    package var network: PlatformNetwork
 
     package init(
         podName: String,
@@ -18,7 +21,10 @@ package struct PodFiles {
         hostName: String,
         subdomain: String?,
         hostAliases: [HostAlias],
-        users: [Int]
+        users: [Int],
+        dnsPolicy: String? = nil,
+        dnsConfig: PodDNSConfig? = nil,
+        network: PlatformNetwork = PlatformNetwork()
     ) {
         self.podName = podName
         self.namespace = namespace
@@ -27,6 +33,9 @@ package struct PodFiles {
         self.subdomain = subdomain
         self.hostAliases = hostAliases
         self.users = users
+        self.dnsPolicy = dnsPolicy
+        self.dnsConfig = dnsConfig
+        self.network = network
     }
 
     /// Contents by file name.
@@ -49,14 +58,27 @@ package struct PodFiles {
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// The cluster's DNS and search domains, unless `dnsPolicy` is `None`, and then what `dnsConfig` adds; its options
+    /// replace those of the same name.
     package var resolver: String {
         let domain = PlatformNetwork.clusterDomain
-        return """
-            search \(self.namespace).svc.\(domain) svc.\(domain) \(domain)
-            nameserver \(PlatformNetwork.clusterDNS)
-            options ndots:5
-
-            """
+        let isOwn = self.dnsPolicy == "None"
+        var servers = isOwn ? [] : [self.network.clusterDNS]
+        var search = isOwn ? [] : ["\(self.namespace).svc.\(domain)", "svc.\(domain)", domain]
+        var options = isOwn ? [] : [PodDNSConfig.Option(name: "ndots", value: "5")]
+        servers += self.dnsConfig?.nameservers.filter { !servers.contains($0) } ?? []
+        search += self.dnsConfig?.searches.filter { !search.contains($0) } ?? []
+        for option in self.dnsConfig?.options ?? [] {
+            options.removeAll { $0.name == option.name }
+            options.append(option)
+        }
+        var lines = servers.map { "nameserver \($0)" }
+        if !search.isEmpty { lines.insert("search \(search.joined(separator: " "))", at: 0) }
+        if !options.isEmpty {
+            let words = options.map { option in option.name + (option.value.map { ":\($0)" } ?? "") }
+            lines.append("options \(words.joined(separator: " "))")
+        }
+        return lines.map { $0 + "\n" }.joined()
     }
 
     private var extraUsers: [Int] { Set(self.users).subtracting([0, 65534, 1337]).sorted() }

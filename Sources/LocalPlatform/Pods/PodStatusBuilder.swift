@@ -8,6 +8,7 @@ package struct PodStatusBuilder {
     package var initializers: [ContainerRecord]
     package var containers: [ContainerRecord]
     package var isBeingDeleted: Bool
+    package var hostAddress: String
 
     package init(
         restartPolicy: String,
@@ -15,7 +16,8 @@ package struct PodStatusBuilder {
         address: String?,
         initializers: [ContainerRecord],
         containers: [ContainerRecord],
-        isBeingDeleted: Bool
+        isBeingDeleted: Bool,
+        hostAddress: String = PlatformNetwork().gateway
     ) {
         self.restartPolicy = restartPolicy
         self.startTime = startTime
@@ -23,6 +25,7 @@ package struct PodStatusBuilder {
         self.initializers = initializers
         self.containers = containers
         self.isBeingDeleted = isBeingDeleted
+        self.hostAddress = hostAddress
     }
 
     package var isInitialized: Bool { self.initializers.allSatisfy(\.isDoneInitializing) }
@@ -89,7 +92,7 @@ package struct PodStatusBuilder {
 
         var status: JSONValue = [
             "phase": .string(phase), "conditions": .array(conditions),
-            "hostIP": .string(PlatformNetwork.gateway), "hostIPs": [["ip": .string(PlatformNetwork.gateway)]],
+            "hostIP": .string(self.hostAddress), "hostIPs": [["ip": .string(self.hostAddress)]],
             "startTime": .string(KubernetesTime.text(seconds: self.startTime)),
             "containerStatuses": .array(self.containers.map { self.presented($0).json }),
         ]

@@ -57,7 +57,8 @@ struct PodVolumes {
             try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: place.path)
             return place.path
         }
-        try VolumeFolder(url: place).write(files)
+        let group = self.pod.spec.securityContext?.fsGroup
+        try VolumeFolder(url: place, group: group.flatMap { (0...Int(Int32.max)).contains($0) ? $0 : nil }).write(files)
         return place.path
     }
 

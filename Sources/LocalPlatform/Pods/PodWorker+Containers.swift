@@ -13,6 +13,9 @@ extension PodWorker {
             }
             return Sandbox.Mount(source: mount.source, target: mount.target, isReadOnly: true)
         }
+        if let roots = self.services.trustedRoots {
+            mounts.append(Sandbox.Mount(source: roots, target: OutsideTrust.machineBundle, isReadOnly: true))
+        }
         for mount in container.volumeMounts {
             guard var source = self.volumePlaces?[mount.name] else {
                 throw ContainerConfigError(message: "volume \"\(mount.name)\" is not defined in the pod")
@@ -51,6 +54,7 @@ extension PodWorker {
             user: user,
             group: security?.runAsGroup ?? self.pod.spec.securityContext?.runAsGroup ?? image.group
                 ?? (security?.runAsUser == nil && image.user == nil ? 0 : user),
+            volumeGroup: self.pod.spec.securityContext?.fsGroup,
             capabilities: Self.capabilities(security),
             folder: container.workingDir ?? image.folder ?? "/",
             command: command
@@ -88,9 +92,9 @@ extension PodWorker {
             standard: [
                 "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/lateen/bin",
                 "HOME": "/root", "HOSTNAME": self.hostName,
-                "KUBERNETES_SERVICE_HOST": PlatformNetwork.kubernetesService, "KUBERNETES_SERVICE_PORT": "443",
+                "KUBERNETES_SERVICE_HOST": self.services.network.kubernetesService, "KUBERNETES_SERVICE_PORT": "443",
                 "KUBERNETES_SERVICE_PORT_HTTPS": "443",
-                "KUBERNETES_PORT": "tcp://\(PlatformNetwork.kubernetesService):443",
+                "KUBERNETES_PORT": "tcp://\(self.services.network.kubernetesService):443",
             ]
         )
     }

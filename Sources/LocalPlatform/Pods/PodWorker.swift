@@ -111,7 +111,8 @@ actor PodWorker {
             address: self.address,
             initializers: self.slots.map(\.record).filter { $0.role != .main },
             containers: self.slots.map(\.record).filter { $0.role == .main },
-            isBeingDeleted: self.isBeingDeleted
+            isBeingDeleted: self.isBeingDeleted,
+            hostAddress: self.services.network.gateway
         )
     }
 
@@ -146,7 +147,12 @@ actor PodWorker {
         do {
             if self.link == nil {
                 let address = try await self.services.addresses.allocate(self.uid)
-                let link = PodLink.pod(uid: self.uid, name: self.pod.metadata.name, address: address)
+                let link = PodLink.pod(
+                    uid: self.uid,
+                    name: self.pod.metadata.name,
+                    address: address,
+                    network: self.services.network
+                )
                 try await link.create()
                 self.address = address
                 self.link = link
@@ -192,7 +198,10 @@ actor PodWorker {
             hostName: self.hostName,
             subdomain: self.pod.spec.subdomain,
             hostAliases: self.pod.spec.hostAliases,
-            users: users
+            users: users,
+            dnsPolicy: self.pod.spec.dnsPolicy,
+            dnsConfig: self.pod.spec.dnsConfig,
+            network: self.services.network
         )
     }
 
@@ -200,7 +209,7 @@ actor PodWorker {
         DownwardAPI(
             pod: self.object,
             podAddress: self.address ?? "",
-            hostAddress: PlatformNetwork.gateway,
+            hostAddress: self.services.network.gateway,
             nodeName: PlatformNetwork.nodeName
         )
     }

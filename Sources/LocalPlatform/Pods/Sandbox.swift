@@ -24,6 +24,8 @@ package struct Sandbox: Sendable, Hashable {
     package var mounts: [Mount]
     package var user: Int
     package var group: Int
+    /// The group that volumes belong to (`fsGroup`).
+    package var volumeGroup: Int?
     package var capabilities: Set<Capability>
     package var folder: String
     package var command: [String]
@@ -34,6 +36,7 @@ package struct Sandbox: Sendable, Hashable {
         mounts: [Mount],
         user: Int,
         group: Int,
+        volumeGroup: Int? = nil,
         capabilities: Set<Capability>,
         folder: String,
         command: [String]
@@ -43,6 +46,7 @@ package struct Sandbox: Sendable, Hashable {
         self.mounts = mounts
         self.user = user
         self.group = group
+        self.volumeGroup = volumeGroup
         self.capabilities = capabilities
         self.folder = folder
         self.command = command
@@ -89,7 +93,8 @@ package struct Sandbox: Sendable, Hashable {
         }
         words.append("--")
         if self.changesUser {
-            words += ["setpriv", "--reuid", String(self.user), "--regid", String(self.group), "--clear-groups", "--"]
+            words += ["setpriv", "--reuid", String(self.user), "--regid", String(self.group)]
+            words += (self.volumeGroup.map { ["--groups", String($0)] } ?? ["--clear-groups"]) + ["--"]
         }
         return words + self.command
     }

@@ -5,11 +5,12 @@ import Glibc
 /// is a link to the present version, so that readers see either all old files or all new ones.
 package struct VolumeFolder {
     package let url: URL
+    /// Files belong to this group and are readable for it, whatever their mode says (`fsGroup`).
+    package let group: Int?
 
-    package init(
-        url: URL
-    ) {
+    package init(url: URL, group: Int? = nil) {
         self.url = url
+        self.group = group
     }
 
     package struct File: Hashable {
@@ -39,7 +40,7 @@ package struct VolumeFolder {
             let target = folder.appendingPathComponent(path)
             try manager.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
             try file.bytes.write(to: target)
-            try manager.setAttributes([.posixPermissions: file.mode], ofItemAtPath: target.path)
+            try self.setRights(of: target.path, mode: file.mode)
         }
         try manager.createDirectory(at: folder, withIntermediateDirectories: true)
         let previous = try? manager.destinationOfSymbolicLink(atPath: self.data.path)
@@ -51,6 +52,18 @@ package struct VolumeFolder {
         }
         try self.linkNames(files)
         if let previous { try? manager.removeItem(at: self.url.appendingPathComponent(previous)) }
+    }
+
+    private func setRights(of path: String, mode: Int) throws {
+        guard let group = self.group else {
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+            return
+        }
+        // The owner stays as it is.
+        guard chown(path, uid_t.max, gid_t(group)) == 0 else {
+            throw SpawnError(program: path, step: "give the file to group \(group)", errorNumber: errno)
+        }
+        try FileManager.default.setAttributes([.posixPermissions: mode | 0o440], ofItemAtPath: path)
     }
 
     private func isCurrent(_ files: [String: File]) -> Bool {

@@ -42,6 +42,7 @@ package struct SpawnRequest: Sendable {
     package var diesWithParent = true
     package var user: Int?
     package var group: Int?
+    package var extraGroup: Int?
     package var capabilities: Set<Capability>?
 
     package init(_ arguments: [String]) { self.arguments = arguments }
@@ -83,6 +84,7 @@ package final class ChildProcess: Sendable {
                         dies_with_parent: request.diesWithParent ? 1 : 0,
                         user: request.user.map(Int64.init) ?? -1,
                         group: request.group.map(Int64.init) ?? -1,
+                        extra_group: request.extraGroup.map(Int64.init) ?? -1,
                         restricts: request.capabilities == nil ? 0 : 1,
                         capabilities: Capability.mask(request.capabilities ?? [])
                     )

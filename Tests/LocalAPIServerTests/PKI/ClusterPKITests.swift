@@ -44,7 +44,7 @@ import Testing
                 now: now
             ).token
         }
-        let claims = try #require(await tokens.check(try await issue([])))
+        let claims = try #require(await tokens.check(try await issue([]))).claims
         #expect(claims.subject == "system:serviceaccount:default:sleep")
         #expect(claims.kubernetes.serviceaccount == account)
         #expect(await tokens.check(try await issue(["istio-ca"])) == nil)

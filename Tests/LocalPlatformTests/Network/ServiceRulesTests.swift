@@ -17,7 +17,7 @@ import Testing
     @Test("Each of three endpoints is picked with the same probability")
     func spreads() throws {
         let lines = ServiceRules(routes: [try self.route(3)]).restoreInput.split(separator: "\n").filter {
-            $0.contains("DNAT")
+            $0.contains("-j DNAT")
         }
 
         #expect(lines.count == 3)

@@ -4,13 +4,19 @@ import Testing
 @Suite struct SandboxTests {
     private static let links: [String: String?] = ["bin": "usr/bin", "lib": nil]
 
-    private func sandbox(user: Int = 0, capabilities: Set<Capability> = [], mounts: [Sandbox.Mount] = []) -> [String] {
+    private func sandbox(
+        user: Int = 0,
+        volumeGroup: Int? = nil,
+        capabilities: Set<Capability> = [],
+        mounts: [Sandbox.Mount] = []
+    ) -> [String] {
         Sandbox(
             hostName: "web-1",
             generatedFiles: ["hosts": "/state/hosts"],
             mounts: mounts,
             user: user,
             group: user,
+            volumeGroup: volumeGroup,
             capabilities: capabilities,
             folder: "/app",
             command: ["/bin/web", "-v"]
@@ -42,6 +48,13 @@ import Testing
         #expect(
             self.holds(words, ["setpriv", "--reuid", "1337", "--regid", "1337", "--clear-groups", "--", "/bin/web"])
         )
+    }
+
+    @Test("A container is in the group that its volumes belong to")
+    func volumeGroup() {
+        let words = self.sandbox(user: 1000, volumeGroup: 1337)
+
+        #expect(self.holds(words, ["--reuid", "1000", "--regid", "1000", "--groups", "1337", "--", "/bin/web"]))
     }
 
     @Test("Folders above a mount may be entered by every user")

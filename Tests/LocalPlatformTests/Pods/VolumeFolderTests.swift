@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LocalPlatform
 import Testing
 
@@ -9,6 +10,19 @@ import Testing
 
     private func text(_ name: String) -> String? {
         try? String(contentsOf: self.folder.appendingPathComponent(name), encoding: .utf8)
+    }
+
+    @Test("With a group, private files are readable for it, and for nobody else")
+    func group() throws {
+        defer { try? FileManager.default.removeItem(at: self.folder) }
+        let volume = VolumeFolder(url: self.folder, group: Int(getgid()))
+
+        try volume.write(["key": VolumeFolder.File(bytes: Data("x".utf8), mode: 0o600)])
+
+        let place = self.folder.appendingPathComponent("key").resolvingSymlinksInPath().path
+        let attributes = try FileManager.default.attributesOfItem(atPath: place)
+        #expect(attributes[.posixPermissions] as? Int == 0o640)
+        #expect(attributes[.groupOwnerAccountID] as? Int == Int(getgid()))
     }
 
     @Test("Files are replaced as a whole, names that are gone go, and equal content changes nothing")
