@@ -1,7 +1,8 @@
 # The two commands: `make up` (the mesh with Bookinfo on this machine) and `make test`.
 SHELL := /bin/bash
 SWIFT_FLAGS := -c release --explicit-target-dependency-import-check error
-SAMPLES := --images Samples/images.yaml --with Samples/bookinfo/platform/one-machine \
+SAMPLES := --images Samples/images.yaml --outside Samples/internet/internet.yaml \
+  --with Samples/bookinfo/platform/one-machine \
   --with Samples/bookinfo/platform/kube/bookinfo.yaml --with Samples/sleep/sleep.yaml
 EXECUTABLES := lateen lateen-control lateen-proxy
 
@@ -37,7 +38,7 @@ lint: ## Formatter and layering test
 format: ## Rewrite the sources in the house's format
 	@swift format --in-place --recursive --parallel Package.swift $$(scripts/sources)
 
-bench: setup build ## Measure beside Envoy, HAProxy and nginx; writes Benchmarks/RESULTS.md
+bench: setup build ## Measure beside Envoy, HAProxy, nginx, unbound, dnsmasq; writes Benchmarks/RESULTS.md
 	@Benchmarks/run
 
 fuzz: ## Fuzz the parsers, ten minutes each (FUZZ_SECONDS=600)

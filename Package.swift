@@ -15,6 +15,7 @@ let strict: [SwiftSetting] = [
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "_CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let grpcCore = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
 let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
@@ -33,6 +34,7 @@ let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swi
 let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -89,6 +91,8 @@ let package = Package(
         room("MeshModel"),
         .target(name: "XDSAPI", dependencies: [protobuf, grpcCore, grpcProtobuf]),
         .target(name: "IstioAPI", dependencies: [protobuf]),
+        .target(name: "MixerAPI", dependencies: [protobuf, grpcCore, grpcProtobuf]),
+        .target(name: "ServerlessAPI", dependencies: [protobuf, grpcCore, grpcProtobuf]),
         room("DNSWire", needs: [nioCore]),
         room(
             "KubernetesAPI",
@@ -102,19 +106,63 @@ let package = Package(
             "MeshPush",
             needs: ["MeshModel", "MeshTranslate", "XDSAPI", grpcCore, grpcProtobuf, grpcTransport, protobuf, logging]
         ),
+        room("WorkloadRegistration", needs: ["KubernetesAPI", "MeshModel", "MeshPush", logging]),
+        room("CertificateAuthority", needs: ["MeshModel", crypto, cryptoExtras, swiftASN1, x509]),
+        room(
+            "IdentityServer",
+            needs: [
+                "CertificateAuthority", "KubernetesAPI", "MeshModel", "MeshPush", "XDSAPI", crypto, grpcCore,
+                grpcTransport, logging, nioCore, nioPosix, nioSSL, nioTLS, swiftASN1, x509,
+            ]
+        ),
+        room(
+            "RequestExplanation",
+            needs: ["MeshModel", "MeshSubscribe", "MeshTranslate", "TrafficEngine", "XDSAPI", protobuf]
+        ),
         room("SidecarInjection", needs: ["KubernetesAPI", "MeshModel", yams]),
+
+        // Scale from zero.
+        room(
+            "Serverless",
+            needs: [
+                "KubernetesAPI", "MeshModel", "ServerlessAPI", grpcCore, grpcTransport, logging, nioCore, nioHTTP1,
+                nioPosix, nioWebSocket, protobuf, yams,
+            ]
+        ),
 
         // Data plane: xDS -> state -> sockets.
         room("TrafficEngine", needs: ["MeshModel"]),
+        room(
+            "PolicyEngine",
+            needs: [
+                "KubernetesAPI", "MeshModel", "MixerAPI", "TrafficEngine", grpcCore, grpcProtobuf, grpcTransport,
+                logging,
+                protobuf,
+            ]
+        ),
         room(
             "MeshSubscribe",
             needs: [
                 "MeshModel", "TrafficEngine", "XDSAPI", grpcCore, grpcProtobuf, grpcTransport, protobuf, logging, yams,
             ]
         ),
-        room("ProxyRuntime", needs: ["MeshModel", "TrafficEngine", nioCore, nioPosix, logging]),
-        room("DNSProxy", needs: ["MeshModel", "DNSWire", nioCore, nioPosix, logging]),
+        room("WorkloadIdentity", needs: ["MeshModel", crypto, cryptoExtras, logging, swiftASN1, x509]),
+        room(
+            "ProxyRuntime",
+            needs: ["MeshModel", "TrafficEngine", crypto, nioCore, nioPosix, nioSSL, nioTLS, logging]
+        ),
+        room(
+            "RequestAuthorities",
+            needs: [
+                "MeshModel", "TrafficEngine", "XDSAPI", asyncHTTPClient, grpcCore, grpcProtobuf, grpcTransport, jwtKit,
+                logging, nioCore, nioHTTP1, nioPosix, protobuf,
+            ]
+        ),
+        .target(name: "CDNSProxy"),
+        room("DNSProxy", needs: ["CDNSProxy", "MeshModel", "DNSWire", nioCore, nioPosix, logging]),
         room("Interception", needs: ["MeshModel"]),
+        room("MachineBundle", needs: ["MeshModel"]),
+        room("HealthProbing", needs: [nioCore, nioPosix]),
         room(
             "AdminServer",
             needs: ["MeshModel", "TrafficEngine", "ProxyRuntime", nioCore, nioPosix, nioHTTP1, logging]
@@ -142,17 +190,20 @@ let package = Package(
         .executableTarget(
             name: "lateen",
             dependencies: [
-                "KubernetesAPI", "LocalAPIServer", "LocalPlatform", "MeshModel", "SidecarInjection", argumentParser,
-                asyncHTTPClient, logging, nioCore, serviceLifecycle, unixSignals, yams,
+                "CertificateAuthority", "KubernetesAPI", "LocalAPIServer", "LocalPlatform", "MachineBundle",
+                "MeshModel", "PolicyEngine", "SidecarInjection", "WorkloadIdentity", argumentParser, asyncHTTPClient,
+                logging, nioCore, serviceLifecycle, unixSignals, yams,
             ],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "lateen-control",
             dependencies: [
-                "KubernetesAPI", "MeshConfig", "MeshModel", "MeshPush", "MeshTranslate", "SidecarInjection",
-                argumentParser, asyncHTTPClient, crypto, hummingbird, hummingbirdTLS, logging, nioCore, nioHTTP1,
-                nioSSL,
+                "CertificateAuthority", "IdentityServer", "KubernetesAPI", "MeshConfig", "MeshModel", "MeshPush",
+                "MeshTranslate", "PolicyEngine", "RequestExplanation", "Serverless", "SidecarInjection",
+                "WorkloadRegistration", "XDSAPI", argumentParser, asyncHTTPClient, crypto, grpcCore, grpcProtobuf,
+                grpcTransport, hummingbird, hummingbirdTLS, httpTypes, logging, nioCore, nioHTTP1, nioPosix,
+                nioSSL, protobuf,
                 serviceLifecycle, swiftASN1, unixSignals, x509,
             ],
             swiftSettings: strict
@@ -160,8 +211,10 @@ let package = Package(
         .executableTarget(
             name: "lateen-proxy",
             dependencies: [
-                "AdminServer", "DNSProxy", "DNSWire", "Interception", "MeshModel", "MeshSubscribe", "ProxyRuntime",
-                "TrafficEngine", "XDSAPI", argumentParser, logging, nioCore, nioPosix, serviceLifecycle,
+                "AdminServer", "DNSProxy", "DNSWire", "HealthProbing", "Interception", "MachineBundle", "MeshModel",
+                "MeshSubscribe", "ProxyRuntime", "RequestAuthorities", "TrafficEngine", "WorkloadIdentity", "XDSAPI",
+                argumentParser, grpcCore,
+                grpcProtobuf, grpcTransport, logging, nioCore, nioPosix, protobuf, serviceLifecycle,
             ],
             swiftSettings: strict
         ),
@@ -173,16 +226,60 @@ let package = Package(
         tests("IstioAPI", needs: [protobuf]),
         tests("DNSWire", needs: [nioCore]),
         tests("KubernetesAPI", needs: [logging, nioCore, nioHTTP1, nioPosix]),
-        tests("MeshConfig", needs: ["MeshModel", "IstioAPI", "KubernetesAPI"]),
-        tests("MeshTranslate", needs: ["MeshModel", "XDSAPI", protobuf], exclude: ["Golden"]),
-        tests("MeshPush", needs: ["MeshModel", "MeshTranslate", "XDSAPI", protobuf]),
-        tests("SidecarInjection", needs: ["KubernetesAPI"]),
+        tests("MeshConfig", needs: ["MeshModel", "IstioAPI", "KubernetesAPI", "LocalAPIServer", logging]),
+        tests(
+            "MeshTranslate",
+            needs: ["KubernetesAPI", "MeshConfig", "MeshModel", "XDSAPI", protobuf],
+            exclude: ["Golden"]
+        ),
+        tests("MeshPush", needs: ["MeshModel", "MeshTranslate", "XDSAPI", grpcCore, logging, protobuf]),
+        tests("WorkloadRegistration", needs: ["KubernetesAPI", "MeshModel", "MeshPush", logging]),
+        tests("CertificateAuthority", needs: ["MeshModel", crypto, cryptoExtras, swiftASN1, x509]),
+        tests(
+            "IdentityServer",
+            needs: [
+                "CertificateAuthority", "KubernetesAPI", "LocalAPIServer", "MeshModel", "MeshPush", "MeshSubscribe",
+                "WorkloadIdentity", crypto, grpcCore, logging, swiftASN1, x509,
+            ]
+        ),
+        tests("RequestExplanation", needs: ["MeshModel"]),
+        tests("SidecarInjection", needs: ["KubernetesAPI", "MeshModel"]),
+        tests(
+            "Serverless",
+            needs: ["KubernetesAPI", "MeshModel", "ServerlessAPI", grpcCore, grpcTransport, logging, protobuf]
+        ),
         tests("TrafficEngine", needs: ["MeshModel"]),
-        tests("MeshSubscribe", needs: ["MeshModel", "TrafficEngine", "XDSAPI", protobuf]),
+        tests(
+            "PolicyEngine",
+            needs: ["KubernetesAPI", "MeshModel", "MixerAPI", grpcCore, grpcProtobuf, grpcTransport, logging, protobuf]
+        ),
+        tests(
+            "MeshSubscribe",
+            needs: [
+                "CertificateAuthority", "MeshModel", "MeshTranslate", "TrafficEngine", "XDSAPI", crypto, grpcCore,
+                grpcTransport, logging, protobuf, swiftASN1, x509,
+            ]
+        ),
         tests("AdminServer", needs: ["MeshModel", "ProxyRuntime", "TrafficEngine"]),
-        tests("ProxyRuntime", needs: ["MeshModel", "TrafficEngine", nioCore, nioEmbedded, nioPosix, logging]),
+        tests("WorkloadIdentity", needs: ["CertificateAuthority", "MeshModel", crypto, logging, swiftASN1, x509]),
+        tests(
+            "RequestAuthorities",
+            needs: [
+                "MeshModel", "TrafficEngine", "XDSAPI", cryptoExtras, grpcCore, grpcTransport, jwtKit, logging, nioCore,
+                nioHTTP1, nioPosix, protobuf,
+            ]
+        ),
+        tests(
+            "ProxyRuntime",
+            needs: [
+                "CertificateAuthority", "MeshModel", "TrafficEngine", crypto, nioCore, nioEmbedded, nioPosix, nioSSL,
+                nioTLS, logging, swiftASN1, x509,
+            ]
+        ),
         tests("DNSProxy", needs: ["DNSWire", "MeshModel", nioCore, nioEmbedded, nioPosix, logging]),
         tests("Interception"),
+        tests("MachineBundle", needs: ["MeshModel"]),
+        tests("HealthProbing", needs: [nioCore, nioPosix]),
         tests("LocalAPIServer", needs: ["KubernetesAPI", logging, nioCore]),
         tests("LocalPlatform", needs: ["DNSProxy", "KubernetesAPI", "MeshModel"]),
         .testTarget(name: "LayeringTests", swiftSettings: strict),

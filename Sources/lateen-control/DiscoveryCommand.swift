@@ -8,6 +8,7 @@ import MeshPush
 import ServiceLifecycle
 import SidecarInjection
 import UnixSignals
+import WorkloadRegistration
 
 /// Runs the control plane until it is told to stop.
 struct DiscoveryCommand: AsyncParsableCommand {
@@ -22,10 +23,13 @@ struct DiscoveryCommand: AsyncParsableCommand {
     @Option(help: "Address to listen on.")
     var host = "0.0.0.0"
 
-    @Option(help: "Port of the discovery service (xDS over gRPC, clear text).")
-    var xdsPort = Int(MeshPorts.xdsPlaintext)
+    @OptionGroup(title: "Identities")
+    var identity: IdentityOptions
 
-    @Option(help: "Port of the injection webhook (HTTPS).")
+    @OptionGroup(title: "Virtual addresses")
+    var addresses: VirtualAddressOptions
+
+    @Option(help: "Port of the webhooks for injection and validation (HTTPS).")
     var webhookPort = Int(MeshPorts.webhook)
 
     @Option(help: "Port of metrics and debug pages (HTTP).")
@@ -37,6 +41,9 @@ struct DiscoveryCommand: AsyncParsableCommand {
     @Option(help: "The Service in front of the control plane; proxies and the API server call it by this name.")
     var service = "istiod"
 
+    @Option(help: "The name of the cluster, by which other clusters know it; CLUSTER_ID if that is set.")
+    var cluster = ProcessInfo.processInfo.environment["CLUSTER_ID"] ?? "Kubernetes"
+
     @Option(help: "The DNS domain of the cluster.")
     var domainSuffix = "cluster.local"
 
@@ -46,7 +53,7 @@ struct DiscoveryCommand: AsyncParsableCommand {
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
 
-    @Flag(inversion: .prefixedNo, help: "Serve the injection webhook.")
+    @Flag(inversion: .prefixedNo, help: "Serve the webhooks for injection and validation.")
     var webhook = true
 
     func validate() throws {
@@ -55,8 +62,7 @@ struct DiscoveryCommand: AsyncParsableCommand {
                 "--log-level: '\(self.logLevel)' is not one of trace, debug, info, notice, warning, error, critical"
             )
         }
-        for (name, port) in [("xds", self.xdsPort), ("webhook", self.webhookPort), ("monitoring", self.monitoringPort)]
-        {
+        for (name, port) in [("webhook", self.webhookPort), ("monitoring", self.monitoringPort)] {
             guard (1...65535).contains(port) else { throw ValidationError("--\(name)-port: \(port) is no port") }
         }
     }
@@ -76,35 +82,86 @@ struct DiscoveryCommand: AsyncParsableCommand {
             throw Failure("\(error)")
         }
         let client = try KubernetesClient(configuration: configuration, logger: logger)
-        let push = PushServer(logger: logger)
+        let registrar = WorkloadRegistrar(
+            client: client,
+            controller: ProcessInfo.processInfo.environment["POD_NAME"] ?? ProcessInfo.processInfo.hostName,
+            namespace: self.namespace,
+            logger: logger
+        )
+        let push = PushServer(observer: registrar, logger: logger)
         let watch = MeshWatch(
             client: client,
-            objects: MeshObjects(domainSuffix: self.domainSuffix, rootNamespace: self.namespace)
+            objects: MeshObjects(
+                domainSuffix: self.domainSuffix,
+                rootNamespace: self.namespace,
+                virtualAddresses: self.addresses.ranges
+            ),
+            waitsForRemotes: true
+        )
+        let remotes = RemoteClusters(
+            client: client,
+            watch: watch,
+            cluster: self.cluster,
+            namespace: self.namespace,
+            logger: logger
+        )
+        let addresses = AddressKeeper(
+            client: client,
+            namespace: self.namespace,
+            options: self.addresses,
+            logger: logger
         )
         let reporter = DiagnosisReporter(logger: logger)
-        let monitoring = MonitoringServer(push: push, version: LateenControl.version)
+        let identity = IdentityPlane(
+            client: client,
+            push: push,
+            options: self.identity,
+            service: .init(name: self.service, namespace: self.namespace, domain: self.domainSuffix),
+            logger: logger
+        )
+        let monitoring = MonitoringServer(
+            push: push,
+            authority: identity.statistics,
+            addresses: addresses,
+            remotes: remotes,
+            version: LateenControl.version
+        )
         var services: [any ServiceLifecycle.Service] = [
             RunningService("watch") {
-                await watch.run { snapshot, _ in
+                await watch.run { snapshot, change in
                     push.update(snapshot)
                     reporter.report(snapshot)
+                    // Endpoints come and go and have no say in who is given which address.
+                    if case .full = change { addresses.update(snapshot) }
                 }
             },
+            RunningService("clusters") { await remotes.run() },
             RunningService("push") { await push.run() },
+            RunningService("machines") { await registrar.run() },
             RunningService("discovery") {
-                await push.waitForFirst()
-                try Task.checkCancellation()
-                logger.info("serving proxies", metadata: ["port": "\(self.xdsPort)"])
-                try await ADSServer(host: self.host, port: self.xdsPort, push: push, logger: logger).run()
+                try await identity.serve(host: self.host, port: self.identity.tlsPort, push: push)
             },
             monitoring.service(host: self.host, port: self.monitoringPort, logger: logger),
         ]
+        services += identity.services
+        if self.addresses.allocateAddresses {
+            services.append(RunningService("addresses") { await addresses.run() })
+        }
+        if self.identity.plaintextXds {
+            services.append(RunningService("plaintext discovery") { try await self.servePlaintext(push, logger) })
+        }
         if self.webhook {
-            let webhook = InjectionWebhook(
+            let webhook = WebhookServer(
                 client: client,
                 namespace: self.namespace,
                 service: self.service,
-                injector: SidecarInjector(settings: self.injectionSettings),
+                injector: { [settings = self.injectionSettings] in
+                    var settings = settings
+                    settings.trustDomain = push.snapshot.settings.trustDomain
+                    settings.network = push.snapshot.network
+                    return SidecarInjector(settings: settings)
+                },
+                domainSuffix: self.domainSuffix,
                 logger: logger
             )
             services.append(
@@ -131,40 +188,21 @@ struct DiscoveryCommand: AsyncParsableCommand {
         await client.shutdown()
     }
 
+    private func servePlaintext(_ push: PushServer, _ logger: Logger) async throws {
+        await push.waitForFirst()
+        try Task.checkCancellation()
+        let port = self.identity.xdsPort
+        logger.warning("serving proxies in clear text, to whoever asks", metadata: ["port": "\(port)"])
+        try await ADSServer(host: self.host, port: port, push: push, logger: logger).run()
+    }
+
     private var injectionSettings: InjectionSettings {
         var settings = InjectionSettings()
         settings.image = self.proxyImage
-        settings.discoveryAddress = "\(self.service).\(self.namespace).svc:\(MeshPorts.xdsPlaintext)"
+        settings.discoveryAddress = "\(self.service).\(self.namespace).svc:\(self.identity.tlsPort)"
         settings.domainSuffix = self.domainSuffix
+        settings.cluster = self.cluster
+        settings.virtualAddresses = self.addresses.ranges
         return settings
     }
-}
-
-/// A loop that ends when the program is asked to stop.
-struct RunningService: ServiceLifecycle.Service {
-    private let name: String
-    private let body: @Sendable () async throws -> Void
-
-    init(_ name: String, _ body: @escaping @Sendable () async throws -> Void) {
-        self.name = name
-        self.body = body
-    }
-
-    func run() async throws {
-        do {
-            try await cancelWhenGracefulShutdown { try await self.body() }
-        } catch is CancellationError {
-            return
-        } catch {
-            throw ServiceFailure(service: self.name, cause: error)
-        }
-    }
-}
-
-/// Which part of the control plane failed, and why.
-struct ServiceFailure: Error, CustomStringConvertible {
-    var service: String
-    var cause: any Error
-
-    var description: String { "\(self.service): \(self.cause)" }
 }

@@ -7,7 +7,10 @@ struct LateenControl: AsyncParsableCommand {
         commandName: "lateen-control",
         abstract: "The control plane of the mesh.",
         version: version,
-        subcommands: [DiscoveryCommand.self, RequestCommand.self],
+        subcommands: [
+            DiscoveryCommand.self, MixerCommand.self, RequestCommand.self, AutoscalerCommand.self,
+            ActivatorCommand.self, KnativeAdapterCommand.self,
+        ],
         defaultSubcommand: DiscoveryCommand.self
     )
 

@@ -65,7 +65,7 @@ struct PrometheusPage {
 
     private static func type(_ kind: ResourceKind) -> String { "{type=\"\(kind.rawValue.lowercased())\"}" }
 
-    private static func metric(
+    static func metric(
         _ name: String,
         _ type: String,
         _ help: String,

@@ -1,4 +1,5 @@
 import ArgumentParser
+import DNSProxy
 import Interception
 import MeshModel
 
@@ -28,6 +29,12 @@ struct InterceptionCommand: ParsableCommand {
     @Option(name: [.customShort("i"), .customLong("include-outbound-ip-ranges")], help: "Blocks, or *.")
     var includeOutboundIPRanges = InterceptionText().includeOutboundIPRanges
 
+    @Option(
+        name: .customLong("virtual-ip-ranges"),
+        help: "Blocks that are led to the proxy whatever else is said: nobody outside answers there."
+    )
+    var virtualIPRanges = InterceptionText().virtualIPRanges
+
     @Option(name: [.customShort("x"), .customLong("exclude-outbound-ip-ranges")], help: "Blocks.")
     var excludeOutboundIPRanges = InterceptionText().excludeOutboundIPRanges
 
@@ -48,6 +55,19 @@ struct InterceptionCommand: ParsableCommand {
 
     @Flag(inversion: .prefixedNo, help: "Lead DNS queries to the proxy as well.")
     var redirectDNS = true
+
+    @Option(
+        help: ArgumentHelp(
+            "Queries to which servers are led to the proxy.",
+            discussion:
+                "Those of --resolv-conf, all, or a list of addresses. Queries to other servers leave as they are.",
+            valueName: "resolv.conf|all|addresses"
+        )
+    )
+    var dnsServers = "resolv.conf"
+
+    @Option(help: "The file that names the DNS servers.")
+    var resolvConf = "/etc/resolv.conf"
 
     @Flag(help: "Leave IPv6 alone.")
     var ipv4Only = false
@@ -76,11 +96,23 @@ struct InterceptionCommand: ParsableCommand {
         }
     }
 
+    private func dnsCapture() throws -> InterceptionConfiguration.DNSCapture {
+        let file = ResolvConfWatch.read(self.resolvConf) ?? ResolvConf()
+        // Whom the proxy asks: whatever these ask in turn must not come back to it.
+        let asked = file.forUpstream(ResolvConfWatch.read)
+        return try .init(
+            self.dnsServers,
+            named: file.nameservers.map(\.address),
+            asked: asked.nameservers.map(\.address)
+        )
+    }
+
     private func interception() throws -> InterceptionConfiguration {
         var text = InterceptionText()
         text.includeInboundPorts = self.includeInboundPorts
         text.excludeInboundPorts = self.excludeInboundPorts
         text.includeOutboundIPRanges = self.includeOutboundIPRanges
+        text.virtualIPRanges = self.virtualIPRanges
         text.excludeOutboundIPRanges = self.excludeOutboundIPRanges
         text.includeOutboundPorts = self.includeOutboundPorts
         text.excludeOutboundPorts = self.excludeOutboundPorts
@@ -90,7 +122,7 @@ struct InterceptionCommand: ParsableCommand {
         configuration.inboundPort = self.inboundPort
         configuration.proxyUser = self.user
         configuration.proxyGroup = self.group
-        configuration.dnsCapture = self.redirectDNS ? .all : .off
+        configuration.dnsCapture = try self.redirectDNS ? self.dnsCapture() : .off
         configuration.coversIPv6 = !self.ipv4Only
         return configuration
     }

@@ -10,9 +10,15 @@ struct LateenProxy: AsyncParsableCommand {
         abstract: "Carries the traffic of a workload.",
         version: Self.version,
         subcommands: [
-            SidecarCommand.self, RunCommand.self, InterceptionCommand.self, RequestCommand.self, VersionCommand.self,
+            SidecarCommand.self, RouterCommand.self, VMCommand.self, RunCommand.self, DNSCommand.self,
+            InterceptionCommand.self, RequestCommand.self, VersionCommand.self,
         ]
     )
+
+    static func main() async {
+        OpenFiles.raiseLimit()
+        await Self.main(nil)
+    }
 }
 
 /// Prints the version.

@@ -4,11 +4,14 @@ import MeshModel
 import NIOCore
 import NIOPosix
 import ProxyRuntime
+import RequestAuthorities
 import TrafficEngine
 
 /// What `run` and `sidecar` have in common: the runtime, what it was told, and the admin interface.
 struct ProxyProcess: Sendable {
     let runtime: ProxyRuntime
+    /// Asked about requests by policies; has to be run.
+    let authorities: RequestAuthorities
     let facts: ServerFacts
     let level: LogLevel
     let stop: StopSignal
@@ -20,6 +23,10 @@ struct ProxyProcess: Sendable {
 
     init(options: ProxyRuntimeOptions, facts: ServerFacts, level: LogLevel) {
         self.logger = Logger(label: "proxy")
+        self.authorities = RequestAuthorities(logger: Logger(label: "authorities"))
+        var options = options
+        options.tokenVerifier = self.authorities.tokens
+        options.requestAuthorizer = self.authorities.services
         self.runtime = ProxyRuntime(options: options, logger: self.logger)
         self.facts = facts
         self.level = level

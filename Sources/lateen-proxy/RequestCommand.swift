@@ -30,14 +30,20 @@ struct RequestCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let answer = try await self.ask()
+        let answer = try await LocalAdmin(port: self.port).ask(self.method, self.path)
         FileHandle.standardOutput.write(Data(answer.body))
         if answer.status >= 400 { throw ExitCode(1) }
     }
+}
 
-    private func ask() async throws -> (status: Int, body: [UInt8]) {
-        let target = self.path.hasPrefix("/") ? self.path : "/" + self.path
-        let head = "\(self.method.uppercased()) \(target) HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+/// The admin interface of the proxy in the same pod.
+struct LocalAdmin {
+    var port: Int
+
+    /// Asks once.
+    func ask(_ method: String, _ path: String) async throws -> (status: Int, body: [UInt8]) {
+        let target = path.hasPrefix("/") ? path : "/" + path
+        let head = "\(method.uppercased()) \(target) HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
         let request = ByteBuffer(string: head + "content-length: 0\r\n\r\n")
         let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
         do {

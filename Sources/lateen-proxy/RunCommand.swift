@@ -6,6 +6,7 @@ import MeshSubscribe
 import NIOCore
 import NIOPosix
 import ProxyRuntime
+import RequestAuthorities
 import TrafficEngine
 
 /// Runs from a bootstrap file: no cluster, no control plane, no root.
@@ -44,7 +45,7 @@ struct RunCommand: AsyncParsableCommand {
         let process = ProxyProcess(
             options: ProxyRuntimeOptions(
                 concurrency: self.concurrency,
-                resolve: { await resolver.addresses(of: $0) }
+                resolve: { ResolvedName(addresses: await resolver.addresses(of: $0)) }
             ),
             facts: ServerFacts(
                 version: LateenProxy.version,
@@ -73,6 +74,7 @@ struct RunCommand: AsyncParsableCommand {
         ResidentMemory.releaseStartPages()
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await admin.run() }
+            tasks.addTask { await process.authorities.run() }
             let reason = await process.stop.wait()
             process.logger.info("ending", metadata: ["reason": "\(reason)"])
             process.state.value = .draining

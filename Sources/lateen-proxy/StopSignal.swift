@@ -1,5 +1,5 @@
 import Dispatch
-import Glibc
+import Foundation
 
 /// Turns SIGTERM and SIGINT, and `/quitquitquit`, into an event.
 final class StopSignal: Sendable {
@@ -12,6 +12,17 @@ final class StopSignal: Sendable {
 
     /// Says that the process shall end.
     func send(_ reason: String) { self.continuation.yield(reason) }
+
+    /// Says that the process shall end once nobody holds the other end of its standard input.
+    func sendWhenInputEnds() {
+        Thread.detachNewThread {
+            var byte: UInt8 = 0
+            while true {
+                let count = read(STDIN_FILENO, &byte, 1)
+                if count == 0 || (count < 0 && errno != EINTR) { return self.send("the supervisor has gone") }
+            }
+        }
+    }
 
     /// Waits until the process shall end; says why. A second signal ends it at once.
     func wait() async -> String {

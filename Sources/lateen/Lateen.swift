@@ -18,7 +18,8 @@ struct Lateen: AsyncParsableCommand {
         version: Version.text,
         subcommands: [
             Up.self, Down.self, StatusCommand.self, Version.self, KubeconfigCommand.self, KubeInject.self,
-            ProxyStatus.self, ProxyConfig.self, PlatformCommand.self,
+            ProxyStatus.self, ProxyConfig.self, Explain.self, DNS.self, Authz.self, Policy.self, VM.self,
+            CreateRemoteSecret.self, RemoteClustersCommand.self, EastWestGateway.self, PlatformCommand.self,
         ]
     )
 }

@@ -19,7 +19,9 @@ enum HouseRules {
     static let always: Set<String> = ["Swift", "Synchronization", "Glibc", "Musl", "Darwin"]
     static let foundation: Set<String> = ["Foundation", "FoundationEssentials", "Dispatch"]
     /// TLS libraries are for these rooms only; everybody else asks them.
-    static let tlsRooms: Set<String> = ["KubernetesAPI", "LocalAPIServer", "lateen-control"]
+    static let tlsRooms: Set<String> = [
+        "IdentityServer", "KubernetesAPI", "LocalAPIServer", "ProxyRuntime", "lateen-control",
+    ]
     static let tlsModules: Set<String> = [
         "NIOSSL", "HummingbirdTLS", "CNIOBoringSSL", "CNIOBoringSSLShims", "CCryptoBoringSSL",
         "CCryptoBoringSSLShims",
@@ -38,6 +40,12 @@ enum HouseRules {
         ),
         Room(
             name: "IstioAPI",
+            bought: ["SwiftProtobuf", "GRPC*"],
+            mayUseFoundation: true,
+            because: "it holds generated messages only"
+        ),
+        Room(
+            name: "MixerAPI",
             bought: ["SwiftProtobuf", "GRPC*"],
             mayUseFoundation: true,
             because: "it holds generated messages only"
@@ -72,14 +80,62 @@ enum HouseRules {
             because: "it pushes what was translated, wherever it came from"
         ),
         Room(
+            name: "WorkloadRegistration",
+            rooms: ["KubernetesAPI", "MeshModel", "MeshPush"],
+            bought: ["Logging"],
+            mayUseFoundation: true,
+            because: "it writes objects for proxies that connect; what follows from them is the snapshot's concern"
+        ),
+        Room(
+            name: "CertificateAuthority",
+            rooms: ["MeshModel"],
+            bought: ["Crypto", "_CryptoExtras", "SwiftASN1", "X509"],
+            mayUseFoundation: true,
+            because: "it checks requests and signs, and knows neither wire nor store"
+        ),
+        Room(
+            name: "IdentityServer",
+            rooms: ["CertificateAuthority", "KubernetesAPI", "MeshModel", "MeshPush", "XDSAPI"],
+            bought: nio.union(["Crypto", "GRPC*", "NIOSSL", "NIOTLS", "SwiftASN1", "X509"]),
+            mayUseFoundation: true,
+            because: "it proves who calls and has certificates signed; what is pushed to whom is not its concern"
+        ),
+        Room(
+            name: "RequestExplanation",
+            rooms: ["MeshModel", "MeshSubscribe", "MeshTranslate", "TrafficEngine", "XDSAPI"],
+            bought: ["SwiftProtobuf"],
+            mayUseFoundation: true,
+            because: "it asks both planes' own code what a request would meet, and serves nobody itself"
+        ),
+        Room(
             name: "SidecarInjection",
             rooms: ["KubernetesAPI", "MeshModel"],
             bought: ["Yams"],
             mayUseFoundation: true,
             because: "it changes pods and knows no traffic"
         ),
+        Room(
+            name: "ServerlessAPI",
+            bought: ["SwiftProtobuf", "GRPC*"],
+            mayUseFoundation: true,
+            because: "it holds generated messages only"
+        ),
+        Room(
+            name: "Serverless",
+            rooms: ["KubernetesAPI", "MeshModel", "ServerlessAPI"],
+            bought: nio.union(["GRPC*", "NIOHTTP1", "NIOWebSocket", "SwiftProtobuf", "Yams"]),
+            mayUseFoundation: true,
+            because: "it scales revisions through the Kubernetes API and knows no proxy"
+        ),
         // Data plane.
         Room(name: "TrafficEngine", rooms: ["MeshModel"], because: "it decides and does no input or output"),
+        Room(
+            name: "PolicyEngine",
+            rooms: ["KubernetesAPI", "MeshModel", "MixerAPI", "TrafficEngine"],
+            bought: ["GRPC*", "Logging", "SwiftProtobuf"],
+            mayUseFoundation: true,
+            because: "it decides about attributes, whoever sends them, and knows no proxies"
+        ),
         Room(
             name: "MeshSubscribe",
             rooms: ["MeshModel", "TrafficEngine", "XDSAPI"],
@@ -90,16 +146,42 @@ enum HouseRules {
         Room(
             name: "ProxyRuntime",
             rooms: ["MeshModel", "TrafficEngine"],
-            bought: nio,
+            bought: nio.union(["Crypto", "NIOSSL", "NIOTLS"]),
             because: "it is the hot path: a ProxyState arrives, that is all it knows"
         ),
         Room(
+            name: "WorkloadIdentity",
+            rooms: ["MeshModel"],
+            bought: ["Crypto", "_CryptoExtras", "Logging", "SwiftASN1", "X509"],
+            mayUseFoundation: true,
+            because: "it keeps one workload's key and certificate and knows no traffic"
+        ),
+        Room(
+            name: "RequestAuthorities",
+            rooms: ["MeshModel", "TrafficEngine", "XDSAPI"],
+            bought: nio.union(["AsyncHTTPClient", "GRPC*", "JWTKit", "NIOHTTP1", "SwiftProtobuf"]),
+            mayUseFoundation: true,
+            because: "it asks others about requests, off the hot path"
+        ),
+        Room(
             name: "DNSProxy",
-            rooms: ["MeshModel", "DNSWire"],
+            rooms: ["CDNSProxy", "MeshModel", "DNSWire"],
             bought: nio,
             because: "it answers out of a plain table"
         ),
         Room(name: "Interception", rooms: ["MeshModel"], because: "it writes rules and runs two programs"),
+        Room(
+            name: "MachineBundle",
+            rooms: ["MeshModel"],
+            mayUseFoundation: true,
+            because: "it is the one description of files that two programs share"
+        ),
+        Room(
+            name: "HealthProbing",
+            bought: ["NIOCore", "NIOPosix"],
+            mayUseFoundation: true,
+            because: "it asks a workload how it is and tells who runs it, whoever that is"
+        ),
         Room(
             name: "AdminServer",
             rooms: ["MeshModel", "TrafficEngine", "ProxyRuntime"],
@@ -125,21 +207,31 @@ enum HouseRules {
             mayUseFoundation: true,
             because: "it runs pods and must not favour our own mesh"
         ),
+        Room(name: "CDNSProxy", because: "it is C: system calls that Swift's view of the C library leaves out"),
         Room(name: "CLocalPlatform", because: "it is C: system calls that Swift cannot make"),
         // Executables.
         Room(
             name: "lateen",
-            rooms: ["KubernetesAPI", "LocalAPIServer", "LocalPlatform", "MeshModel", "SidecarInjection"],
+            rooms: [
+                "CertificateAuthority", "KubernetesAPI", "LocalAPIServer", "LocalPlatform", "MachineBundle",
+                "MeshModel", "PolicyEngine",
+                "SidecarInjection", "WorkloadIdentity",
+            ],
             bought: nio.union(["ArgumentParser", "AsyncHTTPClient", "ServiceLifecycle", "UnixSignals", "Yams"]),
             mayUseFoundation: true,
             because: "it is the operator's tool and runs the platform, not the mesh"
         ),
         Room(
             name: "lateen-control",
-            rooms: ["KubernetesAPI", "MeshConfig", "MeshModel", "MeshPush", "MeshTranslate", "SidecarInjection"],
+            rooms: [
+                "CertificateAuthority", "IdentityServer", "KubernetesAPI", "MeshConfig", "MeshModel", "MeshPush",
+                "MeshTranslate", "PolicyEngine", "RequestExplanation", "Serverless", "SidecarInjection",
+                "WorkloadRegistration",
+                "XDSAPI",
+            ],
             bought: nio.union([
-                "ArgumentParser", "AsyncHTTPClient", "Crypto", "Hummingbird", "HummingbirdTLS", "NIOHTTP1", "NIOSSL",
-                "ServiceLifecycle", "SwiftASN1", "UnixSignals", "X509",
+                "ArgumentParser", "AsyncHTTPClient", "Crypto", "GRPC*", "HTTPTypes", "Hummingbird", "HummingbirdTLS",
+                "NIOHTTP1", "NIOSSL", "ServiceLifecycle", "SwiftASN1", "SwiftProtobuf", "UnixSignals", "X509",
             ]),
             mayUseFoundation: true,
             because: "it may not know whether the API server is ours"
@@ -147,10 +239,10 @@ enum HouseRules {
         Room(
             name: "lateen-proxy",
             rooms: [
-                "AdminServer", "DNSProxy", "DNSWire", "Interception", "MeshModel", "MeshSubscribe", "ProxyRuntime",
-                "TrafficEngine", "XDSAPI",
+                "AdminServer", "DNSProxy", "DNSWire", "HealthProbing", "Interception", "MachineBundle", "MeshModel",
+                "MeshSubscribe", "ProxyRuntime", "RequestAuthorities", "TrafficEngine", "WorkloadIdentity", "XDSAPI",
             ],
-            bought: nio.union(["ArgumentParser", "ServiceLifecycle", "UnixSignals"]),
+            bought: nio.union(["ArgumentParser", "GRPC*", "ServiceLifecycle", "SwiftProtobuf", "UnixSignals"]),
             mayUseFoundation: true,
             because: "it gets everything over xDS and never reads objects"
         ),

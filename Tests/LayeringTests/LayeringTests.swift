@@ -86,7 +86,7 @@ import Testing
             ("ProxyRuntime", "Dispatch"), ("TrafficEngine", "NIOCore"), ("MeshModel", "NIOCore"),
             ("MeshTranslate", "NIOPosix"), ("MeshTranslate", "KubernetesAPI"), ("lateen-control", "LocalPlatform"),
             ("lateen-proxy", "LocalPlatform"), ("lateen-proxy", "KubernetesAPI"), ("lateen-control", "LocalAPIServer"),
-            ("ProxyRuntime", "NIOSSL"), ("DNSProxy", "CNIOBoringSSL"), ("DNSProxy", "XDSAPI"),
+            ("TrafficEngine", "NIOSSL"), ("DNSProxy", "CNIOBoringSSL"), ("DNSProxy", "XDSAPI"),
             ("LocalPlatform", "MeshPush"), ("MeshPush", "KubernetesAPI"), ("MeshSubscribe", "NIOPosix"),
         ]
     )
@@ -99,7 +99,8 @@ import Testing
     @Test(
         "What belongs together is not",
         arguments: [
-            ("ProxyRuntime", "NIOCore"), ("MeshPush", "GRPCCore"), ("XDSAPI", "GRPCProtobuf"),
+            ("ProxyRuntime", "NIOCore"), ("ProxyRuntime", "NIOSSL"), ("MeshPush", "GRPCCore"),
+            ("XDSAPI", "GRPCProtobuf"),
             ("DNSProxy", "MeshModel"),
             ("lateen-control", "NIOSSL"), ("lateen", "LocalPlatform"), ("TrafficEngine", "Glibc"),
         ]

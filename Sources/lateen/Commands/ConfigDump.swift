@@ -6,6 +6,8 @@ struct ConfigDump {
     let routes: [JSONValue]
     let clusters: [JSONValue]
     let endpoints: [JSONValue]
+    /// Entries with `name`, `secret` and, where it was refused, `error_state`.
+    let secrets: [JSONValue]
 
     init(json: JSONValue) {
         let sections = json["configs"]?.array ?? []
@@ -29,6 +31,10 @@ struct ConfigDump {
         self.clusters = items(
             "ClustersConfigDump",
             [("static_clusters", ["cluster"]), ("dynamic_active_clusters", ["cluster"])]
+        )
+        self.secrets = items(
+            "SecretsConfigDump",
+            [("static_secrets", []), ("dynamic_active_secrets", []), ("dynamic_warming_secrets", [])]
         )
         self.endpoints = items(
             "EndpointsConfigDump",
@@ -118,7 +124,7 @@ extension JSONValue {
         return self[camel]
     }
 
-    fileprivate var name: String { self["name"]?.string ?? "" }
+    var name: String { self["name"]?.string ?? "" }
 
     fileprivate var address: String { self["address"]?.field("socket_address")?["address"]?.string ?? "" }
 

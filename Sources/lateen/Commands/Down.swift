@@ -12,6 +12,8 @@ struct Down: AsyncParsableCommand {
             """
     )
 
+    @OptionGroup var cluster: ClusterOption
+
     @Flag(help: "Delete the state folder as well.")
     var purge = false
 
@@ -19,7 +21,7 @@ struct Down: AsyncParsableCommand {
         let progress = Progress()
         do {
             try Preflight.checkRights()
-            let state = StateFolder(environment: ProcessInfo.processInfo.environment)
+            let state = self.cluster.state
             let teardown = Teardown(state: state)
             try await teardown.run { progress.tell($0) }
             if self.purge { try teardown.purge() }

@@ -9,8 +9,10 @@ struct KubeconfigCommand: ParsableCommand {
         abstract: "Print the path of the kubeconfig: export KUBECONFIG=$(lateen kubeconfig)"
     )
 
+    @OptionGroup var cluster: ClusterOption
+
     func run() throws {
-        let state = StateFolder(environment: ProcessInfo.processInfo.environment)
+        let state = self.cluster.state
         print(state.kubeconfig.path)
         guard FileManager.default.fileExists(atPath: state.kubeconfig.path) else {
             FileHandle.standardError.write(Data("lateen: the file is not there yet; `lateen up` writes it\n".utf8))

@@ -1,4 +1,6 @@
 import Foundation
+import KubernetesAPI
+import LocalPlatform
 
 /// Runs `kubectl` against the mesh's cluster.
 struct Kubectl {
@@ -15,6 +17,9 @@ struct Kubectl {
         self.kubeconfig = FileManager.default.isReadableFile(atPath: path) ? path : nil
     }
 
+    /// The file of a cluster of this machine.
+    init(_ state: StateFolder) { self.kubeconfig = state.kubeconfig.path }
+
     /// What `program` writes when it runs in a container.
     func exec(
         _ target: String,
@@ -23,6 +28,36 @@ struct Kubectl {
         _ program: [String]
     ) throws -> Data {
         try self.run(["exec", "-n", namespace, target, "-c", container, "--"] + program)
+    }
+
+    /// The container that runs the proxy: `istio-proxy` beside a workload, at a gateway the one with the proxy's image.
+    func proxyContainer(of target: String, namespace: String) throws -> String {
+        let name = target.contains("/") ? [target] : ["pod", target]
+        let object = try JSONValue.parse(try self.run(["get", "-n", namespace, "-o", "json"] + name))
+        let spec = object[path: "spec", "template", "spec"] ?? object["spec"]
+        let containers = (spec?["containers"]?.array ?? []) + (spec?["initContainers"]?.array ?? [])
+        if containers.contains(where: { $0.name == "istio-proxy" }) { return "istio-proxy" }
+        let gateway = containers.first { $0["args"]?.array?.first?.string == "router" }
+        return gateway?.name ?? "istio-proxy"
+    }
+
+    /// A pod by its name, or some running pod of a controller.
+    func pod(of target: String, namespace: String) throws -> String {
+        guard target.contains("/") else { return target }
+        let object = try JSONValue.parse(try self.run(["get", "-n", namespace, target, "-o", "json"]))
+        let labels = object[path: "spec", "selector", "matchLabels"]?.stringMap ?? [:]
+        let selector = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
+        guard !selector.isEmpty else { throw CommandFailure(description: "\(target) selects no pods") }
+        let list = try JSONValue.parse(
+            try self.run(["get", "pods", "-n", namespace, "-l", selector, "-o", "json"])
+        )
+        let running = (list["items"]?.array ?? []).filter {
+            $0[path: "metadata", "deletionTimestamp"] == nil && $0[path: "status", "phase"]?.string == "Running"
+        }
+        guard let name = running.first?[path: "metadata", "name"]?.string else {
+            throw CommandFailure(description: "\(target) in namespace \(namespace) has no running pod")
+        }
+        return name
     }
 
     /// What `kubectl` writes; its complaint is thrown if it fails.

@@ -16,8 +16,10 @@ struct PlatformCommand: AsyncParsableCommand {
     @Option(help: "The least important messages that are logged: trace, debug, info, warning or error.")
     var logLevel: String = ProcessInfo.processInfo.environment["LATEEN_LOG_LEVEL"] ?? "info"
 
+    @OptionGroup var cluster: ClusterOption
+
     func run() async throws {
-        let state = StateFolder(environment: ProcessInfo.processInfo.environment)
+        let state = self.cluster.state
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "lateen.platform")
         logger.logLevel = Logger.Level(rawValue: self.logLevel) ?? .info

@@ -7,7 +7,7 @@ struct ProxyConfig: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "proxy-config",
         abstract: "Show the configuration that a proxy works by.",
-        subcommands: [Listeners.self, Routes.self, Clusters.self, Endpoints.self],
+        subcommands: [Listeners.self, Routes.self, Clusters.self, Endpoints.self, Secrets.self],
         aliases: ["pc"]
     )
 
@@ -48,10 +48,11 @@ struct ProxyConfig: ParsableCommand {
                 data = content
             } else {
                 let (target, namespace) = Self.target(self.pod ?? "", self.namespace)
-                data = try Kubectl().exec(
+                let kubectl = Kubectl()
+                data = try kubectl.exec(
                     target,
                     namespace: namespace,
-                    container: "istio-proxy",
+                    container: try kubectl.proxyContainer(of: target, namespace: namespace),
                     ["lateen-proxy", "request", "GET", "config_dump?include_eds"]
                 )
             }
@@ -72,7 +73,7 @@ struct ProxyConfig: ParsableCommand {
         }
 
         /// Pods are named as `proxy-status` names them; the last dot separates the namespace.
-        private static func target(_ text: String, _ namespace: String) -> (String, String) {
+        static func target(_ text: String, _ namespace: String) -> (String, String) {
             guard let dot = text.lastIndex(of: ".") else { return (text, namespace) }
             return (String(text[..<dot]), String(text[text.index(after: dot)...]))
         }

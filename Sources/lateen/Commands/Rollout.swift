@@ -48,6 +48,17 @@ struct Rollout {
         )
     }
 
+    /// Tells the control plane which network its cluster is on, unless somebody has said so already.
+    func label(_ network: PlatformNetwork) async throws {
+        let root = try await self.client.get(.namespaces, name: "istio-system")
+        guard root.labels["topology.istio.io/network"] == nil else { return }
+        _ = try await self.client.patch(
+            .namespaces,
+            name: "istio-system",
+            .merge(["metadata": ["labels": ["topology.istio.io/network": .string(network.cluster)]]])
+        )
+    }
+
     /// Waits for all deployments among the manifests, and says which became ready.
     func wait(for manifests: Manifests) async throws {
         var waiting = manifests.entries.map(\.object).filter { $0.kind == "Deployment" }

@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import KubernetesAPI
 import LocalPlatform
-import Logging
 
 /// Shows whether the mesh on this machine runs.
 struct StatusCommand: AsyncParsableCommand {
@@ -12,10 +11,12 @@ struct StatusCommand: AsyncParsableCommand {
         discussion: "Ends with 0 if all is ready, 1 if something is not, 3 if the platform does not run."
     )
 
+    @OptionGroup var cluster: ClusterOption
+
     func run() async throws {
-        let state = StateFolder(environment: ProcessInfo.processInfo.environment)
+        let state = self.cluster.state
         guard let daemon = Daemon.running(state) else {
-            print("the platform does not run (state folder \(state.path)); start it with: lateen up")
+            print("the platform does not run (state folder \(state.path)); start it with: lateen up\(self.flag)")
             throw ExitCode(3)
         }
         print("platform   running, pid \(daemon.pid), state folder \(state.path)")
@@ -33,11 +34,13 @@ struct StatusCommand: AsyncParsableCommand {
         }
     }
 
+    private var flag: String {
+        self.cluster.cluster == PlatformNetwork.firstCluster ? "" : " --cluster \(self.cluster.cluster)"
+    }
+
     private func showPods(_ state: StateFolder) async throws {
-        let client = try KubernetesClient(
-            configuration: try ClientConfiguration.kubeconfig(path: state.kubeconfig.path),
-            logger: Logger(label: "status") { _ in SwiftLogNoOpLogHandler() }
-        )
+        let configuration = try ClientConfiguration.kubeconfig(path: state.kubeconfig.path)
+        let client = try state.client("status")
         let pods: [KubernetesObject]
         do {
             pods = try await client.list(.pods).items
@@ -46,7 +49,7 @@ struct StatusCommand: AsyncParsableCommand {
             await client.shutdown()
             throw error
         }
-        print("API server https://127.0.0.1:\(PlatformNetwork.apiPort), export KUBECONFIG=\(state.kubeconfig.path)")
+        print("API server \(configuration.server), export KUBECONFIG=\(state.kubeconfig.path)")
         var allReady = true
         for object in pods.sorted(by: { $0.key < $1.key }) {
             guard let pod: Pod = try? object.decode() else { continue }

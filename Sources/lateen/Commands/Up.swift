@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import KubernetesAPI
 import LocalPlatform
-import Logging
 
 /// Starts the mesh on this machine, or repairs the one that runs.
 struct Up: AsyncParsableCommand {
@@ -14,8 +13,14 @@ struct Up: AsyncParsableCommand {
 
             May be called again at any time: what runs is left alone, what is missing is made.
             Needs root. `lateen down` takes everything away again.
+
+            --cluster NAME starts a further cluster beside the first: a machine of its own in a network namespace, with
+            its own API server, pods and addresses. Its authority is one below the first cluster's, so that workloads
+            of both trust each other.
             """
     )
+
+    @OptionGroup var cluster: ClusterOption
 
     @Option(help: ArgumentHelp("An image catalogue file; may be given several times.", valueName: "file"))
     var images: [String] = []
@@ -26,8 +31,16 @@ struct Up: AsyncParsableCommand {
     )
     var manifests: [String] = []
 
+    @Option(
+        help: ArgumentHelp("A file of hosts outside the mesh; may be given several times.", valueName: "file")
+    )
+    var outside: [String] = []
+
     @Option(help: ArgumentHelp("How long to wait for everything to be ready.", valueName: "seconds"))
     var timeout: Int = 180
+
+    @Flag(help: "Give a further cluster an authority of its own, which the first one's workloads do not trust.")
+    var ownAuthority = false
 
     @Flag(help: "Do not label the namespace default for injection of sidecars.")
     var noInjection = false
@@ -51,13 +64,19 @@ struct Up: AsyncParsableCommand {
 
     private func bringUp(_ progress: Progress) async throws {
         try Preflight.checkRights()
-        let state = StateFolder(environment: ProcessInfo.processInfo.environment)
+        let state = self.cluster.state
         let programs = try Installation()
         let settings = try self.settings(programs, state)
+        let network = settings.network(of: state)
         // Mistakes in files are found before anything is started.
         let outside = try settings.outsideHosts()
         _ = try settings.catalogue()
-        let control = try Manifests(paths: [settings.deployFolder])
+        let (gateways, anyControl) = try Manifests(paths: [settings.deployFolder]).separating(file: "gateways.yaml")
+        let control = anyControl.placed(in: network)
+        let doorFile = "\(settings.deployFolder)/one-machine/ingress-door.yaml"
+        // A folder of one's own need not have it; other clusters have no loopback that a browser could use.
+        let hasDoor = network.isFirst && FileManager.default.fileExists(atPath: doorFile)
+        let door = try Manifests(paths: hasDoor ? [doorFile] : [])
         let wanted = try Manifests(paths: settings.manifests)
         try Preflight.checkPrograms(outside: outside)
 
@@ -68,34 +87,43 @@ struct Up: AsyncParsableCommand {
         } else {
             if let other = Daemon.otherRunning(state) {
                 throw PlatformError(
-                    "a mesh runs on this machine already; take it down first: LATEEN_HOME=\(other) lateen down"
+                    "a mesh \(network.isFirst ? "" : "with this name ")runs on this machine already; "
+                        + "take it down first: LATEEN_HOME=\(other) lateen down"
                 )
             }
-            try await Preflight.checkPort(PlatformNetwork.apiPort)
-            if let conflict = try await HostNetwork.conflict() { throw PlatformError(conflict) }
+            if network.isFirst { try await Preflight.checkPort(PlatformNetwork.apiPort) }
+            if let conflict = try await HostNetwork.conflict(network) { throw PlatformError(conflict) }
             try state.create()
             try settings.write(state)
             progress.tell("starting the platform; its log is \(state.daemonLog.path)")
-            let daemon = try Daemon.start(program: programs.executable, arguments: ["platform"], state: state)
+            let machine = ClusterMachine(network)
+            try await machine?.create()
+            let command = [programs.executable, "platform", "--cluster", network.cluster]
+            let daemon = try Daemon.start(try machine?.entering(command) ?? command, state: state)
             try await self.waitForPlatform(daemon, state, progress)
         }
-        let client = try KubernetesClient(
-            configuration: try ClientConfiguration.kubeconfig(path: state.kubeconfig.path),
-            logger: Logger(label: "up") { _ in SwiftLogNoOpLogHandler() }
-        )
+        let client = try state.client("up")
         do {
             let rollout = Rollout(client: client, progress: progress, limit: .seconds(self.timeout))
+            if !network.isFirst {
+                try await SharedAuthority(state: state, isOwn: self.ownAuthority, progress: progress).plug(into: client)
+            }
             try await rollout.apply(control)
+            try await rollout.label(network)
             try await rollout.wait(for: control)
+            // Gateways start with what the control plane gives them.
+            try await rollout.apply(gateways)
+            try await rollout.apply(door)
             if !self.noInjection { try await rollout.injectDefaultNamespace() }
             try await rollout.apply(wanted)
+            try await rollout.wait(for: gateways)
             try await rollout.wait(for: wanted)
             await client.shutdown()
         } catch {
             await client.shutdown()
             throw error
         }
-        self.say(wanted, outside, state, progress)
+        self.say(wanted, door, outside, state, progress)
     }
 
     /// Paths are made absolute: the daemon reads them again later, from another folder.
@@ -103,11 +131,24 @@ struct Up: AsyncParsableCommand {
         func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
         // An `up` without files repairs what was brought up before.
         let before = try? PlatformSettings.read(state)
+        var index = before?.index ?? 0
+        if !state.isOfFirst, before == nil {
+            let others = state.siblings.compactMap { try? PlatformSettings.read($0) }
+            guard let free = PlatformSettings.freeIndex(besides: others) else {
+                throw PlatformError(
+                    "there are \(PlatformNetwork.indexes.count) clusters already; delete one: "
+                        + "lateen down --purge --cluster NAME"
+                )
+            }
+            index = free
+        }
         return PlatformSettings(
             deployFolder: programs.deployFolder,
             programFolder: programs.programFolder,
             images: self.images.isEmpty ? before?.images ?? [] : self.images.map(absolute),
-            manifests: self.manifests.isEmpty ? before?.manifests ?? [] : self.manifests.map(absolute)
+            manifests: self.manifests.isEmpty ? before?.manifests ?? [] : self.manifests.map(absolute),
+            outside: self.outside.isEmpty ? before?.outside ?? [] : self.outside.map(absolute),
+            index: index
         )
     }
 
@@ -129,10 +170,18 @@ struct Up: AsyncParsableCommand {
         }
     }
 
-    private func say(_ wanted: Manifests, _ outside: OutsideHosts, _ state: StateFolder, _ progress: Progress) {
+    private func say(
+        _ wanted: Manifests,
+        _ door: Manifests,
+        _ outside: OutsideHosts,
+        _ state: StateFolder,
+        _ progress: Progress
+    ) {
         progress.tell("the mesh is up")
         print("")
         for url in wanted.doors { print("  open   \(url)") }
+        let doors = door.doors.joined(separator: " or ")
+        if !doors.isEmpty { print("  \(doors) is the ingress gateway, once a Gateway listens") }
         for host in outside.hosts { print("  \(host.hostName) is \(host.address), outside the mesh") }
         print("")
         print("  export KUBECONFIG=\(state.kubeconfig.path)")

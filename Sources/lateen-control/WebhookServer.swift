@@ -2,21 +2,28 @@ import Hummingbird
 import HummingbirdTLS
 import KubernetesAPI
 import Logging
+import MeshConfig
+import MeshModel
 import NIOCore
 import NIOSSL
 import ServiceLifecycle
 import SidecarInjection
 
-/// The admission webhook that the API server calls for each new pod.
-struct InjectionWebhook: Sendable {
+/// The admission webhooks: each new pod is reviewed for injection, each object of the mesh for mistakes.
+struct WebhookServer: Sendable {
     let client: KubernetesClient
     let namespace: String
     let service: String
-    let injector: SidecarInjector
+    /// As the mesh is set up at the moment.
+    let injector: @Sendable () -> SidecarInjector
+    let domainSuffix: String
     let logger: Logger
 
-    /// The object that tells the API server about the webhook.
-    private static let registration = "istio-sidecar-injector"
+    /// The objects that tell the API server about the webhooks.
+    private static let registrations: [(type: ResourceType, name: String)] = [
+        (.mutatingWebhookConfigurations, "istio-sidecar-injector"),
+        (.validatingWebhookConfigurations, "istio-validator"),
+    ]
     private static let reviewBytesMax = 8 << 20
 
     /// Serves until cancelled, and keeps the API server told whom to trust.
@@ -43,7 +50,9 @@ struct InjectionWebhook: Sendable {
         )
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await application.run() }
-            group.addTask { await self.register(certificate.authorityPEM) }
+            for registration in Self.registrations {
+                group.addTask { await self.register(registration.type, registration.name, certificate.authorityPEM) }
+            }
             defer { group.cancelAll() }
             while try await group.next() != nil {}
         }
@@ -51,29 +60,60 @@ struct InjectionWebhook: Sendable {
 
     private func router() -> Router<BasicRequestContext> {
         let router = Router()
-        router.post("inject") { request, _ -> Response in
-            let body = try await request.body.collect(upTo: Self.reviewBytesMax)
-            let review: AdmissionReview
-            do {
-                review = try AdmissionReview(json: try JSONValue.parse(body.readableBytesView))
-            } catch {
-                throw HTTPError(.badRequest, message: "\(error)")
-            }
-            let answer = try await self.answer(review)
-            return Response(
-                status: .ok,
-                headers: [.contentType: "application/json"],
-                body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.serialize()))
-            )
+        router.post("inject") { request, _ in
+            try await self.respond(to: request) { review in try await self.inject(review) }
+        }
+        router.post("validate") { request, _ in
+            try await self.respond(to: request) { review in self.validate(review) }
         }
         router.get("ready") { _, _ in HTTPResponse.Status.ok }
         return router
     }
 
+    private func respond(
+        to request: Request,
+        _ answer: (AdmissionReview) async throws -> JSONValue
+    ) async throws -> Response {
+        let body = try await request.body.collect(upTo: Self.reviewBytesMax)
+        let review: AdmissionReview
+        do {
+            review = try AdmissionReview(json: try JSONValue.parse(body.readableBytesView))
+        } catch {
+            throw HTTPError(.badRequest, message: "\(error)")
+        }
+        let bytes = try await answer(review).serialize()
+        return Response(
+            status: .ok,
+            headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes))
+        )
+    }
+
+    /// Reads the object as the control plane will when it is stored.
+    private func validate(_ review: AdmissionReview) -> JSONValue {
+        let object = KubernetesObject(json: review.object)
+        let diagnoses = Validator.diagnoses(for: object, domain: self.domainSuffix)
+        let objections = diagnoses.filter { $0.severity == .error }.map(Self.text)
+        if !objections.isEmpty {
+            self.logger.info(
+                "configuration refused",
+                metadata: ["object": "\(object)", "problems": "\(objections.joined(separator: "; "))"]
+            )
+        }
+        return review.answer(
+            objections: objections,
+            warnings: diagnoses.filter { $0.severity != .error }.map(Self.text)
+        )
+    }
+
+    private static func text(_ diagnosis: Diagnosis) -> String {
+        diagnosis.field.isEmpty ? diagnosis.message : "\(diagnosis.field): \(diagnosis.message)"
+    }
+
     /// Labels are asked for anew each time: the namespace may be a moment old, and a pod is made only once.
-    private func answer(_ review: AdmissionReview) async throws -> JSONValue {
+    private func inject(_ review: AdmissionReview) async throws -> JSONValue {
         let labels = try await self.client.get(.namespaces, name: review.namespace).labels
-        let (answer, decision) = self.injector.answer(review, namespaceLabels: labels)
+        let (answer, decision) = self.injector().answer(review, namespaceLabels: labels)
         let pod = KubernetesObject(json: review.object)
         self.logger.info(
             "pod reviewed",
@@ -86,19 +126,14 @@ struct InjectionWebhook: Sendable {
     }
 
     /// Writes our authority into the registration whenever it is not there.
-    private func register(_ authorityPEM: String) async {
+    private func register(_ type: ResourceType, _ name: String, _ authorityPEM: String) async {
         let bundle = JSONValue.string(Base64.text(authorityPEM))
-        await self.client.reflect(
-            .mutatingWebhookConfigurations,
-            fieldSelector: "metadata.name=\(Self.registration)"
-        ) { change in
-            for object in change.present where object.name == Self.registration {
-                await self.update(object, bundle)
-            }
+        await self.client.reflect(type, fieldSelector: "metadata.name=\(name)") { change in
+            for object in change.present where object.name == name { await self.update(type, object, bundle) }
         }
     }
 
-    private func update(_ object: KubernetesObject, _ bundle: JSONValue) async {
+    private func update(_ type: ResourceType, _ object: KubernetesObject, _ bundle: JSONValue) async {
         var patch = JSONPatch()
         for (index, webhook) in (object.json["webhooks"]?.array ?? []).enumerated() {
             guard webhook[path: "clientConfig", "caBundle"] != bundle, webhook["clientConfig"]?.object != nil else {
@@ -108,7 +143,7 @@ struct InjectionWebhook: Sendable {
         }
         guard !patch.operations.isEmpty else { return }
         do {
-            _ = try await self.client.patch(.mutatingWebhookConfigurations, name: object.name, .json(patch))
+            _ = try await self.client.patch(type, name: object.name, .json(patch))
             self.logger.info("webhook registered", metadata: ["configuration": "\(object.name)"])
         } catch {
             // The next change or relist of the object tries again.

@@ -1,0 +1,133 @@
+import ArgumentParser
+import AsyncHTTPClient
+import Foundation
+import Hummingbird
+import KubernetesAPI
+import Logging
+import Serverless
+import ServiceLifecycle
+import UnixSignals
+
+/// Holds requests for revisions without room.
+struct ActivatorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "activator",
+        abstract: "Hold requests for revisions without room until there is some, and wake the autoscaler.",
+        discussion: """
+            Requests carry Knative-Serving-Revision and Knative-Serving-Namespace; the routes that the autoscaler makes
+            set them. One that waited says in x-lateen-activation-ms of its answer how long. When as many wait as may, a
+            request is answered with 503 and Retry-After; when its time runs out (x-envoy-expected-rq-timeout-ms, else
+            300 s) with 504.
+            """
+    )
+
+    @Option(help: "A kubeconfig file; without it the service account of the pod is used.")
+    var kubeconfig: String?
+
+    @Option(help: "Address to listen on.")
+    var host = "0.0.0.0"
+
+    @Option(help: "Port for requests (HTTP/1.1).")
+    var port = 8012
+
+    @Option(help: "Where the autoscaler takes reports.")
+    var autoscaler = "ws://autoscaler.knative-serving.svc.cluster.local:8080"
+
+    @Option(help: "How reports are written: \(StatForm.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var statFormat = StatForm.protobuf
+
+    @Option(help: "How many requests of one revision may wait.")
+    var queueLength = 10_000
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel = "info"
+
+    func validate() throws {
+        guard Logger.Level(rawValue: self.logLevel) != nil else {
+            throw ValidationError(
+                "--log-level: '\(self.logLevel)' is not one of trace, debug, info, notice, warning, error, critical"
+            )
+        }
+        guard (1...65535).contains(self.port) else { throw ValidationError("--port: \(self.port) is no port") }
+        guard (1...1_000_000).contains(self.queueLength) else {
+            throw ValidationError("--queue-length: \(self.queueLength) is not in 1...1000000")
+        }
+        guard StatSender.Target(self.autoscaler) != nil else {
+            throw ValidationError("--autoscaler: '\(self.autoscaler)' is no address such as ws://autoscaler:8080")
+        }
+    }
+
+    func run() async throws {
+        let level = Logger.Level(rawValue: self.logLevel) ?? .info
+        LoggingSystem.bootstrap { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        let logger = Logger(label: "lateen-activator")
+        guard let target = StatSender.Target(self.autoscaler) else { throw ExitCode.validationFailure }
+        let configuration: ClientConfiguration
+        do {
+            configuration = try self.kubeconfig.map { try .kubeconfig(path: $0) } ?? .inCluster()
+        } catch {
+            throw Failure("\(error)")
+        }
+        let client = try KubernetesClient(configuration: configuration, logger: logger)
+        let environment = ProcessInfo.processInfo.environment
+        let activator = ActivatorService(
+            client: client,
+            sender: StatSender(target: target, form: self.statFormat, logger: logger),
+            name: environment["POD_NAME"] ?? environment["MY_POD_NAME"] ?? ProcessInfo.processInfo.hostName,
+            queueLength: self.queueLength,
+            logger: logger
+        )
+        let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: Self.httpSettings)
+        var group = ServiceGroupConfiguration(
+            services: [
+                .init(service: RunningService("activator") { await activator.run() }),
+                .init(service: self.server(ActivatorProxy(activator: activator, http: http, logger: logger), logger)),
+            ],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        group.maximumGracefulShutdownDuration = .seconds(30)
+        do {
+            try await ServiceGroup(configuration: group).run()
+        } catch {
+            logger.error("activator stops", metadata: ["error": "\(error)"])
+            try? await http.shutdown()  // The first failure is the one to tell.
+            await client.shutdown()
+            throw ExitCode.failure
+        }
+        try await http.shutdown()
+        await client.shutdown()
+    }
+
+    private static var httpSettings: HTTPClient.Configuration {
+        var settings = HTTPClient.Configuration()
+        settings.timeout.connect = .milliseconds(500)
+        settings.redirectConfiguration = .disallow
+        settings.decompression = .disabled
+        settings.httpVersion = .http1Only
+        settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 10_000
+        // A pod that refuses gets no second connection for the same request.
+        settings.connectionPool.retryConnectionEstablishment = false
+        return settings
+    }
+
+    private func server(_ proxy: ActivatorProxy, _ logger: Logger) -> some ServiceLifecycle.Service {
+        Application(
+            responder: CallbackResponder<BasicRequestContext> { request, _ in
+                switch request.uri.path {
+                case "/healthz" where request.headers[.userAgent]?.hasPrefix("kube-probe/") == true:
+                    Response(status: proxy.activator.isReady ? .ok : .serviceUnavailable)
+                default: await proxy.respond(to: request)
+                }
+            },
+            configuration: .init(address: .hostname(self.host, port: self.port), serverName: "lateen-activator"),
+            logger: logger
+        )
+    }
+}
+
+extension StatForm: ExpressibleByArgument {}

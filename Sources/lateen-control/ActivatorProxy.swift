@@ -1,0 +1,144 @@
+import AsyncHTTPClient
+import HTTPTypes
+import Hummingbird
+import Logging
+import MeshModel
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Serverless
+
+/// Passes requests on to pods of their revisions, once the activator has a place for them.
+struct ActivatorProxy: Sendable {
+    let activator: ActivatorService
+    let http: HTTPClient
+    let logger: Logger
+
+    /// Between two hops only (RFC 9110 section 7.6.1).
+    private static let hopHeaders: Set<String> = [
+        "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    ]
+    private static let revisionHeader = "knative-serving-revision"
+    private static let namespaceHeader = "knative-serving-namespace"
+    /// What Envoy, and our own proxy, say about the time that a request has left.
+    private static let timeHeader = "x-envoy-expected-rq-timeout-ms"
+    /// Connections that a pod refuses before it gets the request are tried elsewhere, so often.
+    private static let attemptsMax = 20
+
+    func respond(to request: Request) async -> Response {
+        guard let revision = Self.revision(request) else {
+            return Self.refusal(
+                .notFound,
+                "no \(Self.revisionHeader) and \(Self.namespaceHeader) in the request; does its route set them?"
+            )
+        }
+        let start = ContinuousClock.now
+        let wait = Self.time(request) ?? ActivatorService.waitMax
+        for _ in 0..<Self.attemptsMax {
+            let left = wait - start.duration(to: .now)
+            do throws(ActivatorService.Refusal) {
+                let lease = try await self.activator.lease(for: revision, wait: max(.zero, left))
+                if let response = await self.forward(request, to: lease, waited: start.duration(to: .now)) {
+                    return response
+                }
+            } catch {
+                return Self.answer(to: error, revision)
+            }
+        }
+        return Self.refusal(.serviceUnavailable, "no pod of \(revision) takes connections", retryAfter: 1)
+    }
+
+    private static func revision(_ request: Request) -> ObjectID? {
+        guard let name = Self.header(revisionHeader, request), let namespace = Self.header(namespaceHeader, request),
+            !name.isEmpty, !namespace.isEmpty
+        else { return nil }
+        return ObjectID(namespace: namespace, name: name)
+    }
+
+    private static func header(_ name: String, _ request: Request) -> String? {
+        request.headers.first { $0.name.canonicalName == name }?.value
+    }
+
+    private static func time(_ request: Request) -> Duration? {
+        guard let text = Self.header(Self.timeHeader, request), let milliseconds = Int(text), milliseconds > 0 else {
+            return nil
+        }
+        return min(.milliseconds(min(milliseconds, 86_400_000)), ActivatorService.waitMax)
+    }
+
+    private static func answer(to refusal: ActivatorService.Refusal, _ revision: ObjectID) -> Response {
+        switch refusal {
+        case .full: Self.refusal(.serviceUnavailable, "pending request queue full for \(revision)", retryAfter: 1)
+        case .expired: Self.refusal(.gatewayTimeout, "no pod of \(revision) had room in time")
+        case .unknownRevision: Self.refusal(.notFound, "no revision \(revision)")
+        case .gone: Self.refusal(.notFound, "revision \(revision) was deleted")
+        }
+    }
+
+    private static func refusal(_ status: HTTPResponse.Status, _ text: String, retryAfter: Int? = nil) -> Response {
+        var response = Response(
+            status: status,
+            headers: [.contentType: "text/plain; charset=utf-8"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text + "\n"))
+        )
+        if let retryAfter { response.headers[.retryAfter] = String(retryAfter) }
+        return response
+    }
+
+    /// `nil` if the pod never got the request, so that it may go to another one.
+    private func forward(_ request: Request, to lease: ActivatorService.Lease, waited: Duration) async -> Response? {
+        var outgoing = HTTPClientRequest(url: "http://\(lease.address)\(request.head.path ?? "/")")
+        outgoing.method = HTTPMethod(rawValue: request.method.rawValue)
+        for field in request.headers where !Self.hopHeaders.contains(field.name.canonicalName) {
+            outgoing.headers.add(name: field.name.rawName, value: field.value)
+        }
+        if let host = request.head.authority { outgoing.headers.replaceOrAdd(name: "host", value: host) }
+        let length = Self.header("content-length", request).flatMap { Int64($0) }
+        if let length, length > 0 {
+            outgoing.headers.remove(name: "content-length")
+            outgoing.body = .stream(request.body, length: .known(length))
+        } else if length == nil, Self.header("transfer-encoding", request) != nil {
+            outgoing.body = .stream(request.body, length: .unknown)
+        }
+        do {
+            let response = try await self.http.execute(outgoing, timeout: .seconds(3600))
+            return Self.response(response, lease: lease, waited: waited)
+        } catch {
+            self.activator.refused(by: lease.address)
+            if Self.isConnectFailure(error) { return nil }
+            self.logger.debug("pod did not answer", metadata: ["pod": "\(lease.address)", "error": "\(error)"])
+            return Self.refusal(.badGateway, "the pod \(lease.address) ended the request without an answer")
+        }
+    }
+
+    /// The connection was not made, so nothing of the request can have had an effect.
+    private static func isConnectFailure(_ error: any Error) -> Bool {
+        if error is NIOConnectionError || error is IOError { return true }
+        return (error as? HTTPClientError) == .connectTimeout
+    }
+
+    private static func response(
+        _ response: HTTPClientResponse,
+        lease: ActivatorService.Lease,
+        waited: Duration
+    ) -> Response {
+        var headers = HTTPFields()
+        for (name, value) in response.headers where !Self.hopHeaders.contains(name.lowercased()) {
+            guard let name = HTTPField.Name(name) else { continue }
+            headers.append(HTTPField(name: name, value: value))
+        }
+        // How long the request waited for a pod: the cold start, as its client felt it.
+        if let name = HTTPField.Name("x-lateen-activation-ms") {
+            headers[name] = String(Int((waited.inSeconds * 1000).rounded()))
+        }
+        let length = response.headers.first(name: "content-length").flatMap { Int($0) }
+        headers[.contentLength] = nil
+        let body = ResponseBody(contentLength: length) { writer in
+            for try await chunk in response.body { try await writer.write(chunk) }
+            // Its place in the pod is taken until the last byte.
+            withExtendedLifetime(lease) {}
+            try await writer.finish(nil)
+        }
+        return Response(status: .init(code: Int(response.status.code)), headers: headers, body: body)
+    }
+}
