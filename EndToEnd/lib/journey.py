@@ -17,7 +17,9 @@ import traceback
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 LATEEN = str(ROOT / "bin" / "lateen")
 UP = [
-    LATEEN, "up", "--images", "Samples/images.yaml", "--with", "Samples/bookinfo/platform/one-machine",
+    LATEEN, "up", "--images", "Samples/images.yaml", "--outside", "Samples/internet/internet.yaml",
+    "--outside", "Samples/databases/databases.yaml",
+    "--with", "Samples/bookinfo/platform/one-machine",
     "--with", "Samples/bookinfo/platform/kube/bookinfo.yaml", "--with", "Samples/sleep/sleep.yaml",
 ]
 
@@ -119,6 +121,8 @@ class Journey:
             self.failed += 1
         if self.owns_mesh:
             take_down()
+        elif self.needs_mesh:
+            self.check("what was deleted is gone")(settle)
         print(f"{self.passed} passed, {self.failed} failed", flush=True)
         sys.exit(1 if self.failed else 0)
 
@@ -157,6 +161,16 @@ def bring_up():
         take_down()
         raise SystemExit("the mesh did not come up")
     print(f"  mesh up in {time.monotonic() - started:.1f} s", flush=True)
+
+
+def settle(seconds=60.0):
+    """Wait until nothing that a journey deleted is still going: the next one may make a namespace of the same name."""
+
+    def going():
+        listed = json.loads(kubectl("get namespaces,pods -A -o json"))["items"]
+        return [item["metadata"]["name"] for item in listed if "deletionTimestamp" in item["metadata"]]
+
+    eventually("what was deleted is gone", lambda: not going(), seconds=seconds, pause=0.2)
 
 
 def take_down():

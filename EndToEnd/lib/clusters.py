@@ -1,0 +1,67 @@
+"""A second cluster beside the one of the journeys, and commands in either."""
+
+import json
+import os
+import pathlib
+
+from journey import LATEEN, CheckFailed, run
+
+MAIN, WEST = "main", "west"
+
+
+def kubeconfig(cluster):
+    home = os.environ.get("LATEEN_HOME", "/var/lib/lateen")
+    return f"{home}/kubeconfig" if cluster == MAIN else f"{home}-{cluster}/kubeconfig"
+
+
+def kubectl_in(cluster, line, **options):
+    return run(f"kubectl {line}", environment={"KUBECONFIG": kubeconfig(cluster)}, **options).stdout
+
+
+def apply_in(cluster, objects):
+    """Apply objects (a list of them, or YAML)."""
+    text = objects if isinstance(objects, str) else "".join(f"---\n{json.dumps(part)}\n" for part in objects)
+    return kubectl_in(cluster, "apply -f -", input=text)
+
+
+def lateen(line, **options):
+    return run(f"{LATEEN} {line}", **options).stdout
+
+
+def remote_clusters(cluster):
+    """The other clusters that a cluster's control plane knows, by name."""
+    found = json.loads(lateen(f"remote-clusters --cluster {cluster} -o json"))["clusters"]
+    return {entry["name"]: entry for entry in found}
+
+
+class SecondCluster:
+    """Up while the block runs, and gone afterwards, whatever happened in it."""
+
+    def __init__(self, name=WEST):
+        self.name = name
+
+    def __enter__(self):
+        lateen(f"down --purge --cluster {self.name}", check=False, timeout=120)
+        try:
+            self.said = lateen(f"up --cluster {self.name} --images Samples/images.yaml", timeout=180)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if error is not None:
+            folder = pathlib.Path(kubeconfig(self.name)).parent
+            for line in (
+                f"kubectl --kubeconfig {kubeconfig(self.name)} get pods -A", f"tail -n 25 {folder}/logs/platform.log",
+            ):
+                done = run(line, check=False, timeout=20)
+                print(f"$ {line}\n{done.stdout}{done.stderr}", flush=True)
+        down = run(f"{LATEEN} down --purge --cluster {self.name}", check=False, timeout=120)
+        if error is not None:
+            return
+        if down.returncode != 0:
+            raise CheckFailed(f"{self.name} did not go down:\n{down.stdout}{down.stderr}")
+        left = run("ip netns list; ip -o link show", check=False).stdout
+        if f"lateen.{self.name}" in left or "latwire0" in left:
+            raise CheckFailed(f"something of {self.name} is left:\n{left}")
