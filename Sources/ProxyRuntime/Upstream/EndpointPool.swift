@@ -208,8 +208,8 @@ final class EndpointPool {
 
     /// What the first waiting request of its kind needs that no connection under way is for.
     private func nextUnserved(_ version: Version) -> Need? {
-        let isMultiplexed = version == .http2 || (version == .either && self.settlesOnHTTP2)
-        let perConnection = isMultiplexed ? max(1, Int(self.cluster.cluster.http2.concurrentStreamsMax)) : 1
+        let perConnection =
+            self.isMultiplexed(version) ? max(1, Int(self.cluster.cluster.http2.concurrentStreamsMax)) : 1
         var rest: [Need: Int] = [:]
         for waiting in self.pending where waiting.need.version == version {
             let places = rest[waiting.need] ?? self.connecting.count(for: waiting.need) * perConnection
@@ -217,6 +217,10 @@ final class EndpointPool {
             rest[waiting.need] = places - 1
         }
         return nil
+    }
+
+    private func isMultiplexed(_ version: Version) -> Bool {
+        version == .http2 || (version == .either && self.settlesOnHTTP2)
     }
 
     private func connect(for need: Need) {
@@ -255,10 +259,29 @@ final class EndpointPool {
                 self.connectIfNeeded()
             case (.success, nil): ()
             case (.failure(let reason, let detail), _):
-                self.takePending { $0.need == need }?.server.connectionFailed(reason, detail: detail)
+                self.connectFailed(for: need, reason, detail)
                 self.connectIfNeeded()
             }
             self.cluster.worker.flushWaiting()
+        }
+    }
+
+    /// A connection did not come about: the request that it was for ends.
+    ///
+    /// One of HTTP/2 was for all that wait, and with no other under way none of them has anything left to hope for.
+    /// To let each wait for a connection of its own would hold the last one up by as many timeouts.
+    private func connectFailed(for need: Need, _ reason: EndReason, _ detail: String) {
+        guard self.isMultiplexed(need.version), self.connecting.count(for: need) == 0 else {
+            self.takePending { $0.need == need }?.server.connectionFailed(reason, detail: detail)
+            return
+        }
+        // Taken out before any of them hears of it: a request may come back at once for another attempt.
+        let failed = self.pending.filter { $0.need == need }
+        self.pending.removeAll { $0.need == need }
+        self.cluster.counts.requestsPendingActive -= failed.count
+        // One that has gone meanwhile waits for nothing.
+        for waiting in failed where waiting.server.waitingPool === self {
+            waiting.server.connectionFailed(reason, detail: detail)
         }
     }
 

@@ -74,6 +74,31 @@ import TrafficEngine
         try await server.stop()
     }
 
+    @Test("A connection of HTTP/2 that does not come about ends all requests that wait for it")
+    func failsAllStreams() async throws {
+        let server = try await RawServer.start()
+        let cluster = Self.cluster(server.port, roots: try TestPKI().rootPEM, version: .http2)
+        try await TestProxy.run(.http(), clusters: [cluster]) { proxy in
+            let client = try await HTTP2Peer.client(proxy)
+            for stream in [1, 3, 5] as [UInt32] { client.request(stream) }
+            _ = await proxy.waitForStatistics { $0.clusters["endpoint"]?.counts.requestsPendingActive == 3 }
+
+            await server.connection(0).close()
+
+            var failed: [UInt32: String?] = [:]
+            for _ in 1...3 {
+                let head = await client.nextHead()
+                failed[head.stream] = head.fields[":status"]
+            }
+            #expect(failed == [1: "503", 3: "503", 5: "503"])
+            let statistics = await proxy.waitForStatistics { $0.http["test"]?.requestsActive == 0 }
+            #expect(statistics.clusters["endpoint"]?.counts.connections == 1)
+            #expect(statistics.clusters["endpoint"]?.counts.requestsPendingActive == 0)
+            #expect(server.connectionCount == 1)
+        }
+        try await server.stop()
+    }
+
     @Test("Where ALPN settles on less than last time, requests that hoped for the same connection get others")
     func connectsForTheRest() async throws {
         let pki = try TestPKI()
