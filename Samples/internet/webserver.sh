@@ -33,8 +33,21 @@ http {
     ssl_certificate $LATEEN_DATA/server.pem;
     ssl_certificate_key $LATEEN_DATA/server.key;
     root $root;
-    # For checks: who the client was, and which name it asked for.
-    location = /client { default_type text/plain; return 200 "\$remote_addr \$ssl_server_name \$http_host\n"; }
+    # For checks: who the client was, which name it asked for, and what it told of those behind it.
+    location = /client {
+      default_type text/plain;
+      return 200 "\$remote_addr \$ssl_server_name \$http_host [\$http_x_forwarded_client_cert] [\$http_x_forwarded_for]\n";
+    }
+  }
+  # For checks: only clients with a certificate are served.
+  server {
+    listen 8443 ssl;
+    server_name edition.cnn.com;
+    ssl_certificate $LATEEN_DATA/server.pem;
+    ssl_certificate_key $LATEEN_DATA/server.key;
+    ssl_client_certificate $LATEEN_DATA/roots.pem;
+    ssl_verify_client on;
+    location / { default_type text/plain; return 200 "\$ssl_client_s_dn\n"; }
   }
 }
 CONF

@@ -110,9 +110,10 @@ struct RouteBuilder {
         return action
     }
 
-    /// What proxies tell each other; it stays in the mesh (facts #55).
+    /// What proxies tell each other, and who is inside; it stays in the mesh (facts #55).
     static let headersOfTheMesh = [
-        "x-forwarded-client-cert", "x-envoy-decorator-operation", "x-envoy-peer-metadata", "x-envoy-peer-metadata-id",
+        "x-forwarded-client-cert", "x-forwarded-for", "x-envoy-decorator-operation", "x-envoy-peer-metadata",
+        "x-envoy-peer-metadata-id",
     ]
 
     private static func redirect(_ redirect: HTTPRouteRule.Redirect) -> Envoy_Config_Route_V3_RedirectAction {

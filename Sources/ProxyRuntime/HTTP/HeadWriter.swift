@@ -60,9 +60,10 @@ struct HeadWriter {
         }
     }
 
-    /// Whether `edits` have a line of this name, so that a default is not wanted.
-    static func writes(_ edits: HeaderEdits?, _ name: StaticString) -> Bool {
+    /// Whether `edits` have a line of this name or want none, so that a default is not wanted.
+    static func decides(_ edits: HeaderEdits?, _ name: StaticString) -> Bool {
         guard let edits else { return false }
+        if edits.remove.contains(where: { $0.withUnsafeBytes { Bytes.equal($0, name) } }) { return true }
         return edits.set.contains { Self.isNamed($0, name) } || edits.add.contains { Self.isNamed($0, name) }
     }
 

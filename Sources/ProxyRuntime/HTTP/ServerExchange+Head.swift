@@ -30,8 +30,11 @@ extension ServerExchange {
             HeadWriter.markEdited(bytes, fields, target.requestHeaders, &dropped)
             room += HeadWriter.count(route.requestHeaders) + HeadWriter.count(target.requestHeaders)
         }
+        // Lines of the proxy's own that edits remove or set, and that it leaves to them.
+        var left = route.requestLines.union(target.requestLines)
         let effects = self.exchange.effects?.requestHeaders
         if let effects {
+            left.formUnion(effects.proxyLines)
             HeadWriter.markEdited(bytes, fields, effects, &dropped)
             room += HeadWriter.count(effects)
         }
@@ -61,11 +64,15 @@ extension ServerExchange {
                 Self.put("host: ", self.authority, to: &writer)
             }
             if self.exchange.awaitsUpgrade { writer.put("connection: upgrade\r\nupgrade: websocket\r\n") }
-            if self.manager.appendsPeerAddress { self.putPeerAddress(bytes, fields, to: &writer) }
-            if addsForwarding { self.putForwarding(fields, to: &writer) }
-            if forward.prefixRewrite != nil { self.putOriginalPath(bytes, to: &writer) }
+            if self.manager.appendsPeerAddress { self.putPeerAddress(bytes, fields, except: left, to: &writer) }
+            if addsForwarding { self.putForwarding(fields, except: left, to: &writer) }
+            if forward.prefixRewrite != nil, !left.contains(.originalPath) {
+                self.putOriginalPath(bytes, to: &writer)
+            }
             if addsChunks { writer.put("transfer-encoding: chunked\r\n") }
-            if let certificate { self.putCertificate(certificate, bytes, fields, to: &writer) }
+            if let certificate, !left.contains(.clientCertificate) {
+                self.putCertificate(certificate, bytes, fields, to: &writer)
+            }
             if let effects { HeadWriter.putEdited(effects, to: &writer) }
             if hasEdits {
                 HeadWriter.putEdited(route.requestHeaders, to: &writer)
@@ -126,17 +133,20 @@ extension ServerExchange {
     private func putPeerAddress(
         _ bytes: UnsafeRawBufferPointer,
         _ fields: borrowing HeadFields,
+        except left: ProxyLines,
         to writer: inout ByteWriter
     ) {
-        writer.put("x-forwarded-for: ")
-        if fields.forwardedForIndex >= 0 {
-            writer.put(self.slice(bytes, fields.fields[fields.forwardedForIndex].value))
-            writer.put(", ")
+        if !left.contains(.forwardedFor) {
+            writer.put("x-forwarded-for: ")
+            if fields.forwardedForIndex >= 0 {
+                writer.put(self.slice(bytes, fields.fields[fields.forwardedForIndex].value))
+                writer.put(", ")
+            }
+            writer.put(self.sourceText)
+            writer.endLine()
         }
-        writer.put(self.sourceText)
-        writer.endLine()
         // The client as the edge saw it, unless it is one of the house.
-        if self.manager.trustedHops == 0, !self.isSourcePrivate {
+        if self.manager.trustedHops == 0, !left.contains(.externalAddress), !self.isSourcePrivate {
             Self.put("x-envoy-external-address: ", self.sourceText, to: &writer)
         }
     }
@@ -215,11 +225,15 @@ extension ServerExchange {
         )
     }
 
-    private func putForwarding(_ fields: borrowing HeadFields, to writer: inout ByteWriter) {
-        if fields.forwardedProtoLines.isEmpty || !self.trustsForwardedProto {
+    private func putForwarding(
+        _ fields: borrowing HeadFields,
+        except left: ProxyLines,
+        to writer: inout ByteWriter
+    ) {
+        if fields.forwardedProtoLines.isEmpty || !self.trustsForwardedProto, !left.contains(.forwardedProto) {
             writer.put(self.facts.isTLS ? "x-forwarded-proto: https\r\n" : "x-forwarded-proto: http\r\n")
         }
-        if fields.requestIDIndex < 0 {
+        if fields.requestIDIndex < 0, !left.contains(.requestID) {
             Self.put("x-request-id: ", self.requestID, to: &writer)
         }
     }

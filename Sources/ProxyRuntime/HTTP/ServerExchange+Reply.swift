@@ -188,8 +188,8 @@ extension ServerExchange {
             writer.put(StatusPhrase.of(status))
             writer.endLine()
             // What edits say of these lines goes before the defaults.
-            if !HeadWriter.writes(edits, "server") { writer.put("server: lateen\r\n") }
-            if !body.isEmpty, !HeadWriter.writes(edits, "content-type") { writer.put("content-type: text/plain\r\n") }
+            if !HeadWriter.decides(edits, "server") { writer.put("server: lateen\r\n") }
+            if !body.isEmpty, !HeadWriter.decides(edits, "content-type") { writer.put("content-type: text/plain\r\n") }
             if status != 204, status != 304 {
                 writer.put("content-length: ")
                 writer.put(decimal: body.count)
@@ -207,7 +207,7 @@ extension ServerExchange {
         self.exchange.status = 200
         self.putResponseHead(.none, room: room, into: &out) { writer in
             writer.put("HTTP/1.1 200 OK\r\n")
-            if !HeadWriter.writes(edits, "server") { writer.put("server: lateen\r\n") }
+            if !HeadWriter.decides(edits, "server") { writer.put("server: lateen\r\n") }
             writer.put("content-type: application/grpc\r\ngrpc-status: ")
             writer.put(decimal: GRPC.status(of: status))
             writer.endLine()

@@ -65,8 +65,12 @@ extension ServerExchange {
             HeadWriter.markEdited(bytes, fields, target.responseHeaders, &dropped)
             room += HeadWriter.count(route.responseHeaders) + HeadWriter.count(target.responseHeaders)
         }
+        // Lines of the proxy's own that edits remove or set, and that it leaves to them.
+        var left = route?.responseLines ?? []
+        if let target { left.formUnion(target.responseLines) }
         let effects = self.exchange.effects?.responseHeaders
         if let effects {
+            left.formUnion(effects.proxyLines)
             HeadWriter.markEdited(bytes, fields, effects, &dropped)
             room += HeadWriter.count(effects)
         }
@@ -89,10 +93,12 @@ extension ServerExchange {
                 dropped: dropped,
                 to: &writer
             )
-            writer.put("x-envoy-upstream-service-time: ")
-            writer.put(decimal: serviceMilliseconds)
-            writer.endLine()
-            if fields.serverIndex < 0 { writer.put("server: lateen\r\n") }
+            if !left.contains(.serviceTime) {
+                writer.put("x-envoy-upstream-service-time: ")
+                writer.put(decimal: serviceMilliseconds)
+                writer.endLine()
+            }
+            if fields.serverIndex < 0, !left.contains(.server) { writer.put("server: lateen\r\n") }
             if isUpgrade {
                 writer.put("connection: upgrade\r\nupgrade: websocket\r\n")
             } else if !self.isHTTP2 {

@@ -258,8 +258,11 @@ package struct WeightedCluster: Hashable, Sendable {
     /// The cluster's name, kept so that a cluster that never came can be named in a log.
     package var name: String
     package var weight: UInt32
-    package var requestHeaders: HeaderEdits
-    package var responseHeaders: HeaderEdits
+    package let requestHeaders: HeaderEdits
+    package let responseHeaders: HeaderEdits
+    /// Lines of the proxy that these edits speak of; worked out once, so that no request compares names.
+    package let requestLines: ProxyLines
+    package let responseLines: ProxyLines
 
     package init(
         cluster: ClusterID,
@@ -273,6 +276,8 @@ package struct WeightedCluster: Hashable, Sendable {
         self.weight = weight
         self.requestHeaders = requestHeaders
         self.responseHeaders = responseHeaders
+        self.requestLines = requestHeaders.proxyLines
+        self.responseLines = responseHeaders.proxyLines
     }
 }
 

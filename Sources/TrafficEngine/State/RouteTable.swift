@@ -39,6 +39,9 @@ package final class Route: Sendable {
     package let action: Action
     package let requestHeaders: HeaderEdits
     package let responseHeaders: HeaderEdits
+    /// Lines of the proxy that these edits speak of; worked out once, so that no request compares names.
+    package let requestLines: ProxyLines
+    package let responseLines: ProxyLines
 
     package init(
         name: String,
@@ -52,6 +55,8 @@ package final class Route: Sendable {
         self.action = action
         self.requestHeaders = requestHeaders
         self.responseHeaders = responseHeaders
+        self.requestLines = requestHeaders.proxyLines
+        self.responseLines = responseHeaders.proxyLines
     }
 }
 

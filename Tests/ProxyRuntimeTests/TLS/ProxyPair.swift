@@ -25,11 +25,14 @@ struct ProxyPair {
         var serverSecrets: [String: TLSSecret]
         var clientSecrets: [String: TLSSecret]
         var speaksHTTP = false
+        /// In the place of the usual one.
+        var serverTerminal: FilterChain.Terminal?
         /// What must hold of a connection for TLS to be taken off.
         var match = FilterChainMatch()
         /// The way of other connections.
         var otherChain: FilterChain?
         var inspects = true
+        var inspectionTimeout: Duration?
 
         /// Mutual TLS as sidecars do it: one root, any identity of `cluster.local`.
         static func mesh(_ pki: TestPKI) throws -> Setup {
@@ -86,14 +89,15 @@ struct ProxyPair {
             name: "secure",
             match: setup.match,
             tls: setup.serverTLS,
-            terminal: Self.terminal(setup.speaksHTTP, log: logs.server)
+            terminal: setup.serverTerminal ?? Self.terminal(setup.speaksHTTP, log: logs.server)
         )
         let inbound = Listener(
             name: "inbound",
             address: NetworkAddress(ip: TestProxy.loopback, port: 0),
             chains: [secure],
             defaultChain: setup.otherChain,
-            inspectsTLS: setup.inspects
+            inspectsTLS: setup.inspects,
+            inspectionTimeout: setup.inspectionTimeout
         )
         let serverState = ProxyState(
             revision: 1,
