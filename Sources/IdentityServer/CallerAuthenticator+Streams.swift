@@ -1,11 +1,11 @@
 package import GRPCCore
-package import MeshModel
-import MeshPush
+package import MeshPush
 
 /// Streams of configuration are opened by the same proofs as certificates are given for.
 extension CallerAuthenticator: PeerAuthenticator {
-    package func identity(metadata: Metadata, context: ServerContext) async throws -> WorkloadID? {
+    package func peer(metadata: Metadata, context: ServerContext) async throws -> ProvenPeer? {
         let certificate = (context.transportSpecific as? PeerCertificate)?.certificate
-        return try await self.caller(metadata: metadata, certificate: certificate).identity
+        let caller = try await self.caller(metadata: metadata, certificate: certificate)
+        return ProvenPeer(identity: caller.identity, pod: caller.pod)
     }
 }

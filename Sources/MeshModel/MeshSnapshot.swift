@@ -85,6 +85,8 @@ package struct MeshSnapshot: Sendable {
     package var networkGateways: [String: [NetworkGateway]] = [:]
     /// Pods with an address, by address.
     package var workloads: [IPAddress: Workload]
+    /// Pods that share the address of their node, which says nothing about them.
+    package var nodeWorkloads: [ObjectID: Workload] = [:]
     /// Gateways, oldest first.
     package var gateways: [GatewayRules] = []
     /// PeerAuthentications and old Policies, oldest first.

@@ -25,12 +25,12 @@ package struct ADSService: Envoy_Service_Discovery_V3_AggregatedDiscoveryService
         request: StreamingServerRequest<Envoy_Service_Discovery_V3_DiscoveryRequest>,
         context: ServerContext
     ) async throws -> StreamingServerResponse<Envoy_Service_Discovery_V3_DiscoveryResponse> {
-        let identity = try await self.identity(request.metadata, context)
+        let peer = try await self.peer(request.metadata, context)
         return StreamingServerResponse { response in
             try await withTaskCancellationOrShutdown(context) {
                 try await ProxyStream.serve(
                     request.messages,
-                    identity: identity,
+                    peer: peer,
                     server: self.server,
                     logger: self.logger
                 ) { try await response.write($0) }
@@ -46,12 +46,12 @@ package struct ADSService: Envoy_Service_Discovery_V3_AggregatedDiscoveryService
         throw RPCError(code: .unimplemented, message: "delta xDS is not offered; use the state-of-the-world stream")
     }
 
-    private func identity(_ metadata: Metadata, _ context: ServerContext) async throws -> WorkloadID? {
+    private func peer(_ metadata: Metadata, _ context: ServerContext) async throws -> ProvenPeer? {
         guard let authenticator = self.authenticator else { return nil }
-        guard let identity = try await authenticator.identity(metadata: metadata, context: context) else {
+        guard let peer = try await authenticator.peer(metadata: metadata, context: context) else {
             throw RPCError(code: .unauthenticated, message: "the peer did not prove who it is")
         }
-        return identity
+        return peer
     }
 }
 

@@ -27,14 +27,14 @@ struct ProxyStream {
     ///
     /// - Parameters:
     ///   - requests: what the proxy says.
-    ///   - identity: what the proxy proved to be; `nil`: it was not asked.
+    ///   - peer: whom the proxy proved to be; `nil`: it was not asked.
     ///   - server: what there is to push.
     ///   - logger: of the server.
     ///   - send: sends to the proxy.
     /// - Throws: `RPCError` for the proxy.
     static func serve(
         _ requests: RPCAsyncSequence<Envoy_Service_Discovery_V3_DiscoveryRequest, any Error>,
-        identity: WorkloadID?,
+        peer: ProvenPeer?,
         server: PushServer,
         logger: Logger,
         send: @escaping @Sendable (Envoy_Service_Discovery_V3_DiscoveryResponse) async throws -> Void
@@ -53,7 +53,7 @@ struct ProxyStream {
                 // A wake-up that is dropped is no loss: each event also looks for a newer generation.
                 try await Self.run(
                     events,
-                    identity: identity,
+                    peer: peer,
                     server: server,
                     logger: logger,
                     wake: { source.yield(.generation) },
@@ -67,7 +67,7 @@ struct ProxyStream {
 
     private static func run(
         _ events: AsyncStream<Event>,
-        identity: WorkloadID?,
+        peer: ProvenPeer?,
         server: PushServer,
         logger: Logger,
         wake: @escaping @Sendable () -> Void,
@@ -76,7 +76,7 @@ struct ProxyStream {
         var iterator = events.makeAsyncIterator()
         // The first request says who asks.
         guard case .request(let first) = await iterator.next() else { return }
-        let proxy = try Self.proxy(first.node, identity: identity, server: server)
+        let proxy = try await Self.proxy(first.node, peer: peer, server: server)
         let id = server.connected(proxy, userAgent: first.node.userAgent, wake: wake)
         var logger = logger
         logger[metadataKey: "proxy"] = "\(proxy.workload.name).\(proxy.workload.namespace)"
@@ -113,26 +113,46 @@ struct ProxyStream {
 
     private static func proxy(
         _ node: Envoy_Config_Core_V3_Node,
-        identity: WorkloadID?,
+        peer: ProvenPeer?,
         server: PushServer
-    ) throws -> ProxyKey {
+    ) async throws -> ProxyKey {
         var proxy: ProxyKey
         do {
             proxy = try ProxyKey(node: node)
         } catch {
             throw RPCError(code: .invalidArgument, message: error.description)
         }
-        guard let identity else {
+        guard let peer else {
             proxy.isAuthenticated = server.trustsUnauthenticated
             return proxy
         }
         do {
-            try proxy.authenticate(as: identity)
+            try proxy.authenticate(as: peer)
         } catch {
             throw RPCError(code: .permissionDenied, message: error.description)
         }
-        return proxy
+        return try await Self.confirmed(proxy, server)
     }
+
+    /// The proxy with the labels that the cluster knows. What is known may lag behind a pod that has just begun, or
+    /// that has got the address of another, so a contradiction is looked at again for a while.
+    private static func confirmed(_ proxy: ProxyKey, _ server: PushServer) async throws -> ProxyKey {
+        let deadline = ContinuousClock.now + server.workloadLimit
+        while true {
+            var confirmed = proxy
+            do throws(ImpersonationError) {
+                try confirmed.confirm(in: server.snapshot)
+                return confirmed
+            } catch {
+                guard ContinuousClock.now < deadline else {
+                    throw RPCError(code: .permissionDenied, message: error.description)
+                }
+            }
+            try await Task.sleep(for: Self.confirmationPause)
+        }
+    }
+
+    private static let confirmationPause: Duration = .milliseconds(50)
 
     private init(
         id: UInt64,

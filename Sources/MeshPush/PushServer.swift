@@ -40,6 +40,8 @@ package final class PushServer: Sendable {
     /// Give Secrets also to proxies that have not proved who they are, by the plain port: for a mesh whose network is
     /// trusted as a whole.
     package let trustsUnauthenticated: Bool
+    /// How long a proxy whose workload is not known yet may wait for that.
+    let workloadLimit: Duration
     /// Hears of proxies that come and go.
     let observer: (any ProxyObserver)?
     private let logger: Logger
@@ -50,6 +52,7 @@ package final class PushServer: Sendable {
         snapshot: MeshSnapshot = MeshSnapshot(),
         debounce: Debounce = Debounce(),
         trustsUnauthenticated: Bool = false,
+        workloadLimit: Duration = .seconds(5),
         observer: (any ProxyObserver)? = nil,
         logger: Logger
     ) {
@@ -58,6 +61,7 @@ package final class PushServer: Sendable {
         self.cache = TranslationCache(first)
         self.debounce = debounce
         self.trustsUnauthenticated = trustsUnauthenticated
+        self.workloadLimit = workloadLimit
         self.observer = observer
         self.logger = logger
         (self.changes, self.changed) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))

@@ -14,8 +14,10 @@ import XDSAPI
 
     /// Takes the word of whoever has a word to say.
     private struct ByHeader: PeerAuthenticator {
-        func identity(metadata: Metadata, context: ServerContext) async throws -> WorkloadID? {
-            metadata[stringValues: "who"].first { _ in true }.flatMap { WorkloadID($0) }
+        func peer(metadata: Metadata, context: ServerContext) async throws -> ProvenPeer? {
+            let pod = metadata[stringValues: "pod"].first { _ in true }
+            return metadata[stringValues: "who"].first { _ in true }.flatMap { WorkloadID($0) }
+                .map { ProvenPeer(identity: $0, pod: pod) }
         }
     }
 
@@ -38,6 +40,43 @@ import XDSAPI
             let error = await #expect(throws: RPCError.self) { try await self.serve(as: identity) }
             #expect(error?.code == .permissionDenied)
         }
+    }
+
+    @Test("A token of another pod, and the word of a gateway that nobody knows, are not enough for a Secret")
+    func foreignPods() async throws {
+        let web = "spiffe://cluster.local/ns/shop/sa/web"
+        let gateway = "router~10.213.1.1~web-1.shop~shop.svc.cluster.local"
+        let cases: [(node: String, pod: String?)] = [(Self.node, "web-2"), (gateway, nil)]
+        for (node, pod) in cases {
+            let error = await #expect(throws: RPCError.self) {
+                try await self.serve(as: web, node: node, pod: pod)
+            }
+            #expect(error?.code == .permissionDenied)
+        }
+        #expect(try await self.serve(as: web, pod: "web-1").first?.resources.count == 1)
+    }
+
+    @Test("A proxy has the labels of its pod, whatever it says of itself")
+    func labels() async throws {
+        let observer = Observer()
+        var workload = Workload(
+            id: ObjectID(namespace: "shop", name: "web-1"),
+            address: try #require(IPAddress("10.213.1.1")),
+            labels: ["app": "web"],
+            serviceAccount: "web"
+        )
+        _ = try await self.serve(
+            as: "spiffe://cluster.local/ns/shop/sa/web",
+            observer: observer,
+            workloads: [workload]
+        )
+        #expect(observer.labels == ["app": "web"])
+
+        workload.serviceAccount = "gateway"
+        let error = await #expect(throws: RPCError.self) {
+            try await self.serve(as: "spiffe://cluster.local/ns/shop/sa/web", workloads: [workload])
+        }
+        #expect(error?.code == .permissionDenied)
     }
 
     @Test("By the plain port all may come, and Secrets only where the network is trusted")
@@ -94,6 +133,15 @@ import XDSAPI
         #expect(observer.events.last == "disconnected")
     }
 
+    private static let node = "sidecar~10.213.1.1~web-1.shop~shop.svc.cluster.local"
+
+    private static func metadata(_ identity: String?, _ pod: String?) -> Metadata {
+        var metadata = Metadata()
+        if let identity { metadata.addString(identity, forKey: "who") }
+        if let pod { metadata.addString(pod, forKey: "pod") }
+        return metadata
+    }
+
     private static func health(_ problem: String?) -> Request {
         var request = Request()
         request.typeURL = WorkloadHealth.typeURL
@@ -107,6 +155,9 @@ import XDSAPI
     private final class Observer: ProxyObserver {
         private let refusal: ProxyRefusal?
         private let all = Mutex<[String]>([])
+        private let seen = Mutex<[String: String]?>(nil)
+
+        var labels: [String: String]? { self.seen.withLock { $0 } }
 
         init(refusal: ProxyRefusal? = nil) { self.refusal = refusal }
 
@@ -114,6 +165,7 @@ import XDSAPI
 
         func connected(_ connection: ProxyConnection) async throws {
             let proxy = connection.proxy
+            self.seen.withLock { $0 = proxy.labels }
             let account = connection.metadata["SERVICE_ACCOUNT"] ?? ""
             self.add("connected \(proxy.workload) \(proxy.isAuthenticated) \(account)")
             if let refusal { throw refusal }
@@ -136,19 +188,26 @@ import XDSAPI
         asking kind: ResourceKind = .secret,
         form: String = "",
         observer: Observer? = nil,
+        node: String = Self.node,
+        pod: String? = nil,
+        workloads: [Workload] = [],
         more: [Request] = []
     ) async throws -> [Response] {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
+        var snapshot = try self.snapshot()
+        for workload in workloads { snapshot.workloads[workload.address] = workload }
         let push = PushServer(
-            snapshot: try self.snapshot(),
+            snapshot: snapshot,
             trustsUnauthenticated: trusts,
+            workloadLimit: .zero,
             observer: observer,
             logger: logger
         )
         let service = ADSService(server: push, authenticator: authenticator, logger: logger)
         var request = Request()
-        request.node.id = "sidecar~10.213.1.1~web-1.shop~shop.svc.cluster.local"
+        request.node.id = node
+        request.node.metadata.fields["LABELS"] = .init(structValue: .with { $0.fields["istio"] = "gateway" })
         request.node.metadata.fields["SERVICE_ACCOUNT"] = .init(stringValue: "web")
         request.node.metadata.fields["LATEEN_NAME_TABLE"] = .init(stringValue: form)
         request.typeURL = kind.typeURL
@@ -164,7 +223,7 @@ import XDSAPI
             )
             let response = try await service.streamAggregatedResources(
                 request: StreamingServerRequest(
-                    metadata: identity.map { ["who": "\($0)"] } ?? [:],
+                    metadata: Self.metadata(identity, pod),
                     messages: RPCAsyncSequence(wrapping: Once(messages))
                 ),
                 context: context

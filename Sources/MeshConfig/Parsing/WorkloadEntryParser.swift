@@ -62,6 +62,7 @@ struct MachineFacts: Hashable, Sendable {
             serviceAccount: self.serviceAccount ?? "default"
         )
         workload.locality = self.locality
+        workload.isMachine = true
         return workload
     }
 

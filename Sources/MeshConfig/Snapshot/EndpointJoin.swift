@@ -154,6 +154,12 @@ struct EndpointJoin {
         return result
     }
 
+    /// Pods that share their node's address.
+    func nodeWorkloads() -> [ObjectID: Workload] {
+        let pods = self.objects.pods.values.compactMap(\.value).filter(\.usesHostNetwork)
+        return Dictionary(pods.map { ($0.workload.id, $0.workload) }, uniquingKeysWith: { first, _ in first })
+    }
+
     private struct Seen: Hashable {
         var address: Endpoint.Address
         var port: SliceFacts.SlicePort

@@ -39,6 +39,7 @@ package enum SnapshotBuilder {
         snapshot.destinationPolicies = objects.destinationRules.values.compactMap(\.value).map(names.qualified)
             .sorted { Self.isBefore(($0.createdAt, $0.source), ($1.createdAt, $1.source)) }
         snapshot.workloads = join.workloads()
+        snapshot.nodeWorkloads = join.nodeWorkloads()
         snapshot.gateways = objects.gateways.values.compactMap(\.value)
             .sorted { Self.isBefore(($0.createdAt, $0.source), ($1.createdAt, $1.source)) }
         snapshot.sidecars = objects.sidecars.values.compactMap(\.value)
@@ -119,6 +120,7 @@ package enum SnapshotBuilder {
                 self.unmarkPlainPorts(of: key, in: &snapshot)
             }
             snapshot.workloads = join.workloads()
+            snapshot.nodeWorkloads = join.nodeWorkloads()
             let found = objects.endpointDiagnoses
             let others = snapshot.diagnoses.filter { $0.object.kind != MeshKind.endpointSlice.rawValue }
             if !found.isEmpty || others.count != snapshot.diagnoses.count {

@@ -192,6 +192,8 @@ package struct Workload: Hashable, Sendable {
     package var labels: [String: String]
     package var serviceAccount: String
     package var locality = Locality()
+    /// It is outside the cluster: a WorkloadEntry, whose name need not be the machine's own.
+    package var isMachine = false
 
     package init(id: ObjectID, address: IPAddress, labels: [String: String], serviceAccount: String) {
         self.id = id
