@@ -55,7 +55,12 @@ struct LegacyPolicies {
             findings.warning("\(field).name", "Service \(id) selects no workloads")
             return
         }
-        var peer = PeerPolicy(source: source, createdAt: policy.createdAt, selector: service.selector)
+        var peer = PeerPolicy(
+            source: source,
+            createdAt: policy.createdAt,
+            selector: service.selector,
+            isLegacy: true
+        )
         if target.ports.isEmpty {
             peer.mode = policy.mode
         } else {

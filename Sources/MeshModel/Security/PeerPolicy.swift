@@ -20,18 +20,22 @@ package struct PeerPolicy: Hashable, Sendable {
     package var mode: MutualTLSMode?
     /// By the port that the workload listens on; only with a selector.
     package var ports: [Port: MutualTLSMode]
+    /// One target of an old Policy, which names a service: of those, several hold for one workload.
+    package var isLegacy: Bool
 
     package init(
         source: ObjectReference,
         createdAt: Int64 = 0,
         selector: [String: String] = [:],
         mode: MutualTLSMode? = nil,
-        ports: [Port: MutualTLSMode] = [:]
+        ports: [Port: MutualTLSMode] = [:],
+        isLegacy: Bool = false
     ) {
         self.source = source
         self.createdAt = createdAt
         self.selector = selector
         self.mode = mode
         self.ports = ports
+        self.isLegacy = isLegacy
     }
 }

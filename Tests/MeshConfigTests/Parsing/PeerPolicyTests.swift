@@ -128,6 +128,40 @@ import Testing
         #expect(whole?.selector == ["app": "ratings"] && whole?.mode == .disable && whole?.ports == [:])
     }
 
+    @Test("All targets of a policy count, also where they are services of the same pods")
+    func severalTargets() throws {
+        func service(_ name: String, _ port: Int) -> String {
+            """
+            apiVersion: v1
+            kind: Service
+            metadata: {name: \(name), namespace: default}
+            spec: {clusterIP: 10.214.0.\(port), selector: {app: ratings}, ports: [{name: http, port: \(port)}]}
+            ---
+            apiVersion: discovery.k8s.io/v1
+            kind: EndpointSlice
+            metadata: {name: \(name)-1, namespace: default, labels: {kubernetes.io/service-name: \(name)}}
+            addressType: IPv4
+            ports: [{name: http, port: \(port)}]
+            endpoints: [{addresses: [10.213.1.5], conditions: {ready: true}}]
+            """
+        }
+        let targets = "[{name: a, ports: [{number: 80}]}, {name: b, ports: [{number: 90}]}]"
+        let mesh = try Mesh(
+            [service("a", 80), service("b", 90), Samples.legacy("{targets: \(targets), peers: [{mtls: {}}]}")]
+                .joined(separator: "\n---\n")
+        )
+
+        let modes = PeerModes(
+            mesh.snapshot.peerPolicies,
+            namespace: "default",
+            labels: ["app": "ratings"],
+            root: "istio-system"
+        )
+
+        let (a, b) = (try #require(Port(80)), try #require(Port(90)))
+        #expect(modes.ports == [a: .strict, b: .strict], "\(mesh.snapshot.diagnoses)")
+    }
+
     @Test("Where the ports of endpoints change, policies for ports are made again")
     func portsMove() throws {
         var mesh = try Mesh(

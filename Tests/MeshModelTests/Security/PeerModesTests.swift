@@ -74,6 +74,25 @@ import Testing
         #expect(self.modes([mesh, gateway], namespace: "default").workload == .strict)
     }
 
+    @Test("Old policies for several services of one workload hold side by side; of one port the oldest says")
+    func legacy() throws {
+        let (a, b) = (try port(80), try port(90))
+        var old = [
+            self.policy(2, "default", nil, selector: ["app": "web"], ports: [b: .strict, a: .disable]),
+            self.policy(1, "default", nil, selector: ["version": "v1"], ports: [a: .strict]),
+            self.policy(3, "default", .strict, selector: ["app": "web"]),
+        ]
+        for index in old.indices { old[index].isLegacy = true }
+
+        let modes = self.modes(old)
+
+        #expect(modes.ports == [a: .strict, b: .strict] && modes.workload == .strict)
+        let today = self.policy(0, "default", nil, selector: ["app": "web"])
+        #expect(self.modes(old + [today]).ports == [:])
+        let later = self.policy(4, "default", nil, selector: ["app": "web"], ports: [try port(91): .disable])
+        #expect(self.modes(old + [later]).ports == modes.ports)
+    }
+
     private func policy(
         _ time: Int64,
         _ namespace: String,
