@@ -56,6 +56,7 @@ extension MeshSettingsParser {
             let place = "\(field).envoyExtAuthzGrpc"
             result = self.provider(provider.name, .grpc, grpc.service, grpc.port, place, &findings)
             result?.failsOpen = grpc.failOpen
+            if grpc.hasIncludeRequestBodyInCheck { Self.warnOfBody(place, &findings) }
             result?.bodyBytesMax = grpc.includeRequestBodyInCheck.maxRequestBytes
             result?.statusOnError = self.status(grpc.statusOnError, place, &findings)
             result?.timeout = self.timeout(grpc.timeout, grpc.hasTimeout, place, &findings)
@@ -64,6 +65,7 @@ extension MeshSettingsParser {
             let wire = AuthorizationProvider.Wire.http(pathPrefix: http.pathPrefix)
             result = self.provider(provider.name, wire, http.service, http.port, place, &findings)
             result?.failsOpen = http.failOpen
+            if http.hasIncludeRequestBodyInCheck { Self.warnOfBody(place, &findings) }
             result?.bodyBytesMax = http.includeRequestBodyInCheck.maxRequestBytes
             result?.statusOnError = self.status(http.statusOnError, place, &findings)
             result?.timeout = self.timeout(http.timeout, http.hasTimeout, place, &findings)
@@ -79,6 +81,14 @@ extension MeshSettingsParser {
             }
         }
         return result
+    }
+
+    /// A service that decides by the body would decide about nothing.
+    private static func warnOfBody(_ place: String, _ findings: inout Findings) {
+        findings.warning(
+            "\(place).includeRequestBodyInCheck",
+            "Lateen's proxy asks without the body, Envoy sends it: with Lateen's, do not use a service that decides by it"
+        )
     }
 
     private static func provider(

@@ -46,7 +46,14 @@ import Testing
                 """
             )
         )
-        #expect(mesh.snapshot.diagnoses == [])
+        #expect(mesh.errors() == [])
+        let warnings = mesh.warnings()
+        #expect(warnings.count == 1)
+        #expect(
+            warnings.first?.hasPrefix(
+                "data.mesh.extensionProviders[1].envoyExtAuthzGrpc.includeRequestBodyInCheck: Lateen's proxy asks without"
+            ) == true
+        )
         let settings = mesh.snapshot.settings
         #expect(settings.trustDomain == "td.test" && settings.trustDomainAliases == ["old.test"])
         #expect(!settings.automaticMutualTLS && settings.meshTLSVersionMin == .v1_3)
