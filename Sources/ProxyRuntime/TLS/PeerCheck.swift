@@ -1,6 +1,6 @@
 internal import NIOCore
-internal import NIOSSL
-internal import TrafficEngine
+package import NIOSSL
+package import TrafficEngine
 
 #if canImport(Glibc)
 internal import Glibc
@@ -10,7 +10,7 @@ internal import Darwin
 
 /// Whether a peer may be who it says it is: what is asked of its certificate beyond the chain, which the TLS library
 /// has checked when this is asked.
-struct PeerCheck: Sendable {
+package struct PeerCheck: Sendable {
     private struct Name: Sendable {
         var kind: PeerValidation.NameKind
         var match: Match
@@ -33,8 +33,12 @@ struct PeerCheck: Sendable {
     private let revoked: RevocationList?
     /// Mesh identities have exactly one URI (SPIFFE X.509-SVID section 2).
     private let isMesh: Bool
+    private let checksChain: Bool
 
-    init(_ validation: PeerValidation, revoked: RevocationList? = nil) throws(TLSFault) {
+    /// - Throws: `TLSFault` if a pattern of a name cannot be read.
+    package init(_ validation: PeerValidation) throws(TLSFault) { try self.init(validation, revoked: nil) }
+
+    init(_ validation: PeerValidation, revoked: RevocationList?) throws(TLSFault) {
         self.names = try validation.names.map { name throws(TLSFault) in
             let match: Match
             let text: String
@@ -58,9 +62,14 @@ struct PeerCheck: Sendable {
         self.publicKeyHashes = Set(validation.publicKeyHashes)
         self.revoked = revoked
         self.isMesh = validation.roots == .secret(TLSSecret.meshRoots)
+        self.checksChain = validation.roots != .none
     }
 
     /// What is wrong with a certificate whose chain is right; `nil`: nothing.
+    package func refusal(of certificate: NIOSSLCertificate, expectedName: String?) -> PeerRefusal? {
+        self.refusal(of: certificate, names: CertificateNames(certificate), expectedName: expectedName)
+    }
+
     func refusal(
         of certificate: NIOSSLCertificate,
         names: CertificateNames,
@@ -72,6 +81,10 @@ struct PeerCheck: Sendable {
                 message: "\(refusal); peer presented \(names.text), "
                     + "issuer \(DistinguishedName.text(certificate.issuerName))"
             )
+        }
+        // The chain of a session that is resumed was checked when the session began, perhaps in the certificate's time.
+        if self.checksChain, Self.dateFault(of: certificate) != nil {
+            return PeerRefusal(kind: .error, message: self.chainRefusal(of: certificate))
         }
         if let refusal = self.hashRefusal(of: certificate) { return refusal }
         if let reason = self.revoked?.refusal(of: certificate) {
@@ -124,18 +137,18 @@ struct PeerCheck: Sendable {
     func chainRefusal(of certificate: NIOSSLCertificate?) -> String {
         guard let certificate else { return "peer's certificate chain was refused" }
         let names = CertificateNames(certificate)
-        let now = time(nil)
         let issuer = DistinguishedName.text(certificate.issuerName)
-        let reason: String
-        if certificate.notValidAfter < now {
-            reason = "certificate has expired"
-        } else if certificate.notValidBefore > now {
-            reason = "certificate is not yet valid"
-        } else {
-            reason = "certificate chain does not lead to a trusted root, or may not be used so"
-        }
+        let reason =
+            Self.dateFault(of: certificate)
+            ?? "certificate chain does not lead to a trusted root, or may not be used so"
         return "\(reason); peer presented \(names.text), issuer \(issuer.isEmpty ? "-" : issuer), "
             + "valid from \(Self.instant(certificate.notValidBefore)) to \(Self.instant(certificate.notValidAfter))"
+    }
+
+    private static func dateFault(of certificate: NIOSSLCertificate) -> String? {
+        let now = time(nil)
+        if certificate.notValidAfter < now { return "certificate has expired" }
+        return certificate.notValidBefore > now ? "certificate is not yet valid" : nil
     }
 
     private static func matches(_ name: Name, _ names: CertificateNames) -> Bool {

@@ -1,24 +1,24 @@
 internal import NIOSSL
-internal import TrafficEngine
+package import TrafficEngine
 
 /// Why there is no TLS: a secret that is not there, or one that cannot be used. Never shows a key.
-struct TLSFault: Error, Hashable, Sendable, CustomStringConvertible {
-    var reason: EndReason
+package struct TLSFault: Error, Hashable, Sendable, CustomStringConvertible {
+    package var reason: EndReason
     /// What is wrong and with what: names the secret or file.
-    var message: String
+    package var message: String
 
-    var description: String { self.message }
+    package var description: String { self.message }
     /// As one word of an access log's line.
     var logText: String { HandshakeFailure.escaped(self.message) }
 }
 
 /// What a handshake was refused for, under the counter that it belongs to.
-struct PeerRefusal: Error, Hashable, Sendable {
-    enum Kind: Hashable, Sendable { case noCertificate, error, name, hash }
+package struct PeerRefusal: Error, Hashable, Sendable {
+    package enum Kind: Hashable, Sendable { case noCertificate, error, name, hash }
 
-    var kind: Kind
+    package var kind: Kind
     /// What was expected and what the peer presented.
-    var message: String
+    package var message: String
 }
 
 /// Texts of failed handshakes as access logs show them.
