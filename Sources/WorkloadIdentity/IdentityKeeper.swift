@@ -221,7 +221,9 @@ package final class IdentityKeeper: Sendable {
             let certificate = try WorkloadCertificate(
                 chain: progress.chain,
                 key: key,
-                roots: [roots, progress.issuerRoots],
+                // What the authority said with the certificate is older than the file: a root that has left it is out.
+                // Only where none is left the old ones stay, until there is a certificate of a new one.
+                roots: isOutdated ? [roots, progress.issuerRoots] : [roots],
                 identity: self.configuration.identity,
                 now: self.world.now()
             )

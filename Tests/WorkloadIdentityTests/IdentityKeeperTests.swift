@@ -234,6 +234,41 @@ import WorkloadIdentity
         }
     }
 
+    /// Gives a root more than the authority does.
+    private struct Generous: CertificateIssuer {
+        let authority: TestAuthority
+        let more: String
+
+        func certificates(for request: String, lifetime: Duration) async throws -> [String] {
+            try await self.authority.certificates(for: request, lifetime: lifetime) + [self.more]
+        }
+    }
+
+    @Test("A root that leaves the mounted file is not trusted any more, although the last answer had it")
+    func rootWithdrawn() async throws {
+        try await withTemporaryDirectory { path in
+            let mounted = CertificateDirectory(path: path + "/mounted")
+            let box = Mutex<[UInt8]?>(nil)
+            let world = SleepingWorld(end: 60) { now in
+                guard now > 20, let roots = box.withLock({ $0 }) else { return }
+                // What cannot be written fails the test below.
+                try? mounted.write(CertificateDirectory.Content(chain: [], key: [], roots: roots))
+            }
+            let authority = try TestAuthority(identity: self.identity) { world.now }
+            let kept = try authority.root
+            let withdrawn = try TestAuthority(identity: self.identity) { 0 }.root
+            try mounted.write(CertificateDirectory.Content(chain: [], key: [], roots: kept + withdrawn))
+            box.withLock { $0 = kept }
+            let issuer = Generous(authority: authority, more: String(decoding: withdrawn, as: UTF8.self))
+            let keeper = self.keeper(path + "/certs", issuer, world, rootFile: mounted.rootFile)
+
+            await keeper.run()
+
+            #expect(keeper.current?.credential.roots == kept)
+            #expect(authority.requests == 1)
+        }
+    }
+
     @Test("A certificate whose root the mesh no longer has is renewed before its time")
     func rootGone() async throws {
         try await withTemporaryDirectory { path in
