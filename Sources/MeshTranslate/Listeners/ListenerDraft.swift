@@ -80,23 +80,30 @@ struct ListenerDraft {
         _ filters: Envoy_Config_Listener_V3_Filter...
     ) {
         let free = prefixes.isEmpty ? [nil] : prefixes.map(Optional.some)
-        let names = serverNames.isEmpty ? [""] : serverNames.map(\.text)
         let words = applicationProtocols.isEmpty ? [""] : applicationProtocols
-        let left = free.filter { prefix in
-            let criteria = names.flatMap { name in
-                words.map {
-                    Criterion(
-                        port: UInt32(port ?? 0),
-                        prefix: prefix,
-                        serverName: name,
-                        isTLS: transport.isTLS,
-                        applicationProtocol: $0
-                    )
-                }
+        func criteria(_ name: String, _ prefix: CIDR?) -> [Criterion] {
+            words.map {
+                Criterion(
+                    port: UInt32(port ?? 0),
+                    prefix: prefix,
+                    serverName: name,
+                    isTLS: transport.isTLS,
+                    applicationProtocol: $0
+                )
             }
+        }
+        var serverNames = serverNames
+        if free.count == 1, serverNames.count > 1 {
+            // A name that an earlier chain has is that chain's; the others are free.
+            serverNames.removeAll { name in criteria(name.text, free[0]).contains { self.taken.contains($0) } }
+            if serverNames.isEmpty { return }
+        }
+        let names = serverNames.isEmpty ? [""] : serverNames.map(\.text)
+        let left = free.filter { prefix in
+            let wanted = names.flatMap { criteria($0, prefix) }
             // All or nothing for one block: half of its names elsewhere would be a surprise.
-            guard criteria.allSatisfy({ !self.taken.contains($0) }) else { return false }
-            self.taken.formUnion(criteria)
+            guard wanted.allSatisfy({ !self.taken.contains($0) }) else { return false }
+            self.taken.formUnion(wanted)
             return true
         }
         guard !left.isEmpty else { return }

@@ -133,6 +133,27 @@ import XDSAPI
         #expect(chains.map(\.hasTransportSocket) == [false, true])
     }
 
+    @Test("Of two rules with one server name the first has it; the second keeps its others")
+    func duplicateName() throws {
+        let mesh = try GatewayMesh(
+            nil,
+            Y.services + Y.gateway("edge", Y.server(443, "TLS", "'*.example.com'", tls: Self.passthrough))
+                + Y.rules(
+                    "all",
+                    hosts: "'*.example.com'",
+                    gateways: "edge",
+                    """
+                    tls:
+                      - {match: [{sniHosts: [a.example.com]}], \(Y.route("shop", port: 8443))}
+                      - {match: [{sniHosts: [a.example.com, b.example.com]}], \(Y.route("web", port: 8000))}
+                    """
+                )
+        )
+
+        let chains = try #require(try mesh.ingress().listeners.first).filterChains
+        #expect(chains.map(\.filterChainMatch.serverNames) == [["a.example.com"], ["b.example.com"]])
+    }
+
     // MARK: Rules
 
     @Test("Without a VirtualService every request is answered with 404")
