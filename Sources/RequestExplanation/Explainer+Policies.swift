@@ -65,7 +65,8 @@ extension Explainer {
             if rules.isShadow { return true }
             self.stop(
                 request == nil ? "Closed: \(text)." : "403 at \(self.hop.proxy.title): \(text).",
-                remedy: entry == nil ? Remedy.allow(self.question, at: self.hop) : nil
+                remedy: entry.map { Remedy.exempt(self.hop, from: rules.entries[$0].name) }
+                    ?? Remedy.allow(self.question, at: self.hop)
             )
             return false
         }

@@ -17,7 +17,7 @@ extension Explainer {
         let found = self.request.withView { view in (table.virtualHost(view), table.route(view)) }
         guard let virtualHost = found.0, let route = found.1 else {
             self.add(.route, "no virtual host or route of \(table.name) fits \(self.authority)")
-            self.stop("404 NR: no route for \(self.authority).")
+            self.stop("404 NR: no route for \(self.authority).", remedy: self.missingRoute)
             return nil
         }
         let place = "virtual host \(virtualHost.name), route \(route.name.isEmpty ? "without a name" : route.name)"
@@ -104,34 +104,40 @@ extension Explainer {
     mutating func leave(by name: String) -> Hop? {
         guard let cluster = self.hop.proxy.cluster(named: name) else {
             self.add(.cluster, "there is no cluster \(name)")
-            self.stop("503 NC: the route leads to \(name), which does not exist; is the subset or host spelled right?")
+            self.stop(
+                "503 NC: the route leads to \(name), which does not exist; is the subset or host spelled right?",
+                remedy: ClusterParts(name).flatMap { self.missingCluster($0) }
+            )
             return nil
         }
         let parts = ClusterParts(name)
-        let rule = parts.flatMap { HostName($0.host) }.flatMap {
-            self.source.destinationPolicy($0, client: self.hop.proxy.key.workload.namespace)
-        }
+        let rules = RulesForCluster(
+            parts.flatMap { HostName($0.host) }.map {
+                self.source.destinationPolicies($0, client: self.hop.proxy.key.workload.namespace)
+            } ?? [],
+            of: parts
+        )
         switch cluster.discovery {
         case .endpoints(let endpoints):
-            guard !endpoints.isEmpty else { return self.leaveNowhere(name, parts, rule) }
-            self.add(.cluster, "\(name): \(Self.count(endpoints.count, "endpoint"))", rule?.source)
+            guard !endpoints.isEmpty else { return self.leaveNowhere(name, parts, rules) }
+            self.add(.cluster, "\(name): \(Self.count(endpoints.count, "endpoint"))", rules.deciding)
             guard let endpoint = endpoints.first(where: \.isHealthy) ?? endpoints.first else { return nil }
             if !self.hop.isOutbound, self.hop.proxy.key.role == .sidecar {
                 self.arriveAtEntrance(endpoint.address)
                 return nil
             }
-            let tls = self.transport(cluster, endpoint.transport, rule)
+            let tls = self.transport(cluster, endpoint.transport, rules)
             return self.arrive(at: endpoint.address, tls: tls, more: endpoints.count - 1)
         case .dns(let names, _, _):
             let shown = names.map { "\($0.host):\($0.port)" }.joined(separator: ", ")
-            self.add(.cluster, "\(name): the proxy looks up \(shown)", rule?.source)
-            _ = self.transport(cluster, names.first?.transport ?? 0, rule)
+            self.add(.cluster, "\(name): the proxy looks up \(shown)", rules.deciding)
+            _ = self.transport(cluster, names.first?.transport ?? 0, rules)
             self.add(.endpoint, "what \(shown) stands for at that moment")
             self.arrive("Allowed: it leaves the mesh at \(self.hop.proxy.title) for \(shown).")
             return nil
         case .originalDestination:
-            self.add(.cluster, "\(name): to the address that was dialled", rule?.source)
-            let tls = self.transport(cluster, 0, rule)
+            self.add(.cluster, "\(name): to the address that was dialled", rules.deciding)
+            let tls = self.transport(cluster, 0, rules)
             if !self.hop.isOutbound, self.hop.proxy.key.role == .sidecar {
                 self.add(.endpoint, "the application, port \(self.hop.facts.destination.port)")
                 self.arrive(
@@ -143,7 +149,7 @@ extension Explainer {
         }
     }
 
-    private mutating func leaveNowhere(_ name: String, _ parts: ClusterParts?, _ rule: DestinationPolicy?) -> Hop? {
+    private mutating func leaveNowhere(_ name: String, _ parts: ClusterParts?, _ rules: RulesForCluster) -> Hop? {
         if name == "BlackHoleCluster" {
             self.add(.cluster, "\(name): it has no endpoints, on purpose")
             self.stopUnknown(
@@ -153,13 +159,16 @@ extension Explainer {
             )
             return nil
         }
-        self.add(.cluster, "\(name): no endpoint is ready", rule?.source)
+        self.add(.cluster, "\(name): no endpoint is ready", rules.deciding)
         let subset = parts.flatMap { $0.subset.isEmpty ? nil : " with the labels of subset \($0.subset)" } ?? ""
-        self.stop("503 UH: no ready pod\(subset) stands behind \(parts?.host ?? name).")
+        self.stop(
+            "503 UH: no ready pod\(subset) stands behind \(parts?.host ?? name).",
+            remedy: parts.flatMap { self.missingLabels($0, rules) }
+        )
         return nil
     }
 
-    private mutating func transport(_ cluster: Cluster, _ index: Int, _ rule: DestinationPolicy?) -> ClientTLS? {
+    private mutating func transport(_ cluster: Cluster, _ index: Int, _ rules: RulesForCluster) -> ClientTLS? {
         let tls = cluster.transports.indices.contains(index) ? cluster.transports[index] : nil
         guard let tls else {
             self.add(.tls, self.hop.facts.isTLS ? "none added to the client's own" : "none")
@@ -172,7 +181,7 @@ extension Explainer {
             .tls,
             "\(isMesh ? "mutual TLS with the identity of the mesh" : tls.certificate == nil ? "TLS" : "mutual TLS")\(name)"
                 + (expects.isEmpty ? "" : "; the server must be \(expects)"),
-            rule?.policy.tls == nil && rule?.subsets.isEmpty ?? true ? nil : rule?.source
+            rules.securing
         )
         return tls
     }
@@ -223,6 +232,8 @@ struct ClusterParts {
     let port: String
     let subset: String
     let host: String
+
+    var portNumber: Port? { UInt16(self.port).flatMap { Port($0) } }
 
     init?(_ name: String) {
         let parts = name.split(separator: "|", omittingEmptySubsequences: false).map(String.init)

@@ -155,12 +155,14 @@ package struct Explainer {
             if let found {
                 self.add(
                     .listener,
-                    "\(found.name)\(name == nil ? "" : " takes what comes for port \(destination.port)")"
+                    "\(found.name)\(name == nil ? "" : " takes what comes for port \(destination.port)")",
+                    name == nil ? self.openingGateway : nil
                 )
             } else {
                 self.add(.listener, "nothing listens on port \(destination.port)")
                 self.stop(
-                    "The gateway does not listen on port \(destination.port): no Gateway that selects it has a server there."
+                    "The gateway does not listen on port \(destination.port): no Gateway that selects it has a server there.",
+                    remedy: self.missingServer
                 )
             }
             return found

@@ -1,4 +1,5 @@
 import MeshModel
+import MeshTranslate
 import TrafficEngine
 
 /// Which objects a fact of the mesh comes from.
@@ -29,14 +30,21 @@ struct Provenance {
         }
     }
 
-    /// The DestinationRule for a host: of the client's namespace, the service's, then the root namespace (facts #41).
-    func destinationPolicy(_ host: HostName, client: String) -> DestinationPolicy? {
-        let service = self.service(host.text, seenFrom: client)
-        let found = self.snapshot.destinationPolicies.filter { $0.visibility.includes(client) && $0.host.covers(host) }
-        for namespace in [client, service?.namespace, self.snapshot.settings.rootNamespace] {
-            if let policy = found.first(where: { $0.source.id.namespace == namespace }) { return policy }
+    /// The DestinationRules that together decide about a host, as proxies are told.
+    func destinationPolicies(_ host: HostName, client: String) -> [DestinationPolicy] {
+        PolicyIndex(self.snapshot.destinationPolicies, client: client, root: self.snapshot.settings.rootNamespace)
+            .rules(for: host, of: self.service(host.text, seenFrom: client)?.namespace)
+    }
+
+    /// The port of a service whose endpoint an address is; `nil`: it is none's.
+    func servicePort(of address: NetworkAddress) -> ServicePort? {
+        for service in self.snapshot.services {
+            let endpoint = self.snapshot.endpoints[ServiceKey(service)]?.first {
+                $0.address == .ip(address.ip) && $0.port.number == address.port
+            }
+            if let endpoint { return service.ports.first { $0.name == endpoint.servicePortName } }
         }
-        return found.first
+        return nil
     }
 
     /// Gateways that listen at a router, on a port of theirs.

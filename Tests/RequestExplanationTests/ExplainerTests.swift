@@ -149,6 +149,8 @@ import Testing
 
         #expect(!denied.isAllowed && denied.outcome.contains("denied by default/no-admin rule 0"))
         #expect(denied.steps.last?.object == "AuthorizationPolicy default/no-admin")
+        #expect(denied.remedy?.contains("AuthorizationPolicy default/no-admin rule 0") == true)
+        #expect(denied.remedy?.contains("notPrincipals: [\"cluster.local/ns/default/sa/sleep\"]") == true)
         #expect(other.isAllowed)
         #expect(!missing.isAllowed)
         #expect(missing.remedy?.contains("cluster.local/ns/default/sa/sleep") == true)

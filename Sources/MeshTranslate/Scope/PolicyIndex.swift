@@ -1,4 +1,4 @@
-import MeshModel
+package import MeshModel
 
 /// What all DestinationRules together say about one service.
 struct EffectivePolicy {
@@ -17,7 +17,7 @@ struct EffectivePolicy {
 
 /// Finds the DestinationRules for a service: the client's namespace first, then the service's, then the root
 /// namespace; the first that has any decides (facts #41).
-struct PolicyIndex {
+package struct PolicyIndex {
     /// The rules of one namespace; each list is in order of age.
     private struct Rules {
         var exact: [HostName: [DestinationPolicy]] = [:]
@@ -36,23 +36,37 @@ struct PolicyIndex {
     private let clientNamespace: String
     private let rootNamespace: String
 
-    init(_ all: [DestinationPolicy], client: OutboundKey, root: String) {
-        self.clientNamespace = client.namespace
+    /// - Parameters:
+    ///   - all: of the mesh, in order of age.
+    ///   - client: the namespace of those who dial.
+    ///   - root: the namespace whose rules hold for all.
+    package init(_ all: [DestinationPolicy], client: String, root: String) {
+        self.clientNamespace = client
         self.rootNamespace = root
         for policy in all {
             let namespace = policy.source.id.namespace
-            guard namespace == client.namespace || policy.visibility.includes(client.namespace) else { continue }
+            guard namespace == client || policy.visibility.includes(client) else { continue }
             self.byNamespace[namespace, default: Rules()].exact[policy.host, default: []].append(policy)
             if policy.host.isWildcard { self.byNamespace[namespace]?.wildcards.append(policy) }
         }
     }
 
     func policy(for service: Service) -> EffectivePolicy {
-        for namespace in [self.clientNamespace, service.namespace, self.rootNamespace] {
-            let found = self.byNamespace[namespace]?.mostSpecific(for: service.host) ?? []
-            if !found.isEmpty { return self.merged(found) }
+        self.merged(self.rules(for: service.host, of: service.namespace))
+    }
+
+    /// The rules that together decide about a host.
+    ///
+    /// - Parameters:
+    ///   - host: of a service, or what a client dials.
+    ///   - namespace: of the service; `nil`: there is none.
+    /// - Returns: the oldest first.
+    package func rules(for host: HostName, of namespace: String?) -> [DestinationPolicy] {
+        for namespace in [self.clientNamespace, namespace, self.rootNamespace] {
+            let found = namespace.flatMap { self.byNamespace[$0]?.mostSpecific(for: host) } ?? []
+            if !found.isEmpty { return found }
         }
-        return EffectivePolicy()
+        return []
     }
 
     /// Oldest first: the first policy that says something wins, subsets of all are taken by name.

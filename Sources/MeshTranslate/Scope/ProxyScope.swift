@@ -48,7 +48,11 @@ struct ProxyScope {
             uniquingKeysWith: { first, _ in first }
         )
         self.bound = key.role == .router ? Self.bound(snapshot.routeRules, for: key.namespace) : [:]
-        self.policies = PolicyIndex(snapshot.destinationPolicies, client: key, root: snapshot.settings.rootNamespace)
+        self.policies = PolicyIndex(
+            snapshot.destinationPolicies,
+            client: key.namespace,
+            root: snapshot.settings.rootNamespace
+        )
     }
 
     /// A ServiceEntry for a host that a Kubernetes Service has is hidden by it.
