@@ -9,10 +9,13 @@ package struct LastGoodAddresses: Sendable {
         package var addresses: [IPAddress]
         /// Ask again after this, from now.
         package var ttl: Duration
+        /// A server said that there are none; without it an empty answer says nothing.
+        package var isDenied: Bool
 
-        package init(addresses: [IPAddress], ttl: Duration) {
+        package init(addresses: [IPAddress], ttl: Duration, isDenied: Bool = false) {
             self.addresses = addresses
             self.ttl = ttl
+            self.isDenied = isDenied
         }
     }
 
@@ -54,6 +57,7 @@ package struct LastGoodAddresses: Sendable {
     package mutating func answered(_ name: String, _ outcome: Outcome, now: Duration, jitter: Double) -> Answer {
         var entry = self.entries[name] ?? Entry(lastUse: now)
         entry.lastUse = now
+        var isDenied = false
         var pause: Duration
         switch outcome {
         case .found(let addresses, let ttl):
@@ -61,6 +65,7 @@ package struct LastGoodAddresses: Sendable {
             entry.failures = 0
             pause = min(max(ttl, self.ttlMin), self.ttlMax)
         case .notFound(let ttl):
+            isDenied = true
             entry.addresses = []
             entry.failures = 0
             pause = min(max(ttl, self.ttlMin), .seconds(60))
@@ -72,7 +77,7 @@ package struct LastGoodAddresses: Sendable {
         pause -= pause * (0.1 * min(max(jitter, 0), 1))
         if self.entries[name] == nil { self.makeRoom() }
         self.entries[name] = entry
-        return Answer(addresses: entry.addresses, ttl: pause)
+        return Answer(addresses: entry.addresses, ttl: pause, isDenied: isDenied)
     }
 
     /// The name that was not looked up for the longest time goes.

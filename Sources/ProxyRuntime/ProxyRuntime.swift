@@ -425,9 +425,11 @@ package final class ProxyRuntime: Sendable {
                     while !Task.isCancelled {
                         var found: [ClusterEndpoint] = []
                         var pause: Duration?
+                        var isDenied = false
                         for endpoint in endpoints {
                             let answer = await resolve(endpoint.host)
                             if let ttl = answer.ttl { pause = min(pause ?? ttl, ttl) }
+                            isDenied = isDenied || answer.isDenied
                             let addresses = answer.addresses
                             for ip in keepsOne ? Array(addresses.prefix(1)) : addresses {
                                 let address = NetworkAddress(ip: ip, port: endpoint.port)
@@ -446,8 +448,10 @@ package final class ProxyRuntime: Sendable {
                         }
                         if Task.isCancelled { return }
                         for worker in workers {
-                            let addresses = found
-                            worker.eventLoop.execute { worker.value.resolved(cluster, addresses) }
+                            let (addresses, wasDenied) = (found, isDenied)
+                            worker.eventLoop.execute {
+                                worker.value.resolved(cluster, addresses, isDenied: wasDenied)
+                            }
                         }
                         // An answer says itself how long it holds; without one the next try comes sooner.
                         let usual = found.isEmpty ? min(refresh, .seconds(1)) : refresh

@@ -41,10 +41,13 @@ package struct ResolvedName: Hashable, Sendable {
     package var addresses: [IPAddress]
     /// Ask again after this; `nil`: as often as the cluster says.
     package var ttl: Duration?
+    /// A server said that the name has no address: what was known before is gone, too. Without it nothing was learned.
+    package var isDenied: Bool
 
-    package init(addresses: [IPAddress] = [], ttl: Duration? = nil) {
+    package init(addresses: [IPAddress] = [], ttl: Duration? = nil, isDenied: Bool = false) {
         self.addresses = addresses
         self.ttl = ttl
+        self.isDenied = isDenied
     }
 }
 

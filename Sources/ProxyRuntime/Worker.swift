@@ -180,9 +180,9 @@ final class Worker {
     }
 
     /// New addresses of a DNS cluster; ignored if the cluster has changed since they were asked for.
-    func resolved(_ cluster: Cluster, _ endpoints: [ClusterEndpoint]) {
+    func resolved(_ cluster: Cluster, _ endpoints: [ClusterEndpoint], isDenied: Bool) {
         guard let runtime = self.cluster(cluster.id), runtime.cluster.discovery == cluster.discovery else { return }
-        runtime.resolved(endpoints)
+        runtime.resolved(endpoints, isDenied: isDenied)
     }
 
     // MARK: What connections need

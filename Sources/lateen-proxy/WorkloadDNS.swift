@@ -121,7 +121,7 @@ struct WorkloadDNS: Sendable {
     /// Addresses of a name of a DNS cluster; empty: none or no answer.
     func addresses(of name: String) async -> ResolvedName {
         let found = await self.resolver.addresses(of: name)
-        return ResolvedName(addresses: preferringIPv4(found.addresses), ttl: found.ttl)
+        return ResolvedName(addresses: preferringIPv4(found.addresses), ttl: found.ttl, isDenied: found.isDenied)
     }
 
     /// By which names the workload was given an address, also those that it may have shortened.

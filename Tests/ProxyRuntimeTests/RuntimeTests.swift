@@ -1,6 +1,7 @@
 import Logging
 import MeshModel
 import ProxyRuntime
+import Synchronization
 import Testing
 import TrafficEngine
 
@@ -86,6 +87,44 @@ import TrafficEngine
             let client = try await proxy.connect()
             client.send("hi")
             await server.connection(0).waitFor("hi")
+        }
+        try await server.stop()
+    }
+
+    @Test(
+        "A cluster whose name is gone loses its endpoints; without any answer it keeps them",
+        arguments: [true, false]
+    )
+    func losesNames(_ isDenied: Bool) async throws {
+        let server = try await RawServer.start()
+        let cluster = Cluster(
+            id: ClusterID(index: 0),
+            name: "endpoint",
+            discovery: .dns([DNSEndpoint(host: "db.test", port: server.port)], keepsOne: false, refresh: .seconds(5))
+        )
+        let asked = Mutex(0)
+        let options = ProxyRuntimeOptions(resolve: { _ in
+            let number = asked.withLock { count in
+                count += 1
+                return count
+            }
+            let ttl = Duration.milliseconds(100)
+            if number == 1 { return ResolvedName(addresses: [TestProxy.loopback], ttl: ttl) }
+            return ResolvedName(ttl: ttl, isDenied: isDenied)
+        })
+        try await TestProxy.run(.http(), clusters: [cluster], options: options) { proxy in
+            _ = await proxy.waitForStatistics { _ in asked.withLock { $0 } >= 3 }
+            if isDenied {
+                let statistics = await proxy.waitForStatistics { $0.clusters["endpoint"]?.endpoints == [] }
+                #expect(statistics.clusters["endpoint"]?.endpoints == [])
+                let client = try await proxy.connect()
+                client.send(ForwardingTests.get)
+                #expect(await client.waitFor("\r\n\r\n").hasPrefix("HTTP/1.1 503 "))
+            } else {
+                let client = try await proxy.connect()
+                client.send(ForwardingTests.get)
+                await server.connection(0).waitFor("GET /a")
+            }
         }
         try await server.stop()
     }

@@ -113,9 +113,10 @@ final class ClusterRuntime {
         self.destinations.removeAll()
     }
 
-    /// Names of a DNS cluster were looked up; an empty answer leaves the last good one in place.
-    func resolved(_ endpoints: [ClusterEndpoint]) {
-        if !endpoints.isEmpty || self.resolved == nil {
+    /// Names of a DNS cluster were looked up; an empty answer leaves the last good one in place, unless a server said
+    /// that there is none.
+    func resolved(_ endpoints: [ClusterEndpoint], isDenied: Bool) {
+        if !endpoints.isEmpty || isDenied || self.resolved == nil {
             self.resolved = endpoints
             self.useEndpoints()
         }

@@ -3,7 +3,7 @@ package import MeshModel
 /// What is known of names that are dialled: a value that is told the time and asks nobody.
 ///
 /// One question at a time for each name. An answer that is out of date serves until there is a better one, and no answer
-/// is no news (facts #3).
+/// is no news (facts #3); that there is no address is one.
 package struct NamedAnswers {
     private struct Entry {
         var addresses: [IPAddress] = []
@@ -50,11 +50,11 @@ package struct NamedAnswers {
     }
 
     /// A question has ended; `ttl` says when to ask again at the earliest.
-    package mutating func answered(_ name: String, _ addresses: [IPAddress], ttl: Duration?, now: Int) {
+    package mutating func answered(_ name: String, _ answer: ResolvedName, now: Int) {
         guard var entry = self.entries[name] else { return }
         entry.isAsking = false
-        if !addresses.isEmpty { entry.addresses = addresses }
-        let pause = max(ttl ?? .seconds(addresses.isEmpty ? 1 : 5), .seconds(1))
+        if !answer.addresses.isEmpty || answer.isDenied { entry.addresses = answer.addresses }
+        let pause = max(answer.ttl ?? .seconds(answer.addresses.isEmpty ? 1 : 5), .seconds(1))
         entry.freshUntil = Tick.after(pause, now: now)
         self.entries[name] = entry
     }

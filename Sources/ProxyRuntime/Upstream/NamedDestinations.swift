@@ -38,7 +38,7 @@ final class NamedDestinations {
     }
 
     private func answered(_ name: String, _ answer: ResolvedName) {
-        self.answers.answered(name, answer.addresses, ttl: answer.ttl, now: self.worker.wheel.now)
+        self.answers.answered(name, answer, now: self.worker.wheel.now)
         let waiters = self.waiters.removeValue(forKey: name) ?? []
         for waiter in waiters { waiter.clusterReady() }
     }
