@@ -26,6 +26,8 @@ import TrafficEngine
     struct Fault: Sendable, CustomStringConvertible {
         var description: String
         var code: ErrorCode
+        /// Where it is counted, apart from the goodbyes.
+        var counter: @Sendable (HTTP2Counts) -> Int = { $0.goAwaysSent }
         var send: @Sendable (HTTP2Peer) -> Void
     }
 
@@ -69,11 +71,16 @@ import TrafficEngine
             $0.send(.headers, [], stream: 1, payload: [0x82])
             $0.send(.ping, payload: [0, 0, 0, 0, 0, 0, 0, 0])
         },
-        Fault(description: "continuations without an end", code: .enhanceYourCalm) { peer in
+        Fault(description: "continuations without an end", code: .enhanceYourCalm, counter: { $0.tooManyContinuations })
+        { peer in
             peer.send(.headers, [], stream: 1, payload: [0x82])
             for _ in 0..<100 { peer.send(.continuation, [], stream: 1, payload: []) }
         },
-        Fault(description: "a header block without an end", code: .enhanceYourCalm) { peer in
+        Fault(
+            description: "a header block without an end",
+            code: .enhanceYourCalm,
+            counter: { $0.tooManyContinuations }
+        ) { peer in
             peer.send(.headers, [], stream: 1, payload: [0x82])
             for _ in 0..<10 {
                 peer.send(.continuation, [], stream: 1, payload: [UInt8](repeating: 0x82, count: 16_000))
@@ -85,16 +92,18 @@ import TrafficEngine
                 peer.reset(number * 2 + 1)
             }
         },
-        Fault(description: "pings without an end", code: .enhanceYourCalm) { peer in
+        Fault(description: "pings without an end", code: .enhanceYourCalm, counter: { $0.controlFloods }) { peer in
             for _ in 0..<20_000 { peer.send(.ping, payload: [0, 0, 0, 0, 0, 0, 0, 0]) }
         },
-        Fault(description: "settings without an end", code: .enhanceYourCalm) { peer in
+        Fault(description: "settings without an end", code: .enhanceYourCalm, counter: { $0.controlFloods }) { peer in
             for _ in 0..<20_000 { peer.send(.settings) }
         },
-        Fault(description: "priorities without an end", code: .enhanceYourCalm) { peer in
+        Fault(description: "priorities without an end", code: .enhanceYourCalm, counter: { $0.priorityFloods }) {
+            peer in
             for _ in 0..<2000 { peer.send(.priority, stream: 1, payload: [0, 0, 0, 0, 16]) }
         },
-        Fault(description: "windows without an end", code: .enhanceYourCalm) { peer in
+        Fault(description: "windows without an end", code: .enhanceYourCalm, counter: { $0.windowUpdateFloods }) {
+            peer in
             for _ in 0..<4000 { peer.send(.windowUpdate, payload: [0, 0, 0, 1]) }
         },
     ]
@@ -104,15 +113,24 @@ import TrafficEngine
         // Requests wait, so that resets are of streams without an answer.
         let server = try await RawServer.start()
         try await TestProxy.run(.http(), clusters: [.test(ports: server.port)]) { proxy in
+            let other = try await HTTP2Peer.client(proxy)
+            other.request(1, "/other")
+            let upstream = await server.connection(0)
+            await upstream.waitFor("GET /other ")
             let client = try await HTTP2Peer.client(proxy)
 
             fault.send(client)
             let code = await client.goodbye()
             await client.connection.waitForEnd()
-            let statistics = await proxy.waitForStatistics { $0.http["test"]?.requestsActive == 0 }
+            let statistics = await proxy.waitForStatistics { $0.http["test"]?.requestsActive == 1 }
 
             #expect(code == fault.code.number)
-            #expect(statistics.http2.streamsActive == 0)
+            #expect(fault.counter(statistics.http2) == 1)
+            #expect(statistics.http2.goAwaysSent == 1)
+            #expect(statistics.http2.streamsActive == 1)
+            upstream.send("HTTP/1.1 204 No Content\r\n\r\n")
+            let answer = await other.nextHead()
+            #expect(answer.stream == 1 && answer.fields[":status"] == "204")
         }
         try await server.stop()
     }
@@ -205,6 +223,8 @@ import TrafficEngine
 
             #expect(answer.fields[":status"] == "431")
             #expect(next.fields[":status"] == "200")
+            let statistics = await proxy.waitForStatistics { $0.http2.headsTooLarge > 0 }
+            #expect(statistics.http2.headsTooLarge == 1)
         }
     }
 

@@ -1,5 +1,6 @@
 import Logging
 import MeshModel
+import NIOCore
 import ProxyRuntime
 import Testing
 import TrafficEngine
@@ -118,6 +119,76 @@ import TrafficEngine
             #expect(line.contains("|TLS_error:|"))
         }
         try await endpoint.stop()
+    }
+
+    @Test("An account of the same mesh that is not the expected one is refused, and the log has both names")
+    func refusesOtherAccount() async throws {
+        let other = "spiffe://cluster.local/ns/shop/sa/other"
+        let pki = try TestPKI()
+        let endpoint = try await RawServer.start()
+        var setup = try ProxyPair.Setup(
+            pki: pki,
+            server: pki.issue(uris: [other]),
+            client: pki.issue(uris: [TestPKI.frontend])
+        )
+        setup.speaksHTTP = true
+        setup.clientTLS.validation.names = [PeerValidation.Name(kind: .uri, match: .exact(TestPKI.backend))]
+        try await ProxyPair.run(setup, endpoint: endpoint) { pair in
+            let client = try await pair.connect()
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(await client.waitFor("\r\n\r\n").hasPrefix("HTTP/1.1 503 "))
+            _ = await pair.statistics(.client) { ($0.clusters["endpoint"]?.counts.tls.nameErrors ?? 0) > 0 }
+            #expect(endpoint.connectionCount == 0)
+            let line = try await pair.logLine(
+                .client,
+                with: "expected_\(TestPKI.backend);_peer_presented_URI:\(other)"
+            )
+            #expect(line.hasPrefix("UF"))
+        }
+        try await endpoint.stop()
+    }
+
+    @Test("Who begins a hello and does not end it is cut off where only TLS is taken, and counted")
+    func refusesHalfHellos() async throws {
+        let pki = try TestPKI()
+        let endpoint = try await RawServer.start()
+        var setup = try ProxyPair.Setup.mesh(pki)
+        setup.match.transportProtocol = "tls"
+        setup.inspectionTimeout = .milliseconds(100)
+        try await ProxyPair.run(setup, endpoint: endpoint) { pair in
+            let client = try await RawConnection.connect(port: pair.securePort)
+            // A record of 512 bytes (RFC 8446 section 5.1), of which the first come.
+            try await client.send(ByteBuffer(bytes: [0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3]))
+
+            await client.waitForEnd()
+
+            let server = await pair.statistics(.server) { $0.listeners["inbound"]?.inspectionTimedOut == 1 }
+            #expect(server.listeners["inbound"]?.noFilterChainMatch == 1)
+            #expect(endpoint.connectionCount == 0)
+        }
+        try await endpoint.stop()
+    }
+
+    @Test("A server that does not answer a hello is given up after the time to connect, and counted")
+    func givesUpHandshakes() async throws {
+        let silent = try await RawServer.start()
+        let cluster = Cluster(
+            id: ClusterID(index: 0),
+            name: "endpoint",
+            discovery: .endpoints([ClusterEndpoint(address: NetworkAddress(ip: TestProxy.loopback, port: silent.port))]
+            ),
+            connectTimeout: .milliseconds(100),
+            transports: [ClientTLS(validation: PeerValidation(roots: .inline(try TestPKI().rootPEM)))]
+        )
+        try await TestProxy.run(.http(), clusters: [cluster]) { proxy in
+            let client = try await proxy.connect()
+            client.send(ForwardingTests.get)
+            #expect(await client.waitFor("\r\n\r\n").hasPrefix("HTTP/1.1 503 "))
+            let statistics = await proxy.waitForStatistics { $0.clusters["endpoint"]?.counts.tls.timeouts == 1 }
+            #expect(statistics.clusters["endpoint"]?.counts.connectsTimedOut == 1)
+            await silent.connection(0).waitForEnd()
+        }
+        try await silent.stop()
     }
 
     @Test("A client that speaks TLS 1.0 only is refused and counted")
