@@ -116,6 +116,22 @@ spec:
         mode: SIMPLE # initiates HTTPS for connections to edition.cnn.com
 """
 
+
+def originate(tls):
+    """The DestinationRule by which the gateway speaks TLS to port 8443, whose server wants a client's certificate."""
+    return f"""apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata:
+  name: originate-tls-for-edition-cnn-com
+spec:
+  host: edition.cnn.com
+  trafficPolicy:
+    portLevelSettings:
+    - port: {{number: 8443}}
+      tls: {{{tls}}}
+"""
+
+
 TLS_ROUTES_HEAD = """apiVersion: networking.istio.io/v1alpha3
 kind: VirtualService
 metadata:
@@ -191,6 +207,15 @@ def objects(flow, mutual):
         else gateway(443, "tls", "TLS", "    tls:\n      mode: PASSTHROUGH\n")
     )
     return [front, to_gateway(443 if mutual else None), TLS_ROUTES_TERMINATED if mutual else TLS_ROUTES_PASSED_ON]
+
+
+def to_port_8443():
+    """The way of plain requests to port 80 through the gateway to port 8443 outside."""
+    head, number, _ = http_routes(80).rpartition("number: 80")
+    return [
+        service_entry((80, "http-port", "HTTP"), (8443, "http-with-certificate", "HTTP")),
+        gateway(80, "http", "HTTP"), to_gateway(), f"{head}number: 8443\n      weight: 100\n",
+    ]
 
 
 CLEAN_UP = {
