@@ -9,17 +9,11 @@ import Synchronization
 package final class MeshWatch: Sendable {
     private struct State {
         var objects: MeshObjects
-        var remotes: [String: Remote] = [:]
+        var remotes = RemoteObjects()
         /// The first snapshot waits until it is known what other clusters have.
         var waitsForRemotes: Bool
         var change = MeshChange.full
         var unsynced = Set(MeshKind.allCases)
-    }
-
-    private struct Remote {
-        /// Which of the connections to a cluster speaks; what an earlier one still delivers is ignored.
-        var connection: UInt64
-        var objects: MeshObjects
     }
 
     private let client: KubernetesClient
@@ -56,40 +50,40 @@ package final class MeshWatch: Sendable {
     /// From now on `connection` says what the cluster has; what was known of it before stays until then.
     package func connected(_ cluster: String, connection: UInt64) {
         self.state.withLock { state in
-            let objects =
-                state.remotes[cluster]?.objects
-                ?? MeshObjects(
-                    domainSuffix: state.objects.domainSuffix,
-                    rootNamespace: state.objects.rootNamespace,
-                    virtualAddresses: state.objects.virtualAddresses
-                )
-            state.remotes[cluster] = Remote(connection: connection, objects: objects)
+            let empty = MeshObjects(
+                domainSuffix: state.objects.domainSuffix,
+                rootNamespace: state.objects.rootNamespace,
+                virtualAddresses: state.objects.virtualAddresses
+            )
+            state.remotes.connected(cluster, connection: connection, empty: empty)
         }
     }
 
     package func apply(_ kind: MeshKind, _ change: ObjectChange, of cluster: String, connection: UInt64) {
-        let isNews = self.state.withLock { state in
-            guard state.remotes[cluster]?.connection == connection,
-                let result = state.remotes[cluster]?.objects.apply(kind, change)
-            else { return false }
-            state.change = state.change.merged(with: result)
-            return result != .nothing
-        }
-        if isNews { self.signal.yield() }
+        self.note { $0.remotes.apply(kind, change, of: cluster, connection: connection) }
+    }
+
+    /// All objects of a kind have been applied.
+    package func listed(_ kind: MeshKind, of cluster: String, connection: UInt64) {
+        self.note { $0.remotes.listed(kind, of: cluster, connection: connection) }
     }
 
     /// The cluster is no longer part of the mesh.
-    package func removed(_ cluster: String) {
-        self.state.withLock { state in
-            if state.remotes.removeValue(forKey: cluster) != nil { state.change = .full }
-        }
-        self.signal.yield()
-    }
+    package func removed(_ cluster: String) { self.note { $0.remotes.removed(cluster) } }
 
     /// Other clusters have been heard, or do not answer.
     package func remotesAreKnown() {
         self.state.withLock { $0.waitsForRemotes = false }
         self.signal.yield()
+    }
+
+    private func note(_ body: (inout State) -> MeshChange) {
+        let isNews = self.state.withLock { state in
+            let result = body(&state)
+            state.change = state.change.merged(with: result)
+            return result != .nothing
+        }
+        if isNews { self.signal.yield() }
     }
 
     private func follow(_ kind: MeshKind) async {
@@ -105,14 +99,7 @@ package final class MeshWatch: Sendable {
                 self.state.withLock { _ = $0.unsynced.remove(kind) }
                 self.signal.yield()
             },
-            onChange: { change in
-                let isNews = self.state.withLock { state in
-                    let result = state.objects.apply(kind, change)
-                    state.change = state.change.merged(with: result)
-                    return result != .nothing
-                }
-                if isNews { self.signal.yield() }
-            }
+            onChange: { change in self.note { $0.objects.apply(kind, change) } }
         )
     }
 
@@ -122,8 +109,7 @@ package final class MeshWatch: Sendable {
             let taken = self.state.withLock { state -> (MeshObjects, [RemoteCluster], MeshChange)? in
                 guard state.unsynced.isEmpty, !state.waitsForRemotes, state.change != .nothing else { return nil }
                 defer { state.change = .nothing }
-                let remotes = state.remotes.map { RemoteCluster(name: $0.key, objects: $0.value.objects) }
-                return (state.objects, remotes, state.change)
+                return (state.objects, state.remotes.usable, state.change)
             }
             guard let (objects, remotes, change) = taken else { continue }
             snapshot = SnapshotBuilder.rebuild(

@@ -18,6 +18,9 @@ package struct RemoteClusterStatus: Hashable, Sendable {
     /// All objects of a kind are known.
     package mutating func synced(_ kind: MeshKind) { self.kinds.insert(kind.rawValue) }
 
+    /// What was known by an earlier connection is still in use.
+    package mutating func takeOver(_ before: RemoteClusterStatus) { self.kinds = before.kinds }
+
     /// Whether everything was known once; it stays in use while the cluster does not answer.
     package var isKnown: Bool { RemoteCluster.kinds.allSatisfy { self.kinds.contains($0.rawValue) } }
 

@@ -9,10 +9,7 @@ import Synchronization
 final class RemoteClusters: Sendable {
     private struct State {
         var book: RemoteClusterBook
-        var statuses: [String: RemoteClusterStatus] = [:]
-        var connections: UInt64 = 0
-        /// Clusters that the first snapshot waits for; `nil`: it is not known yet which there are.
-        var awaited: Set<String>?
+        var roll = RemoteClusterRoll()
     }
 
     private let client: KubernetesClient
@@ -24,8 +21,9 @@ final class RemoteClusters: Sendable {
     /// How often it is looked whether a server answers.
     private static let probeInterval: Duration = .seconds(3)
     private static let probeLimit: Duration = .seconds(3)
-    /// How long the first snapshot waits: proxies that come meanwhile keep what they have.
-    private static let patience: Duration = .seconds(5)
+    /// How long the first snapshot waits, also for servers that do not answer: proxies that come meanwhile keep what
+    /// they have, and would lose the other cluster's endpoints with the first snapshot. As long as Istio waits.
+    private static let patience: Duration = .seconds(30)
 
     init(client: KubernetesClient, watch: MeshWatch, cluster: String, namespace: String, logger: Logger) {
         self.client = client
@@ -37,7 +35,7 @@ final class RemoteClusters: Sendable {
 
     /// By name.
     var statuses: [RemoteClusterStatus] {
-        self.state.withLock { $0.statuses.values.sorted { $0.name < $1.name } }
+        self.state.withLock { $0.roll.statuses }
     }
 
     /// Runs until cancelled.
@@ -61,8 +59,8 @@ final class RemoteClusters: Sendable {
                 case .remove(let name):
                     running.removeValue(forKey: name)?.finish()
                     self.watch.removed(name)
-                    self.state.withLock { $0.statuses[name] = nil }
-                    self.settled(name)
+                    self.state.withLock { $0.roll.removed(name) }
+                    self.settle()
                     self.logger.info("cluster removed from the mesh", metadata: ["cluster": "\(name)"])
                 }
             }
@@ -75,8 +73,8 @@ final class RemoteClusters: Sendable {
             namespace: self.namespace,
             labelSelector: "\(RemoteClusterBook.label)=true",
             onSynced: {
-                self.state.withLock { $0.awaited = Set($0.book.entries.keys) }
-                self.settled(nil)
+                self.state.withLock { $0.roll.known($0.book.entries.keys) }
+                self.settle()
             },
             onChange: { change in
                 let (steps, complaints) = self.state.withLock { state in
@@ -94,11 +92,7 @@ final class RemoteClusters: Sendable {
     }
 
     private func begin(_ entry: RemoteClusterBook.Entry) -> UInt64 {
-        let connection = self.state.withLock { state in
-            state.connections += 1
-            state.statuses[entry.name] = RemoteClusterStatus(name: entry.name, secret: "\(entry.secret)")
-            return state.connections
-        }
+        let connection = self.state.withLock { $0.roll.begun(entry.name, secret: "\(entry.secret)") }
         self.watch.connected(entry.name, connection: connection)
         return connection
     }
@@ -114,17 +108,21 @@ final class RemoteClusters: Sendable {
                 text: entry.kubeconfig,
                 name: "Secret \(entry.secret), key \(entry.name)"
             )
-            self.change(entry.name) { $0.server = configuration.server }
+            self.state.withLock {
+                $0.roll.found(server: configuration.server, of: entry.name, connection: connection)
+            }
             client = try KubernetesClient(configuration: configuration, logger: self.logger)
         } catch {
-            self.failed(entry.name, "\(error)")
+            let isNews = self.state.withLock { $0.roll.gaveUp(entry.name, "\(error)", connection: connection) }
+            if isNews { self.tell(entry.name, "\(error)") }
+            self.settle()
             return
         }
         await withTaskGroup(of: Void.self) { group in
             for kind in RemoteCluster.kinds {
                 group.addTask { await self.follow(kind, of: entry.name, client, connection: connection) }
             }
-            group.addTask { await self.probe(entry.name, client) }
+            group.addTask { await self.probe(entry.name, client, connection: connection) }
             group.addTask { for await _ in stops {} }
             // The last one ends when the connection is to end, all others only then.
             await group.next()
@@ -143,9 +141,9 @@ final class RemoteClusters: Sendable {
             kind.resourceType,
             fieldSelector: kind == .namespace ? "metadata.name=\(self.namespace)" : nil,
             onSynced: {
-                self.change(cluster) { $0.synced(kind) }
-                if self.state.withLock({ $0.statuses[cluster]?.state == .synced }) {
-                    self.settled(cluster)
+                self.watch.listed(kind, of: cluster, connection: connection)
+                if self.state.withLock({ $0.roll.synced(kind, of: cluster, connection: connection) }) {
+                    self.settle()
                     self.logger.info("cluster joined the mesh", metadata: ["cluster": "\(cluster)"])
                 }
             },
@@ -154,11 +152,17 @@ final class RemoteClusters: Sendable {
     }
 
     /// A watch is quiet when nothing happens and when nobody is there: so it is asked.
-    private func probe(_ cluster: String, _ client: KubernetesClient) async {
+    private func probe(_ cluster: String, _ client: KubernetesClient, connection: UInt64) async {
         while !Task.isCancelled {
             let fault = await self.fault(client)
             if Task.isCancelled { return }
-            if let fault { self.failed(cluster, fault) } else { self.answered(cluster) }
+            if let fault {
+                if self.state.withLock({ $0.roll.failed(cluster, fault, connection: connection) }) {
+                    self.tell(cluster, fault)
+                }
+            } else if self.state.withLock({ $0.roll.answered(cluster, connection: connection) }) {
+                self.logger.info("cluster answers again", metadata: ["cluster": "\(cluster)"])
+            }
             do { try await Task.sleep(for: Self.probeInterval) } catch { return }
         }
     }
@@ -186,43 +190,15 @@ final class RemoteClusters: Sendable {
         }
     }
 
-    private func answered(_ cluster: String) {
-        let before = self.state.withLock { state in
-            let before = state.statuses[cluster]?.fault
-            state.statuses[cluster]?.fault = nil
-            return before
-        }
-        if before != nil { self.logger.info("cluster answers again", metadata: ["cluster": "\(cluster)"]) }
-    }
-
-    private func failed(_ cluster: String, _ fault: String) {
-        let isNews = self.state.withLock { state in
-            let isNews = state.statuses[cluster].map { $0.fault == nil } ?? false
-            state.statuses[cluster]?.fault = fault
-            return isNews
-        }
-        self.settled(cluster)
-        guard isNews else { return }
+    private func tell(_ cluster: String, _ fault: String) {
         self.logger.warning(
             "cluster does not answer; its endpoints stay as they were last known",
             metadata: ["cluster": "\(cluster)", "error": "\(fault)"]
         )
     }
 
-    private func change(_ cluster: String, _ body: (inout RemoteClusterStatus) -> Void) {
-        self.state.withLock { state in
-            guard var status = state.statuses[cluster] else { return }
-            body(&status)
-            state.statuses[cluster] = status
-        }
-    }
-
-    /// A cluster was heard, or is not to be waited for.
-    private func settled(_ cluster: String?) {
-        let isComplete = self.state.withLock { state in
-            if let cluster { state.awaited?.remove(cluster) }
-            return state.awaited?.isEmpty ?? false
-        }
-        if isComplete { self.watch.remotesAreKnown() }
+    /// The first snapshot may come if nobody is waited for any more.
+    private func settle() {
+        if self.state.withLock({ $0.roll.isSettled }) { self.watch.remotesAreKnown() }
     }
 }
