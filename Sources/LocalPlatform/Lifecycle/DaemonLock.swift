@@ -30,6 +30,12 @@ package enum Daemon {
         return identity
     }
 
+    /// Other clusters of the same home that run now, by name.
+    package static func running(besides state: StateFolder) -> [StateFolder] {
+        let others = [StateFolder(state.home)] + StateFolder(state.home).siblings
+        return others.filter { $0.cluster != state.cluster && Self.running($0) != nil }
+    }
+
     /// Writes the pid file of this process.
     package static func writePidFile(_ state: StateFolder) throws {
         guard let own = ProcessIdentity(pid: getpid()) else { throw PlatformError("cannot read /proc/self/stat") }

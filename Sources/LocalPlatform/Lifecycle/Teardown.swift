@@ -32,6 +32,7 @@ package struct Teardown: Sendable {
                 // Rules, bridges and routes of the cluster are in there.
                 try await HostNetwork.removeNamespaces(network)
                 try await machine.remove()
+                HostNetwork.putBack(after: self.state)
             } else {
                 try await HostRules.removeAll()
                 try await HostNetwork.removeAll(state: self.state, network: network)

@@ -3,7 +3,7 @@ import MeshModel
 
 /// The bridges of the platform and the kernel's settings that they need.
 package enum HostNetwork {
-    /// Kernel settings; the value before is kept in a file, so that `down` can put it back.
+    /// Kernel settings; the value before is kept in a file, so that the last `down` can put it back.
     private static let settings = [
         "net/ipv4/ip_forward": "1",
         // A packet between two pods comes in and goes out at the same bridge; pods must not be told to talk directly.
@@ -46,7 +46,7 @@ package enum HostNetwork {
 
     /// Makes or repairs both bridges.
     package static func create(state: StateFolder, network: PlatformNetwork) async throws {
-        try Self.remember(state: state)
+        try Self.remember()
         let existing = try await Tool.run(["ip", "-o", "link", "show", "type", "bridge"])
         for (bridge, address) in [
             (PlatformNetwork.podBridge, "\(network.gateway)/16"),
@@ -74,7 +74,7 @@ package enum HostNetwork {
         try await Self.removeNamespaces(network)
         let links = try await Tool.run(["ip", "-o", "link", "show"])
         for device in Self.ourDevices(inLinks: links) { _ = try? await Tool.run(["ip", "link", "del", device]) }
-        Self.putBack(state: state)
+        Self.putBack(after: state)
     }
 
     /// Removes the namespaces of pods and outside hosts.
@@ -98,24 +98,27 @@ package enum HostNetwork {
         }
     }
 
-    private static func file(_ state: StateFolder) -> URL { state.run.appendingPathComponent("sysctl.json") }
+    /// Of this machine and until it starts anew, as the settings are.
+    private static let file = URL(fileURLWithPath: "/run/lateen.sysctl.json")
 
-    private static func remember(state: StateFolder) throws {
-        guard !FileManager.default.fileExists(atPath: Self.file(state).path) else { return }
+    private static func remember() throws {
+        guard !FileManager.default.fileExists(atPath: Self.file.path) else { return }
         var before: [String: String] = [:]
         for name in Self.restored {
             before[name] = try String(contentsOfFile: "/proc/sys/\(name)", encoding: .utf8)
                 .trimmingCharacters(in: .whitespacesAndNewlines)
         }
-        try JSONEncoder().encode(before).write(to: Self.file(state), options: .atomic)
+        try JSONEncoder().encode(before).write(to: Self.file, options: .atomic)
     }
 
-    private static func putBack(state: StateFolder) {
-        guard let data = try? Data(contentsOf: Self.file(state)),
+    /// Puts settings back after a cluster has gone, unless others are left that need them: whatever leaves the machines of
+    /// further clusters goes through this one.
+    package static func putBack(after state: StateFolder) {
+        guard Daemon.running(besides: state).isEmpty, let data = try? Data(contentsOf: Self.file),
             let before = try? JSONDecoder().decode([String: String].self, from: data)
         else { return }
         for (name, value) in before { try? Self.write(name, value) }
-        try? FileManager.default.removeItem(at: Self.file(state))
+        try? FileManager.default.removeItem(at: Self.file)
     }
 
     private static func write(_ name: String, _ value: String) throws {

@@ -83,6 +83,8 @@ package struct ServiceRules: Hashable, Sendable {
         ]
         let served = self.routes.filter { !$0.backends.isEmpty }
         for route in served { lines.append(":\(Self.chain(of: route)) - [0:0]") }
+        // Addresses inside of a cluster are no way into it: what comes by the wire for one is refused.
+        lines.append("-A LATEEN-SERVICES -i \(PlatformNetwork.wire) -d \(self.network.serviceRange) -j RETURN")
         // Packets to any Service pass one test of a range before the list is walked.
         for range in self.ranges { lines.append("-A LATEEN-SERVICES -d \(range) -j LATEEN-SERVICE-PORTS") }
         for route in served {
@@ -100,6 +102,11 @@ package struct ServiceRules: Hashable, Sendable {
         lines.append(
             "-A LATEEN-POSTROUTING -s \(PlatformNetwork.outsideRange) ! -o lateen+ -j MASQUERADE"
         )
+        if self.network.isFirst {
+            // Other clusters reach the world through this machine, which alone is known there.
+            let wire = PlatformNetwork.wireRange
+            lines.append("-A LATEEN-POSTROUTING -s \(wire) ! -d \(wire) ! -o lateen+ -j MASQUERADE")
+        }
         lines += ["COMMIT", "*filter", ":LATEEN-INPUT - [0:0]", ":LATEEN-FORWARD - [0:0]", ":LATEEN-REJECT - [0:0]"]
         lines += [":\(PolicyRules.egressChain) - [0:0]", ":\(PolicyRules.ingressChain) - [0:0]"] + self.policies.lines
         lines.append("-A LATEEN-INPUT -i lateen+ -j \(PolicyRules.egressChain)")

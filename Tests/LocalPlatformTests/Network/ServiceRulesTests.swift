@@ -49,6 +49,31 @@ import Testing
         }
     }
 
+    @Test("What comes by the wire does not get to addresses inside of the cluster, before any Service is looked for")
+    func wire() throws {
+        for index in [0, 1] {
+            let network = PlatformNetwork(cluster: index == 0 ? "main" : "west", index: index)
+            let lines = ServiceRules(routes: [try self.route(1)], network: network).restoreInput.split(separator: "\n")
+
+            let passed = lines.firstIndex(of: "-A LATEEN-SERVICES -i latwire0 -d \(network.serviceRange) -j RETURN")
+            let served = lines.firstIndex(of: "-A LATEEN-SERVICES -d \(network.serviceRange) -j LATEEN-SERVICE-PORTS")
+            #expect(try #require(passed) < #require(served))
+            // Addresses for outside stay open to the wire.
+            #expect(!lines.contains { $0.contains("-i latwire0 -d \(network.loadBalancerRange)") })
+        }
+    }
+
+    @Test("Other clusters reach the world by the first one's address, and each other by their own")
+    func masquerade() throws {
+        let rule = "-A LATEEN-POSTROUTING -s 10.216.0.0/16 ! -d 10.216.0.0/16 ! -o lateen+ -j MASQUERADE"
+        func lines(_ network: PlatformNetwork) -> [Substring] {
+            ServiceRules(routes: [], network: network).restoreInput.split(separator: "\n")
+        }
+
+        #expect(lines(PlatformNetwork()).contains { $0 == rule })
+        #expect(!lines(PlatformNetwork(cluster: "west", index: 1)).contains { $0 == rule })
+    }
+
     @Test("A comment cannot break out of its quotes")
     func comment() throws {
         var route = try self.route(1)
