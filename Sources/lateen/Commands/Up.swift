@@ -66,6 +66,8 @@ struct Up: AsyncParsableCommand {
         try Preflight.checkRights()
         let state = self.cluster.state
         let programs = try Installation()
+        // Until the settings are written, nobody else may choose the number that they say.
+        let lock = try ClusterLock()
         let settings = try self.settings(programs, state)
         let network = settings.network(of: state)
         // Mistakes in files are found before anything is started.
@@ -83,6 +85,7 @@ struct Up: AsyncParsableCommand {
         if let daemon = Daemon.running(state) {
             progress.tell("the platform runs already (pid \(daemon.pid)); looking for what is missing")
             try settings.write(state)
+            lock.release()
             try await self.waitForPlatform(daemon, state, progress)
         } else {
             if let other = Daemon.otherRunning(state) {
@@ -95,6 +98,7 @@ struct Up: AsyncParsableCommand {
             if let conflict = try await HostNetwork.conflict(network) { throw PlatformError(conflict) }
             try state.create()
             try settings.write(state)
+            lock.release()
             progress.tell("starting the platform; its log is \(state.daemonLog.path)")
             let machine = ClusterMachine(network)
             try await machine?.create()
