@@ -83,7 +83,7 @@ package struct ClientConfiguration: Sendable {
         return try KubeconfigReader(path: path, document: document).configuration(context: context)
     }
 
-    /// The text of a kubeconfig that somebody sent: it may not name files of this machine.
+    /// The text of a kubeconfig that somebody sent: it may not name files of this machine, nor a server without TLS.
     ///
     /// - Parameters:
     ///   - text: YAML or JSON.
@@ -128,6 +128,10 @@ private struct KubeconfigReader {
         }
         guard server.hasPrefix("https://") || server.hasPrefix("http://") else {
             throw self.error("server `\(server)` must start with https://")
+        }
+        // Its token and all that is read would go over networks that nobody here knows.
+        if !self.mayReadFiles, !server.hasPrefix("https://") {
+            throw self.error("server `\(server)` must start with https://: its token would be readable on the way")
         }
         var configuration = ClientConfiguration(server: server)
         configuration.namespace = context["namespace"]?.string ?? "default"

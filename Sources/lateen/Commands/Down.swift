@@ -8,7 +8,8 @@ struct Down: AsyncParsableCommand {
         abstract: "Stop the mesh and remove every namespace, rule and process of it.",
         discussion: """
             Objects, keys, logs and databases stay in the state folder, so that the next `lateen up` goes on where this
-            one ended; --purge deletes them too. May be called twice, and after anything was killed.
+            one ended; --purge deletes them too, and what other clusters of this machine know of this one: its address
+            and its number are the next new cluster's. May be called twice, and after anything was killed.
             """
     )
 
@@ -24,7 +25,12 @@ struct Down: AsyncParsableCommand {
             let state = self.cluster.state
             let teardown = Teardown(state: state)
             try await teardown.run { progress.tell($0) }
-            if self.purge { try teardown.purge() }
+            if self.purge {
+                for other in Daemon.running(besides: state) {
+                    await RemoteSecrets(of: other, progress: progress).forget(state.cluster)
+                }
+                try teardown.purge()
+            }
             progress.tell(self.purge ? "nothing is left, \(state.path) is deleted" : "nothing is left running")
         } catch {
             progress.fail("\(error)")

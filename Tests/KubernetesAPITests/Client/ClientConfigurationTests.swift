@@ -52,6 +52,24 @@ import Testing
         #expect(error?.description.contains(expected) == true, "\(String(describing: error))")
     }
 
+    @Test("A kubeconfig that somebody sent must lead to a server with TLS", arguments: ["http", "https"])
+    func sent(_ scheme: String) throws {
+        let text = """
+            current-context: a
+            contexts: [{name: a, context: {cluster: c, user: u}}]
+            clusters: [{name: c, cluster: {server: "\(scheme)://10.0.0.1"}}]
+            users: [{name: u, user: {token: t}}]
+            """
+        if scheme == "https" {
+            #expect(try ClientConfiguration.kubeconfig(text: text, name: "Secret").token == .fixed("t"))
+            return
+        }
+        let error = #expect(throws: ClientConfigurationError.self) {
+            try ClientConfiguration.kubeconfig(text: text, name: "Secret")
+        }
+        #expect(error?.description.contains("https://") == true)
+    }
+
     @Test("In a pod, address and identity come from where the kubelet puts them")
     func inCluster() throws {
         let folder = try self.folder(["ca.crt": "CA", "token": "t", "namespace": "istio-system\n"])

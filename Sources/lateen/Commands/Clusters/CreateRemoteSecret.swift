@@ -39,6 +39,11 @@ struct CreateRemoteSecret: ParsableCommand {
         guard self.name != nil || self.cluster.cluster != nil else {
             throw ValidationError("say which cluster: --cluster NAME, or --name NAME for the one that KUBECONFIG names")
         }
+        if let name = self.name, !PlatformNetwork.isClusterName(name) {
+            throw ValidationError(
+                "--name: `\(name)` is no name of a cluster: up to 30 small letters, digits and -"
+            )
+        }
         guard self.hours > 0 else { throw ValidationError("--hours must be at least 1") }
     }
 
@@ -49,6 +54,12 @@ struct CreateRemoteSecret: ParsableCommand {
         guard let entry = config["clusters"]?.array?.first?["cluster"],
             let server = self.server ?? self.reachable(entry["server"]?.string)
         else { throw CommandFailure(description: "the kubeconfig names no server: is the cluster up?") }
+        if self.server == nil, Self.isLoopback(server) {
+            throw CommandFailure(
+                description: "the kubeconfig names \(server), which is another machine for whoever reads it elsewhere: "
+                    + "say --server https://ADDRESS:PORT, or --cluster NAME for a cluster of this machine"
+            )
+        }
         let token = try kubectl.run([
             "create", "token", self.serviceAccount, "-n", self.istioNamespace, "--duration", "\(self.hours)h",
         ])
@@ -80,7 +91,7 @@ struct CreateRemoteSecret: ParsableCommand {
               name: istio-remote-secret-\(name)
               namespace: \(self.istioNamespace)
               labels:
-                istio/multiCluster: "true"
+                \(RemoteSecrets.label): "true"
               annotations:
                 networking.istio.io/cluster: \(name)
             stringData:
@@ -95,5 +106,10 @@ struct CreateRemoteSecret: ParsableCommand {
     private func reachable(_ server: String?) -> String? {
         guard self.cluster.cluster == PlatformNetwork.firstCluster else { return server }
         return "https://\(PlatformNetwork().machineAddress):\(PlatformNetwork.apiPort)"
+    }
+
+    private static func isLoopback(_ server: String) -> Bool {
+        let host = URLComponents(string: server)?.host?.trimmingCharacters(in: ["[", "]"]) ?? ""
+        return host == "localhost" || host == "::1" || host.hasPrefix("127.")
     }
 }
