@@ -35,6 +35,17 @@ package final class CurrentTable: Sendable {
         ) {}
     }
 
+    /// Puts what `body` makes of the table into force, unless that is nothing.
+    ///
+    /// - Returns: whether it is another table now.
+    package func change(_ body: (DNSTable) -> DNSTable?) -> Bool {
+        self.state.withLock { state in
+            guard let table = body(state.table) else { return false }
+            state = Held(table, number: state.number + 1)
+            return true
+        }
+    }
+
     /// The same table counts as another one: answers of other servers that were noted under it no longer hold.
     package func renumber() {
         self.state.withLock { $0 = Held($0.table, number: $0.number + 1) }

@@ -100,6 +100,13 @@ package final class DNSServer: Sendable {
     /// Answers out of this table; it is in force when the call returns.
     package func update(_ table: DNSTable) async { self.tables.set(table) }
 
+    /// If there is no table yet, names outside of `clusterDomain` are asked elsewhere from now on.
+    ///
+    /// - Returns: whether that is so.
+    package func stopWaiting(below clusterDomain: String) -> Bool {
+        self.tables.change { $0.waiting(below: clusterDomain) }
+    }
+
     /// Gives addresses to names under these wildcards, each with a star in front, from now on.
     package func use(wildcards: [String], v4: CIDR?, v6: CIDR?) {
         guard let minted = self.minted, minted.use(wildcards: wildcards, v4: v4, v6: v6) else { return }

@@ -73,6 +73,11 @@ package struct DNSTable: Sendable {
         return table
     }
 
+    /// The same statement about fewer names, while this table still waits; `nil` if it does not.
+    package func waiting(below clusterDomain: String) -> DNSTable? {
+        self.unreadyBelow == nil ? nil : .notReady(clusterDomain: clusterDomain)
+    }
+
     /// A table without any name: everything is somebody else's business.
     package init() {}
 

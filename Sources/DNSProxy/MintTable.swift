@@ -5,8 +5,7 @@ package import MeshModel
 ///
 /// A value without clock or lock. The address follows from the name, so that a proxy that starts again gives a name what
 /// it had, unless another name took it. An address stays with its name while anybody may use it: while connections to it
-/// are open, and for `keepTime` after the last answer or the end of the last connection. Only then, and only for want of
-/// room, the name that was not used for the longest time is forgotten.
+/// are open, and for `keepTime` after the last answer or the end of the last connection. Then it is forgotten.
 package struct MintTable: Sendable {
     /// Which names get addresses, and out of which blocks.
     package struct Rules: Hashable, Sendable {
@@ -61,8 +60,8 @@ package struct MintTable: Sendable {
 
     /// The default takes about a megabyte.
     package static let entriesMaxDefault = 4096
-    /// Longer than clients keep answers (``DNSTable/ttl``) and programs keep idle connections and addresses.
-    package static let keepTimeDefault = Duration.seconds(Int64(DNSTable.ttl) + 3600)
+    /// Longer than clients keep answers (`ttl` seconds) and programs keep idle connections and addresses.
+    package static func keepTime(ttl: UInt32) -> Duration { .seconds(Int64(ttl) + 3600) }
 
     package private(set) var rules = Rules()
     private let entriesMax: Int
@@ -71,7 +70,7 @@ package struct MintTable: Sendable {
     private var entries: [DNSName: Entry] = [:]
     private var owners: [IPAddress: DNSName] = [:]
 
-    package init(entriesMax: Int = Self.entriesMaxDefault, keepTime: Duration = Self.keepTimeDefault) {
+    package init(entriesMax: Int = Self.entriesMaxDefault, keepTime: Duration = Self.keepTime(ttl: DNSTable.ttl)) {
         self.entriesMax = max(1, entriesMax)
         self.keepTime = keepTime
     }
@@ -107,7 +106,8 @@ package struct MintTable: Sendable {
         if let known = self.known(name, now: now) { return known }
         // Its addresses may be of ranges that are no longer ours; connections to them end by and by.
         if let old = self.entries[name] { self.forget(old) }
-        if self.entries.count >= self.entriesMax { self.forgetOldest(now) }
+        // Looked at by all new names, so that it need not be looked at by a clock.
+        self.forgetUnused(now)
         guard self.entries.count < self.entriesMax else { return nil }
         let lower = name.lowercased
         var text = lower.description
@@ -138,9 +138,9 @@ package struct MintTable: Sendable {
         self.entries[name]?.lastUse = now
     }
 
-    /// By name.
+    /// What is in use, by name.
     package func lines(now: Duration) -> [Line] {
-        self.entries.values.map {
+        self.entries.values.filter { !$0.isFree(now, self.keepTime) }.map {
             Line(
                 name: $0.text,
                 addresses: $0.addresses.all,
@@ -150,11 +150,15 @@ package struct MintTable: Sendable {
         }.sorted { $0.name < $1.name }
     }
 
-    private func isOfRanges(_ addresses: Addresses) -> Bool {
-        addresses.all.allSatisfy { address in
-            self.rules.v4?.contains(address) == true || self.rules.v6?.contains(address) == true
-        }
+    private func isOfRanges(_ addresses: Addresses) -> Bool { addresses.all.allSatisfy(self.isOfRanges) }
+
+    /// Whether an address can be one of these.
+    package func isOfRanges(_ address: IPAddress) -> Bool {
+        self.rules.v4?.contains(address) == true || self.rules.v6?.contains(address) == true
     }
+
+    /// Whose an address is, in lower case.
+    package func name(of address: IPAddress) -> DNSName? { self.owners[address] }
 
     private func free(_ slots: AddressSlots?, for text: String) -> IPAddress? {
         guard let slots else { return nil }
@@ -165,10 +169,8 @@ package struct MintTable: Sendable {
         return nil
     }
 
-    private mutating func forgetOldest(_ now: Duration) {
-        let free = self.entries.values.filter { $0.isFree(now, self.keepTime) }
-        guard let oldest = free.min(by: { $0.lastUse < $1.lastUse }) else { return }
-        self.forget(oldest)
+    private mutating func forgetUnused(_ now: Duration) {
+        for entry in self.entries.values.filter({ $0.isFree(now, self.keepTime) }) { self.forget(entry) }
     }
 
     private mutating func forget(_ entry: Entry) {

@@ -26,14 +26,19 @@ package final class MintedNames: Sendable {
         var refused: UInt64 = 0
     }
 
+    /// How long clients may keep answers, in seconds.
+    private let ttl: UInt32
+
     private let state: Mutex<State>
     private let start = ContinuousClock.now
 
     /// - Parameters:
     ///   - search: the search domains of who asks.
-    ///   - table: with its limits.
-    package init(search: [String] = [], table: MintTable = MintTable()) {
-        var state = State(table: table)
+    ///   - ttl: how long clients may keep answers, in seconds.
+    ///   - table: with its limits; one that keeps addresses longer than clients do.
+    package init(search: [String] = [], ttl: UInt32 = DNSTable.ttl, table: MintTable? = nil) {
+        self.ttl = ttl
+        var state = State(table: table ?? MintTable(keepTime: MintTable.keepTime(ttl: ttl)))
         state.search = Self.sorted(search)
         self.state = Mutex(state)
     }
@@ -80,12 +85,13 @@ package final class MintedNames: Sendable {
 
     func plan(_ question: DNSQuestion) -> Plan {
         self.state.withLock { state in
+            if let plan = self.reversePlan(question, state.table) { return plan }
             if state.table.rules.suffixes.isEmpty { return .unrelated }
             if state.table.covers(question.name) { return self.plan(question, question.name, aliases: [], &state) }
             for suffix in state.search {
                 guard let base = question.name.dropping(suffix: suffix), state.table.covers(base) else { continue }
                 // The client gets alias and address at once and does not try its other search domains.
-                let alias = DNSRecord(name: question.name, ttl: DNSTable.ttl, data: .cname(base))
+                let alias = DNSRecord(name: question.name, ttl: self.ttl, data: .cname(base))
                 return self.plan(question, base, aliases: [alias], &state)
             }
             return .unrelated
@@ -99,15 +105,24 @@ package final class MintedNames: Sendable {
                 state.refused += 1
                 return nil
             }
-            return aliases + addresses.records(name, type)
+            return aliases + addresses.records(name, type, self.ttl)
         }
+    }
+
+    /// Addresses of our ranges are nobody's outside of this proxy, so nobody else is asked whose they are.
+    private func reversePlan(_ question: DNSQuestion, _ table: MintTable) -> Plan? {
+        guard let address = DNSTable.address(reverse: question.name), table.isOfRanges(address) else { return nil }
+        guard question.type == .ptr || question.type == .any, let name = table.name(of: address) else {
+            return .noData(authority: DNSTable.authority(question.name))
+        }
+        return .records([DNSRecord(name: question.name, ttl: self.ttl, data: .ptr(name))])
     }
 
     private func plan(_ question: DNSQuestion, _ name: DNSName, aliases: [DNSRecord], _ state: inout State) -> Plan {
         switch question.type {
         case .a, .aaaa:
             if let known = state.table.known(name, now: self.now) {
-                return .records(aliases + known.records(name, question.type))
+                return .records(aliases + known.records(name, question.type, self.ttl))
             }
             return .ask(name, aliases: aliases)
         // They may carry addresses that lead past the proxy. Whoever asks for anything asks for addresses among others,
@@ -121,10 +136,10 @@ package final class MintedNames: Sendable {
 }
 
 extension MintTable.Addresses {
-    fileprivate func records(_ name: DNSName, _ type: DNSType) -> [DNSRecord] {
-        if type == .a, let bits = self.v4 { return [DNSRecord(name: name, ttl: DNSTable.ttl, data: .a(bits))] }
+    fileprivate func records(_ name: DNSName, _ type: DNSType, _ ttl: UInt32) -> [DNSRecord] {
+        if type == .a, let bits = self.v4 { return [DNSRecord(name: name, ttl: ttl, data: .a(bits))] }
         if type == .aaaa, let bits = self.v6 {
-            return [DNSRecord(name: name, ttl: DNSTable.ttl, data: .aaaa(high: bits.high, low: bits.low))]
+            return [DNSRecord(name: name, ttl: ttl, data: .aaaa(high: bits.high, low: bits.low))]
         }
         return []
     }

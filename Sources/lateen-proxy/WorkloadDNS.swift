@@ -25,7 +25,12 @@ struct WorkloadDNS: Sendable {
     private let isParallel: Bool
     /// Addresses of our own servers, which are never asked.
     private let own: Set<DNSUpstream>
+    private let clusterDomain: String
     private let logger: Logger
+
+    /// How long names outside of the cluster wait for the first table: long enough for a control plane that answers,
+    /// short enough for workloads to start without one.
+    private static let patience: Duration = .seconds(5)
 
     /// - Throws: if the settings cannot be used.
     init(
@@ -48,7 +53,7 @@ struct WorkloadDNS: Sendable {
         self.forwarder = DNSForwarder(eventLoop: eventLoop, upstreams: upstreams, options: options, secure: secure)
         self.resolver = HostResolver(forwarder: self.forwarder)
         self.recentNames = RecentNames()
-        self.minted = MintedNames(search: file.search.map(\.description))
+        self.minted = MintedNames(search: file.search.map(\.description), ttl: workload.nameTTL)
         self.search = Shared(file.search)
         self.names = WorkloadNames(
             viewpoint: DNSViewpoint(
@@ -60,7 +65,8 @@ struct WorkloadDNS: Sendable {
         )
         self.server = DNSServer(
             options: listening,
-            table: .notReady(clusterDomain: workload.clusterDomain),
+            // Any name may be one of the mesh: of a ServiceEntry, or under a wildcard.
+            table: .notReady(clusterDomain: "."),
             forwarder: self.forwarder,
             recentNames: self.recentNames,
             queryLog: settings.logsQueries ? DNSQueryLog.lines(to: logger) : nil,
@@ -70,6 +76,7 @@ struct WorkloadDNS: Sendable {
         self.followsServers = settings.upstreams.isEmpty
         self.isParallel = settings.isParallel
         self.own = own
+        self.clusterDomain = workload.clusterDomain
         self.logger = logger
     }
 
@@ -77,6 +84,22 @@ struct WorkloadDNS: Sendable {
 
     /// Follows changes of the workload's `resolv.conf` until it is cancelled.
     func run() async {
+        async let waiting: Void = self.stopWaiting()
+        await self.followFile()
+        await waiting
+    }
+
+    /// A client that was told somebody else's address of a name of the mesh would keep it: so names wait at first.
+    private func stopWaiting() async {
+        do { try await Task.sleep(for: Self.patience) } catch { return }
+        guard self.server.stopWaiting(below: self.clusterDomain) else { return }
+        self.logger.warning(
+            "no names from the control plane yet; those outside the cluster are asked elsewhere",
+            metadata: ["waited": "\(Self.patience.components.seconds) s"]
+        )
+    }
+
+    private func followFile() async {
         await ResolvConfWatch(path: self.resolvConf) { file in
             if self.followsServers {
                 await self.forwarder.follow(

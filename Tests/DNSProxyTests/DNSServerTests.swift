@@ -126,6 +126,22 @@ import Testing
         await Self.stop(running)
     }
 
+    @Test("While no table has come nobody is asked; after a while others are, for names outside of the cluster")
+    func stopsWaiting() async throws {
+        let upstream = try await Self.start(DNSTable(hosts: [Self.host("far.test")], zones: ["test"]))
+        let running = try await Self.start(DNSTable.notReady(clusterDomain: "."), upstreams: [upstream.upstream])
+        #expect(try await Self.ask(running, "far.test") == nil)
+
+        #expect(running.server.stopWaiting(below: "cluster.local"))
+
+        #expect(try await Self.ask(running, "far.test")?.answers.count == 1)
+        #expect(try await Self.ask(running, "db.default.svc.cluster.local") == nil)
+        await running.server.update(DNSTable(hosts: [Self.host("db.test")]))
+        #expect(!running.server.stopWaiting(below: "cluster.local"))
+        #expect(try await Self.ask(running, "db.test")?.answers.count == 1)
+        await Self.stop(running, upstream)
+    }
+
     @Test("What is not in the table is asked elsewhere and handed on unchanged")
     func forwards() async throws {
         let upstream = try await Self.start(DNSTable(hosts: [Self.host("far.test")], zones: ["test"]))

@@ -106,6 +106,19 @@ import Testing
         #expect(updated.answer(DNSQuestion(name: .root, type: .a)) == .unknown)
     }
 
+    @Test("A table that waits may wait for fewer names; one that is there does not wait")
+    func stopsWaiting() throws {
+        let outside = DNSQuestion(name: try #require(DNSName("db.test")), type: .a)
+        let inside = DNSQuestion(name: try #require(DNSName("db.default.svc.cluster.local")), type: .a)
+        let table = DNSTable.notReady(clusterDomain: ".")
+
+        let narrowed = try #require(table.waiting(below: "cluster.local"))
+
+        #expect(table.answer(outside) == .notReady && table.answer(inside) == .notReady)
+        #expect(narrowed.answer(outside) == .unknown && narrowed.answer(inside) == .notReady)
+        #expect(DNSTable(hosts: []).waiting(below: "cluster.local") == nil)
+    }
+
     @Test("Another viewpoint sees the same hosts by other short names, with another time")
     func viewpoint() throws {
         var random = SeededGenerator(seed: 1)

@@ -71,6 +71,20 @@ import Testing
         #expect(self.table.known(try name("kept.rds.test"), now: .seconds(1000)) == kept)
     }
 
+    @Test("What nobody used for the keep time is not shown, and is forgotten when another name comes, with room or not")
+    mutating func expires() throws {
+        _ = self.table.mint(try name("old.rds.test"), now: .zero)
+        let old = try #require(self.table.known(try name("old.rds.test"), now: .zero)?.v4)
+
+        #expect(self.table.lines(now: .seconds(99)).map(\.name) == ["old.rds.test"])
+        #expect(self.table.lines(now: .seconds(100)).isEmpty)
+        _ = self.table.mint(try name("new.rds.test"), now: .seconds(100))
+
+        #expect(self.table.count == 1)
+        let opened = self.table.opened(.v4(old), now: .seconds(100))
+        #expect(opened == nil)
+    }
+
     @Test("The keep time begins anew with each answer and with the end of the last connection")
     mutating func keepTime() throws {
         var table = MintTable(entriesMax: 1, keepTime: .seconds(100))

@@ -45,6 +45,40 @@ import Testing
         #expect(talk.minted.lines.isEmpty)
     }
 
+    @Test("Whose an address of the ranges is, is said here and asked of nobody; of others' addresses it is asked")
+    func reverse() throws {
+        let talk = Talk()
+        _ = try talk.ask("DB.rds.test", .a)
+        try talk.answer(0, [.a(0x0A01_0101)])
+        let given = try #require(talk.minted.lines.first?.addresses)
+
+        let replies = try given.map { try talk.reply(talk.ask(DNSTable.reverseName(of: $0), .ptr)) }
+        let nobody = try talk.reply(talk.ask("255.255.241.240.in-addr.arpa", .ptr))
+        let other = try talk.reply(talk.ask(DNSTable.reverseName(of: given[0]), .txt))
+
+        #expect(given.count == 2)
+        let owner = try #require(DNSName("db.rds.test"))
+        #expect(replies.map { $0.answers.map(\.data) } == [[.ptr(owner)], [.ptr(owner)]])
+        #expect(nobody.header.responseCode == .noError && nobody.answers.isEmpty && nobody.authorities.count == 1)
+        #expect(other.header.responseCode == .noError && other.answers.isEmpty)
+        #expect(talk.forwarded.count == 1)
+        _ = try talk.ask("1.2.0.192.in-addr.arpa", .ptr)
+        #expect(talk.forwarded.count == 2)
+    }
+
+    @Test("Answers may be kept as long as the workload's settings say")
+    func ttl() throws {
+        let talk = Talk(ttl: 7)
+
+        let first = try talk.ask("db.rds.test", .a)
+        try talk.answer(0, [.a(0x0A01_0101)])
+        let known = try talk.ask("db.rds.test.default.svc.cluster.local", .aaaa)
+
+        #expect(try talk.reply(first).answers.map(\.ttl) == [7])
+        #expect(try talk.reply(known).answers.map(\.ttl) == [7, 7])
+        #expect(MintTable.keepTime(ttl: 86_400) == .seconds(90_000))
+    }
+
     @Test("Once a name has addresses both families are answered from here")
     func families() throws {
         let talk = Talk()
@@ -204,9 +238,10 @@ private final class Talk {
         }
     )
 
-    init(entriesMax: Int = 100) {
+    init(entriesMax: Int = 100, ttl: UInt32 = DNSTable.ttl) {
         self.minted = MintedNames(
             search: ["default.svc.cluster.local", "svc.cluster.local"],
+            ttl: ttl,
             table: MintTable(entriesMax: entriesMax)
         )
         self.minted.use(wildcards: ["*.rds.test"], v4: CIDR("240.241.0.0/16"), v6: CIDR("2001:2:1::/48"))
