@@ -158,7 +158,7 @@ struct KubectlTests {
         }
     }
 
-    @Test("A service account's token opens the server, and nothing else does")
+    @Test("A service account's token opens the server as far as its roles let it, and nothing else does")
     func tokens() async throws {
         try await RunningServer.run { server in
             let token = try await server.kubectl("create", "token", "default").text
@@ -167,6 +167,27 @@ struct KubectlTests {
                 "--kubeconfig=/dev/null", "--server=https://127.0.0.1:\(server.port)",
                 "--certificate-authority=\(server.folder.path)/pki/ca.crt",
             ]
+            let early = try await server.kubectl(base[0], base[1], base[2], "--token=\(token)", "get", "ns")
+            #expect(early.errors.contains("cannot list resource \"namespaces\" in API group \"\" at the cluster scope"))
+            let mayList = try await server.kubectl(
+                base[0],
+                base[1],
+                base[2],
+                "--token=\(token)",
+                "auth",
+                "can-i",
+                "list",
+                "namespaces"
+            )
+            #expect(mayList.text.hasPrefix("no"), "\(mayList.errors)")
+            let bound = try await server.kubectl(
+                "create",
+                "clusterrolebinding",
+                "all",
+                "--clusterrole=cluster-admin",
+                "--serviceaccount=default:default"
+            )
+            #expect(bound.status == 0, "\(bound.errors)")
             let allowed = try await server.kubectl(
                 base[0],
                 base[1],

@@ -10,7 +10,9 @@ struct DefaultObjects: Sendable {
     private static let namespaces = ["default", "kube-system", "kube-public", "kube-node-lease"]
 
     func write() async throws {
-        let entries = Self.namespaces.flatMap { name in [self.namespace(name)] + self.service.namespaceContents(name) }
+        let entries =
+            Self.namespaces.flatMap { name in [self.namespace(name)] + self.service.namespaceContents(name) }
+            + Self.roles.map { self.role($0, $1) }
         let service = self.service.configuration
         let kubernetes = self.kubernetesService(service)
         let rootCertificates = self.service.store.objects(of: ResourceService.namespaces).flatMap {
@@ -29,6 +31,23 @@ struct DefaultObjects: Sendable {
                 }
             }
         }
+    }
+
+    /// Roles of Kubernetes that manifests of others bind to.
+    private static let roles: [(name: String, rule: JSONValue)] = [
+        ("cluster-admin", ["apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]]),
+        (
+            "system:auth-delegator",
+            ["apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]]
+        ),
+    ]
+
+    private func role(_ name: String, _ rule: JSONValue) -> (StoreKey, JSONValue) {
+        let group = "rbac.authorization.k8s.io"
+        return (
+            StoreKey(resource: GroupResource(group: group, resource: "clusterroles"), namespace: "", name: name),
+            self.object("\(group)/v1", "ClusterRole", nil, name, labels: [:], ["rules": [rule]])
+        )
     }
 
     private func object(

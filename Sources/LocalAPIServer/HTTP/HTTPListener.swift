@@ -92,7 +92,8 @@ struct HTTPListener: Sendable {
             shouldUpgrade: { channel, head in self.shouldUpgrade(channel, head) },
             upgradePipelineHandler: { channel, head in
                 channel.eventLoop.makeCompletedFuture {
-                    guard let request = try? self.execRequest(head, .anonymous) else { return .refused(channel) }
+                    // Who asks was checked when the upgrade was allowed.
+                    guard let request = try? self.execTarget(head, .anonymous).exec else { return .refused(channel) }
                     return .exec(try ExecConnection.AsyncChannel(wrappingChannelSynchronously: channel), request)
                 }
             }
@@ -121,7 +122,8 @@ struct HTTPListener: Sendable {
         return channel.eventLoop.makeFutureWithTask {
             guard
                 let identity = try? await authenticator.identity(certificate: certificate, headers: head.headers),
-                !identity.isAnonymous, (try? self.execRequest(head, identity)) != nil
+                !identity.isAnonymous, let found = try? self.execTarget(head, identity),
+                (try? self.connection.dispatcher.authorize(found.target, found.request)) != nil
             else { return nil }
             let offered = head.headers[canonicalForm: "sec-websocket-protocol"].map(String.init)
             guard let chosen = ExecConnection.protocols.first(where: offered.contains) else { return nil }
@@ -129,7 +131,10 @@ struct HTTPListener: Sendable {
         }
     }
 
-    private func execRequest(_ head: HTTPRequestHead, _ identity: Identity) throws -> PodExecRequest {
+    private func execTarget(
+        _ head: HTTPRequestHead,
+        _ identity: Identity
+    ) throws -> (exec: PodExecRequest, target: APIDispatcher.Target, request: APIRequest) {
         let request = try APIRequest(head: head, body: ByteBuffer(), identity: identity)
         guard request.path.first == "api" else { throw APIFailure.pathNotFound() }
         let dispatcher = self.connection.dispatcher
@@ -137,7 +142,7 @@ struct HTTPListener: Sendable {
         guard target.info.storageResource == ResourceService.pods,
             target.subresource == "exec" || target.subresource == "attach"
         else { throw APIFailure.pathNotFound() }
-        return try dispatcher.execRequest(target, request)
+        return (try dispatcher.execRequest(target, request), target, request)
     }
 }
 

@@ -7,6 +7,8 @@ extension APIDispatcher {
     /// Says whose a token is (`TokenReview`); what is reviewed is stored nowhere.
     func tokenReview(_ request: APIRequest) async throws -> APIResponse {
         guard request.method == .POST else { throw APIFailure.methodNotAllowed() }
+        let resource = GroupResource(group: "authentication.k8s.io", resource: "tokenreviews")
+        try self.authorizer.check(request.identity, AccessRequest("create", resource))
         var review = try request.document()
         let spec = review["spec"] ?? .null
         guard let token = spec["token"]?.string, !token.isEmpty else {

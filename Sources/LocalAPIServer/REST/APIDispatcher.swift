@@ -20,6 +20,9 @@ package struct APIDispatcher: Sendable {
         package var subresource: String?
     }
 
+    /// Who may do what.
+    var authorizer: Authorizer { Authorizer(store: self.service.store) }
+
     static let openPaths: Set<String> = ["healthz", "livez", "readyz", "version"]
 
     func handle(_ request: APIRequest) async throws -> APIResponse {
@@ -53,13 +56,34 @@ package struct APIDispatcher: Sendable {
     }
 
     private func resource(_ request: APIRequest) async throws -> APIResponse {
+        if request.path == Self.accessReviewsPath { return try self.accessReview(request) }
         if request.path == Self.tokenReviewsPath { return try await self.tokenReview(request) }
         let catalogue = self.service.registry.current
         if let response = self.discovery(request, catalogue) { return response }
         let target = try Self.target(request.path, catalogue)
+        try self.authorize(target, request)
         if target.subresource != nil { return try await self.subresource(target, request) }
         if target.name != nil { return try await self.object(target, request) }
         return try await self.collection(target, request)
+    }
+
+    /// - Throws: 403, if who asks may not.
+    func authorize(_ target: Target, _ request: APIRequest) throws {
+        let access = AccessRequest(target, request.method, isWatch: request.flag("watch"))
+        try self.authorizer.check(request.identity, access)
+        // Applying an object that is not there makes it.
+        guard request.method == .PATCH, request.contentType.contains("apply-patch"), target.subresource == nil else {
+            return
+        }
+        let key = StoreKey(
+            resource: target.info.storageResource,
+            namespace: target.namespace ?? "",
+            name: target.name ?? ""
+        )
+        guard self.service.store.object(key) == nil else { return }
+        var creation = access
+        creation.verb = "create"
+        try self.authorizer.check(request.identity, creation)
     }
 
     private func discovery(_ request: APIRequest, _ catalogue: ResourceCatalogue) -> APIResponse? {

@@ -62,7 +62,8 @@ package struct APIFailure: Error, Sendable {
         APIFailure(409, "AlreadyExists", "\(resource) \"\(name)\" already exists", resource, name)
     }
     static func forbidden(_ resource: GroupResource, _ name: String, _ why: String) -> APIFailure {
-        APIFailure(403, "Forbidden", "\(resource) \"\(name)\" is forbidden: \(why)", resource, name)
+        let quoted = name.isEmpty ? "" : " \"\(name)\""
+        return APIFailure(403, "Forbidden", "\(resource)\(quoted) is forbidden: \(why)", resource, name)
     }
     static func conflict(_ resource: GroupResource, _ name: String, _ why: String? = nil) -> APIFailure {
         let why =
