@@ -22,6 +22,12 @@ struct VirtualAddressOptions: ParsableArguments {
     var mintIPv6 = VirtualAddressRanges().mintedV6.description
 
     @Option(
+        name: .customLong("remote-ipv4"),
+        help: "Where services of other clusters get IPv4 addresses from if something here has theirs."
+    )
+    var remoteIPv4 = VirtualAddressRanges().remoteV4.description
+
+    @Option(
         help: "Seconds before an address that lost its host may be another's: the longest idle connection and more."
     )
     var addressDrainSeconds = 7200
@@ -29,7 +35,7 @@ struct VirtualAddressOptions: ParsableArguments {
     func validate() throws {
         let texts = [
             ("allocate-ipv4", self.allocateIPv4), ("allocate-ipv6", self.allocateIPv6), ("mint-ipv4", self.mintIPv4),
-            ("mint-ipv6", self.mintIPv6),
+            ("mint-ipv6", self.mintIPv6), ("remote-ipv4", self.remoteIPv4),
         ]
         for (name, text) in texts where CIDR(text) == nil {
             throw ValidationError("--\(name): '\(text)' is no block of addresses like 240.240.0.0/16")
@@ -47,6 +53,7 @@ struct VirtualAddressOptions: ParsableArguments {
         ranges.allocatedV6 = CIDR(self.allocateIPv6) ?? ranges.allocatedV6
         ranges.mintedV4 = CIDR(self.mintIPv4) ?? ranges.mintedV4
         ranges.mintedV6 = CIDR(self.mintIPv6) ?? ranges.mintedV6
+        ranges.remoteV4 = CIDR(self.remoteIPv4) ?? ranges.remoteV4
         return ranges
     }
 }

@@ -84,7 +84,7 @@ import Testing
 
         let lines = text.v4.split(separator: "\n")
         func position(_ rule: String) throws -> Int { try #require(lines.firstIndex { $0 == rule }) }
-        for block in ["240.240.0.0/16", "240.241.0.0/16"] {
+        for block in ["240.240.0.0/16", "240.241.0.0/16", "240.242.0.0/16"] {
             let redirect = try position("-A ISTIO_OUTPUT -p tcp -d \(block) -j ISTIO_REDIRECT")
             #expect(try position("-A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN") < redirect)
             #expect(try redirect < position("-A ISTIO_OUTPUT -p tcp --dport 3306 -j RETURN"))

@@ -11,6 +11,8 @@ struct Mesh {
 
     init(_ yaml: String = "") throws { try self.apply(yaml) }
 
+    init(virtualAddresses: VirtualAddressRanges) { self.objects = MeshObjects(virtualAddresses: virtualAddresses) }
+
     /// Adds objects and gives the changes that follow.
     @discardableResult
     mutating func apply(_ yaml: String) throws -> [MeshChange] {

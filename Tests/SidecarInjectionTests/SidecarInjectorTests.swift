@@ -192,7 +192,8 @@ import Testing
         let arguments = injected[path: "spec", "initContainers"]?[0]?["args"]
         #expect(
             arguments == [
-                "iptables", "--virtual-ip-ranges", "100.127.0.0/16,2001:2::/48,240.241.0.0/16,2001:2:1::/48",
+                "iptables", "--virtual-ip-ranges",
+                "100.127.0.0/16,2001:2::/48,240.241.0.0/16,2001:2:1::/48,240.242.0.0/16",
             ]
         )
     }

@@ -5,13 +5,20 @@ import MeshModel
 /// Clients here dial the address that the service has there: it is as good as any, as long as nothing here has it. Where
 /// something has, the service gets one of a block of its own, found by its name, so that it stays the same.
 struct RemoteAddresses {
-    /// 240.242.0.0/16, beside the blocks of ServiceEntries and of names under wildcards.
-    private static let first: UInt32 = 0xF0F2_0000
-    private static let count: UInt32 = 0xFFFE
-
+    private let slots: AddressSlots
     private var taken: Set<IPAddress>
 
-    init(taken: [CIDR]) { self.taken = Set(taken.filter(\.isSingleAddress).map(\.network)) }
+    /// How many addresses of the block are tried for one service.
+    private static let triesMax = 1024
+
+    /// - Parameters:
+    ///   - services: addresses that services here have.
+    ///   - pods: addresses that pods here have.
+    ///   - block: where other addresses come from.
+    init(services: [CIDR], pods: some Sequence<IPAddress>, block: CIDR) {
+        self.slots = AddressSlots(block)
+        self.taken = Set(services.lazy.filter(\.isSingleAddress).map(\.network)).union(pods)
+    }
 
     /// The services with addresses that nobody else has, oldest first.
     func settled(_ services: [Service]) -> [Service] {
@@ -25,15 +32,13 @@ struct RemoteAddresses {
                 taken.formUnion(service.addresses.filter(\.isSingleAddress).map(\.network))
                 return service
             }
-            var slot = service.host.text.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
-            // So many services that all addresses are taken do not fit into a mesh.
-            for _ in 0..<1024 {
-                let address = IPAddress.v4(Self.first + 1 + slot % Self.count)
+            // A block in which so many addresses are taken is too small for the mesh.
+            for slot in self.slots.slots(for: service.host.text).prefix(Self.triesMax) {
+                let address = self.slots.address(slot)
                 if taken.insert(address).inserted {
                     service.addresses = [CIDR(address)]
                     return service
                 }
-                slot &+= 1
             }
             service.addresses = []
             return service

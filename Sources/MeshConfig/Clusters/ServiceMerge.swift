@@ -30,7 +30,22 @@ struct ServiceMerge {
                 found.append(service)
             }
         }
-        return RemoteAddresses(taken: written.flatMap(\.addresses)).settled(found)
+        let addresses = RemoteAddresses(
+            services: written.flatMap(\.addresses),
+            pods: self.local.index.podAddresses,
+            block: self.local.virtualAddresses.remoteV4
+        )
+        return addresses.settled(found)
+    }
+
+    /// Whether a service of another cluster alone has an address that a pod here has come to have.
+    ///
+    /// When that pod goes, the service keeps its other address until services are settled again.
+    func isTaken(anyOf services: [MeshModel.Service]) -> Bool {
+        if self.remotes.isEmpty { return false }
+        return services.contains { service in
+            !service.cluster.isEmpty && service.addresses.contains { !self.local.index.pods(at: $0.network).isEmpty }
+        }
     }
 
     /// Whether other clusters' endpoints count for a service.

@@ -114,6 +114,9 @@ package enum SnapshotBuilder {
             snapshot.revision = revision
             let join = EndpointJoin(objects: objects)
             let merge = ServiceMerge(objects, remotes: remotes, join: join)
+            if merge.isTaken(anyOf: snapshot.services) {
+                return self.build(objects, remotes: remotes, revision: revision)
+            }
             for key in keys {
                 snapshot.endpoints[key] = merge.endpoints(of: key)
                 snapshot.instances[key] = join.instances(of: key)

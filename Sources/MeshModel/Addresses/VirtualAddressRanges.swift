@@ -8,16 +8,21 @@ package struct VirtualAddressRanges: Hashable, Sendable {
     /// Of names under a wildcard, given by each proxy for itself when the name is looked up.
     package var mintedV4: CIDR
     package var mintedV6: CIDR
+    /// Of services that other clusters alone have, where something here has their address.
+    package var remoteV4: CIDR
 
-    /// 240.240.0.0/16 and 2001:2::/48; 240.241.0.0/16 and 2001:2:1::/48.
+    /// 240.240.0.0/16 and 2001:2::/48; 240.241.0.0/16 and 2001:2:1::/48; 240.242.0.0/16.
     package init() {
         self.allocatedV4 = Self.block(.v4(0xF0F0_0000), 16)
         self.allocatedV6 = Self.block(.v6(high: 0x2001_0002_0000_0000, low: 0), 48)
         self.mintedV4 = Self.block(.v4(0xF0F1_0000), 16)
         self.mintedV6 = Self.block(.v6(high: 0x2001_0002_0001_0000, low: 0), 48)
+        self.remoteV4 = Self.block(.v4(0xF0F2_0000), 16)
     }
 
-    package var all: [CIDR] { [self.allocatedV4, self.allocatedV6, self.mintedV4, self.mintedV6] }
+    package var all: [CIDR] {
+        [self.allocatedV4, self.allocatedV6, self.mintedV4, self.mintedV6, self.remoteV4]
+    }
 
     /// Whether a ServiceEntry's host may have this address.
     package func allocates(_ address: IPAddress) -> Bool {
@@ -29,7 +34,7 @@ package struct VirtualAddressRanges: Hashable, Sendable {
         var found: [String] = []
         let named = [
             ("allocated IPv4", self.allocatedV4), ("allocated IPv6", self.allocatedV6),
-            ("minted IPv4", self.mintedV4), ("minted IPv6", self.mintedV6),
+            ("minted IPv4", self.mintedV4), ("minted IPv6", self.mintedV6), ("remote IPv4", self.remoteV4),
         ]
         for (name, block) in named {
             // Two addresses at least, and a number of them that fits a machine word.

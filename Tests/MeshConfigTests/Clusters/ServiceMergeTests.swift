@@ -1,3 +1,4 @@
+import Foundation
 import KubernetesAPI
 import MeshConfig
 import MeshModel
@@ -115,6 +116,53 @@ import Testing
         #expect(address.map { block.contains($0.network) } == true)
         #expect(try self.service("reviews", clusters.snapshot).addresses.first == address)
         #expect(try self.service("ratings", clusters.snapshot).addresses.map(\.description) == ["10.214.0.7/32"])
+    }
+
+    @Test("An address that a pod here has is not taken, also when the pod comes later")
+    func podCollision() throws {
+        var clusters = try TwoClusters(
+            west: TwoClusters.service("reviews", address: "10.213.1.5", pod: "10.217.1.5")
+        )
+        let before = clusters.snapshot
+        #expect(try self.service("reviews", before).addresses.map(\.description) == ["10.213.1.5/32"])
+
+        let changes = try clusters.local.apply(
+            TwoClusters.service("ratings", address: "10.214.0.7", pod: "10.213.1.5").components(
+                separatedBy: "---\n"
+            )[2]
+        )
+
+        let block = try #require(CIDR("240.242.0.0/16"))
+        let after = SnapshotBuilder.rebuild(
+            before,
+            after: try #require(changes.first),
+            of: clusters.local.objects,
+            remotes: clusters.remotes,
+            revision: 2
+        )
+        let address = try #require(try self.service("reviews", after).addresses.first)
+        #expect(block.contains(address.network))
+        #expect(after.services == clusters.snapshot.services)
+    }
+
+    @Test("Another block for such addresses is used")
+    func otherBlock() throws {
+        let clusters = try TwoClusters(
+            local: TwoClusters.service("ratings", address: "10.214.0.7", pod: "10.213.1.5"),
+            west: TwoClusters.service("reviews", address: "10.214.0.7", pod: "10.217.1.5")
+        )
+        var ranges = VirtualAddressRanges()
+        ranges.remoteV4 = try #require(CIDR("100.127.0.0/24"))
+        var local = Mesh(virtualAddresses: ranges)
+        try local.apply(
+            TwoClusters.network("main")
+                + TwoClusters.service("ratings", address: "10.214.0.7", pod: "10.213.1.5")
+        )
+
+        let snapshot = SnapshotBuilder.build(local.objects, remotes: clusters.remotes, revision: 1)
+
+        let address = try #require(try self.service("reviews", snapshot).addresses.first)
+        #expect(ranges.remoteV4.contains(address.network))
     }
 
     @Test("The Service with a network's label is the way into it, by its address outside and the port of gateways")
