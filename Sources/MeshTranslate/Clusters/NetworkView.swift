@@ -16,7 +16,7 @@ struct NetworkView {
     /// What the proxy connects to, with weights as the endpoints behind have them.
     func reachable(_ endpoints: [Endpoint], ranking: LocalityRanking) -> [Endpoint] {
         var direct: [Endpoint] = []
-        var behind: [Group: (first: Endpoint, weight: UInt32)] = [:]
+        var behind: [Group: (first: Endpoint, weight: UInt64)] = [:]
         for endpoint in endpoints {
             if self.isDirect(endpoint) {
                 direct.append(endpoint)
@@ -29,18 +29,13 @@ struct NetworkView {
                 priority: ranking.priority(of: endpoint.locality, labels: endpoint.labels)
             )
             let before = behind[group]
-            let weight = (before?.weight ?? 0).addingReportingOverflow(max(1, endpoint.weight)).partialValue
-            behind[group] = (before?.first ?? endpoint, weight)
+            behind[group] = (before?.first ?? endpoint, (before?.weight ?? 0).plus(UInt64(max(1, endpoint.weight))))
         }
         if behind.isEmpty { return direct }
         // A group's weight is shared by its gateways; to stay whole, all weights grow by a number that they divide.
         let counts = Set(behind.keys.map { self.gateways[$0.network]?.count ?? 0 }.filter { $0 > 0 })
-        let scale = counts.reduce(1) { Self.leastCommonMultiple($0, $1) }
-        var result = direct.map { endpoint in
-            var endpoint = endpoint
-            endpoint.weight = max(1, endpoint.weight) &* UInt32(clamping: scale)
-            return endpoint
-        }
+        let scale = UInt64(counts.reduce(1) { Self.leastCommonMultiple($0, $1) })
+        var result = direct.map { (endpoint: $0, weight: UInt64(max(1, $0.weight)).times(scale)) }
         for (group, (first, weight)) in behind {
             let gateways = self.gateways[group.network] ?? []
             for gateway in gateways {
@@ -48,11 +43,22 @@ struct NetworkView {
                 var endpoint = first
                 endpoint.address = .ip(gateway.address)
                 endpoint.port = gateway.port
-                endpoint.weight = weight &* UInt32(clamping: scale / gateways.count)
-                result.append(endpoint)
+                result.append((endpoint, weight.times(scale / UInt64(gateways.count))))
             }
         }
-        return result
+        return Self.fitted(result)
+    }
+
+    /// Weights that proxies take: of all endpoints together less than 2³² (Envoy's `LbEndpoint.load_balancing_weight`).
+    private static func fitted(_ endpoints: [(endpoint: Endpoint, weight: UInt64)]) -> [Endpoint] {
+        let sum = endpoints.reduce(UInt64(0)) { $0.plus($1.weight) }
+        // Half of what would do leaves room for those that are raised to 1.
+        let divisor = sum <= UInt64(UInt32.max) ? 1 : sum / UInt64(UInt32.max / 2) + 1
+        return endpoints.map { endpoint, weight in
+            var endpoint = endpoint
+            endpoint.weight = UInt32(clamping: max(1, weight / divisor))
+            return endpoint
+        }
     }
 
     /// Endpoints that are alike for everybody who comes through their gateways.
@@ -78,5 +84,18 @@ struct NetworkView {
         var (a, b) = (left, right)
         while b != 0 { (a, b) = (b, a % b) }
         return min(left / a * right, 5040)
+    }
+}
+
+/// People write weights, so sums of them stop at the end of the machine word instead of trapping there.
+extension UInt64 {
+    fileprivate func plus(_ other: UInt64) -> UInt64 {
+        let (sum, isTooMuch) = self.addingReportingOverflow(other)
+        return isTooMuch ? .max : sum
+    }
+
+    fileprivate func times(_ other: UInt64) -> UInt64 {
+        let (product, isTooMuch) = self.multipliedReportingOverflow(by: other)
+        return isTooMuch ? .max : product
     }
 }

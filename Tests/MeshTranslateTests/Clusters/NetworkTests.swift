@@ -80,6 +80,34 @@ import XDSAPI
         #expect(self.members(resources) == ["0 10.213.1.5:8080*1 tls", "0 10.216.2.1:15443*2 tls"])
     }
 
+    @Test("Weights that together are more than a proxy takes are made smaller, and keep their proportion")
+    func greatWeights() throws {
+        func weighted(_ text: String, _ weight: UInt32, network: String = "") throws -> Endpoint {
+            var endpoint = try self.endpoint(text, network: network)
+            endpoint.weight = weight
+            return endpoint
+        }
+        let snapshot = try self.snapshot(
+            [
+                weighted("10.213.1.5", 1), weighted("10.213.1.6", 2_000_000_000),
+                weighted("10.217.1.5", 4_000_000_000, network: "west"),
+                weighted("10.217.1.6", 4_000_000_000, network: "west"),
+            ],
+            gateways: ["west": ["10.216.2.1", "10.216.2.2"]]
+        )
+
+        let groups = try self.resources(snapshot).endpoints.first { $0.clusterName == "outbound|80||\(Self.host)" }
+
+        let members = (groups?.endpoints ?? []).flatMap(\.lbEndpoints).sorted {
+            $0.endpoint.address.socketAddress.address < $1.endpoint.address.socketAddress.address
+        }
+        let weights = members.map { UInt64($0.loadBalancingWeight.value) }
+        try #require(weights.count == 4)
+        #expect(weights[0] == 1)
+        #expect(weights.reduce(0, +) <= UInt64(UInt32.max))
+        #expect(abs(Double(weights[2]) / Double(weights[1]) - 2) < 0.001 && weights[2] == weights[3])
+    }
+
     @Test("Two gateways share the weight of what is behind them, and all weights stay whole")
     func shared() throws {
         let snapshot = try self.snapshot(
