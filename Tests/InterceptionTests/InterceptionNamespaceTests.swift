@@ -8,7 +8,9 @@ import Testing
 struct InterceptionNamespaceTests {
     private static func configuration() -> InterceptionConfiguration {
         var configuration = InterceptionConfiguration()
-        configuration.dnsCapture = .servers(Set(["198.51.100.53"].compactMap { IPAddress($0) }))
+        configuration.dnsCapture = .servers(
+            Set(["198.51.100.53", "2001:db8:53::53"].compactMap { IPAddress($0) })
+        )
         configuration.outboundBlocksExcluded = Set(["203.0.113.0/24"].compactMap { CIDR($0) })
         configuration.interfacesExcluded = ["other0"]
         return configuration
@@ -149,6 +151,39 @@ struct InterceptionNamespaceTests {
             }
 
             #expect(destination == "198.51.100.53:53")
+        }
+    }
+
+    @Test("Over IPv6 all of that is the same: what is dialled, and queries over UDP and TCP")
+    func overIPv6() throws {
+        try Self.installed { namespace in
+            try namespace.addIPv6()
+            let (dialled, queried, said) = try namespace.inside {
+                let proxy = try TestSocket(.tcp, .six)
+                try proxy.listen("::", 15001)
+                let application = try TestSocket(.tcp, .six)
+                #expect(application.connect("2001:db8:7::7", 3306) == nil)
+                let dialled = try proxy.accept().originalDestination(.six)
+
+                let stream = try TestSocket(.tcp, .six)
+                try stream.listen("::1", 15053)
+                let client = try TestSocket(.tcp, .six)
+                #expect(client.connect("2001:db8:53::53", 53) == nil)
+                let queried = try stream.accept().originalDestination(.six)
+
+                let names = try asUser(1337) { try TestSocket(.udp, .six) }
+                try names.bind("::1", 15053)
+                let stub = try TestSocket(.udp, .six)
+                try stub.send("who", to: "2001:db8:53::53", 53)
+                let (query, peer) = try names.receive()
+                try names.send("me", to: peer.address, peer.port)
+                let (answer, sender) = try stub.receive()
+                return (dialled, queried, "\(query) \(answer) \(sender.address) \(sender.port)")
+            }
+
+            #expect(dialled == "2001:db8:7::7:3306")
+            #expect(queried == "2001:db8:53::53:53")
+            #expect(said == "who me 2001:db8:53::53 53")
         }
     }
 

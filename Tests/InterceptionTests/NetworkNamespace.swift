@@ -35,6 +35,12 @@ struct NetworkNamespace: Sendable {
         return try body(namespace)
     }
 
+    /// Gives the uplink an address and a way out of the other family as well.
+    func addIPv6() throws {
+        try self.ip("address add 2001:db8:2::2/64 dev up0 nodad")
+        try self.ip("-6 route add default via 2001:db8:2::1 dev up0")
+    }
+
     /// For programs that shall run inside.
     var prefix: [String] { ["ip", "netns", "exec", self.name] }
 

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A blocking IPv4 socket with a time limit, for a handful of packets inside a namespace.
+/// A blocking socket with a time limit, for a handful of packets inside a namespace.
 struct TestSocket: ~Copyable {
     let descriptor: Int32
 
@@ -8,9 +8,13 @@ struct TestSocket: ~Copyable {
         case tcp, udp
     }
 
-    init(_ kind: Kind) throws {
+    enum Family {
+        case four, six
+    }
+
+    init(_ kind: Kind, _ family: Family = .four) throws {
         let type = kind == .tcp ? SOCK_STREAM : SOCK_DGRAM
-        self.descriptor = socket(AF_INET, Int32(type.rawValue), 0)
+        self.descriptor = socket(family == .six ? AF_INET6 : AF_INET, Int32(type.rawValue), 0)
         guard self.descriptor >= 0 else { throw NetworkNamespace.Failure(text: "socket: \(errno)") }
         var limit = timeval(tv_sec: 5, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)
@@ -44,12 +48,13 @@ struct TestSocket: ~Copyable {
         return TestSocket(taking: descriptor)
     }
 
-    /// Where the peer wanted to go before it was redirected (`SOL_IP`, `SO_ORIGINAL_DST`).
-    func originalDestination() throws -> String {
-        var address = sockaddr_in()
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        try Self.check("SO_ORIGINAL_DST", getsockopt(self.descriptor, 0, 80, &address, &size))
-        return Self.text(address)
+    /// Where the peer wanted to go before it was redirected (`SOL_IP`, `SO_ORIGINAL_DST`, and their like of IPv6).
+    func originalDestination(_ family: Family = .four) throws -> String {
+        var address = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        try Self.check("SO_ORIGINAL_DST", getsockopt(self.descriptor, family == .six ? 41 : 0, 80, &address, &size))
+        let peer = try Self.peer(address)
+        return "\(peer.address):\(peer.port)"
     }
 
     func send(_ text: String, to address: String, _ port: UInt16) throws {
@@ -61,16 +66,15 @@ struct TestSocket: ~Copyable {
     /// The text that came and its sender.
     func receive() throws -> (text: String, from: (address: String, port: UInt16)) {
         var bytes = [UInt8](repeating: 0, count: 512)
-        var sender = sockaddr_in()
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        var sender = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let count = withUnsafeMutablePointer(to: &sender) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 recvfrom(self.descriptor, &bytes, bytes.count, 0, $0, &size)
             }
         }
         try Self.check("recvfrom", Int32(count))
-        let parts = Self.text(sender).split(separator: ":")
-        return (String(decoding: bytes[..<count], as: UTF8.self), (String(parts[0]), UInt16(parts[1]) ?? 0))
+        return (String(decoding: bytes[..<count], as: UTF8.self), try Self.peer(sender))
     }
 
     private static func with<T>(
@@ -78,6 +82,17 @@ struct TestSocket: ~Copyable {
         _ port: UInt16,
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> T
     ) -> T {
+        if address.contains(":") {
+            var target = sockaddr_in6()
+            target.sin6_family = sa_family_t(AF_INET6)
+            target.sin6_port = port.bigEndian
+            inet_pton(AF_INET6, address, &target.sin6_addr)
+            return withUnsafePointer(to: &target) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+                }
+            }
+        }
         var target = sockaddr_in()
         target.sin_family = sa_family_t(AF_INET)
         target.sin_port = port.bigEndian
@@ -89,10 +104,25 @@ struct TestSocket: ~Copyable {
         }
     }
 
-    private static func text(_ address: sockaddr_in) -> String {
-        let bits = UInt32(bigEndian: address.sin_addr.s_addr)
-        return
-            "\(bits >> 24).\(bits >> 16 & 255).\(bits >> 8 & 255).\(bits & 255):\(UInt16(bigEndian: address.sin_port))"
+    private static func peer(_ address: sockaddr_storage) throws -> (address: String, port: UInt16) {
+        var text = [CChar](repeating: 0, count: 64)
+        let port: UInt16 = withUnsafePointer(to: address) { pointer in
+            if Int32(address.ss_family) == AF_INET6 {
+                return pointer.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
+                    var bytes = $0.pointee.sin6_addr
+                    inet_ntop(AF_INET6, &bytes, &text, socklen_t(text.count))
+                    return UInt16(bigEndian: $0.pointee.sin6_port)
+                }
+            }
+            return pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                var bytes = $0.pointee.sin_addr
+                inet_ntop(AF_INET, &bytes, &text, socklen_t(text.count))
+                return UInt16(bigEndian: $0.pointee.sin_port)
+            }
+        }
+        let end = text.firstIndex(of: 0) ?? 0
+        guard end > 0 else { throw NetworkNamespace.Failure(text: "an address of family \(address.ss_family)") }
+        return (String(decoding: text[..<end].map { UInt8(bitPattern: $0) }, as: UTF8.self), port)
     }
 
     private static func check(_ what: String, _ result: Int32) throws {
