@@ -30,7 +30,7 @@ import Testing
         let gone = cache.answered("a", .notFound(ttl: .seconds(900)), now: .seconds(6), jitter: 0)
 
         #expect(gone == .init(addresses: [], ttl: .seconds(60), isDenied: true))
-        #expect(!cache.answered("b", .failed, now: .seconds(6), jitter: 0).isDenied)
+        #expect(cache.answered("b", .failed, now: .seconds(6), jitter: 0).isDenied == false)
         #expect(cache.answered("a", .failed, now: .seconds(65), jitter: 0).addresses.isEmpty)
     }
 
