@@ -59,6 +59,10 @@ package enum ProtobufBody {
         DeleteOptions 4:propagationPolicy:str 5:dryRun:[str]
         Preconditions 1:uid:str 2:resourceVersion:str
         Eviction 1:metadata:ObjectMeta 2:deleteOptions:DeleteOptions
+        SelfSubjectAccessReview 1:metadata:ObjectMeta 2:spec:AccessReviewSpec 3:status:skip
+        AccessReviewSpec 1:resourceAttributes:ResourceAttributes
+        ResourceAttributes 1:namespace:str 2:verb:str 3:group:str 4:version:str 5:resource:str 6:subresource:str
+        ResourceAttributes 7:name:str
         """
 
     private typealias Field = (name: String, type: String)
