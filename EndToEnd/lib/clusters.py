@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import subprocess
+import sys
 
 from journey import LATEEN, CheckFailed, run
 
@@ -65,3 +67,41 @@ class SecondCluster:
         left = run("ip netns list; ip -o link show", check=False).stdout
         if f"lateen.{self.name}" in left or "latwire0" in left:
             raise CheckFailed(f"something of {self.name} is left:\n{left}")
+
+
+class World:
+    """A host outside all clusters while the block runs. It knows this machine alone, and answers with who asks."""
+
+    ADDRESS, MACHINE, PORT = "192.0.2.2", "192.0.2.1", 8000
+    _SPACE, _LINK = "lateen-world", "world0"
+    _SERVER = (
+        "import http.server as h\n"
+        "class Handler(h.BaseHTTPRequestHandler):\n"
+        "  def do_GET(self):\n"
+        "    self.send_response(200); self.end_headers(); self.wfile.write(self.client_address[0].encode())\n"
+        f"h.HTTPServer(('{ADDRESS}', {PORT}), Handler).serve_forever()"
+    )
+
+    def __enter__(self):
+        self._remove()
+        for line in (
+            f"ip netns add {self._SPACE}",
+            f"ip link add {self._LINK} type veth peer name eth0 netns {self._SPACE}",
+            f"ip addr add {self.MACHINE}/30 dev {self._LINK}",
+            f"ip link set {self._LINK} up",
+            f"ip -n {self._SPACE} addr add {self.ADDRESS}/30 dev eth0",
+            f"ip -n {self._SPACE} link set eth0 up",
+        ):
+            run(line)
+        self._process = subprocess.Popen(["ip", "netns", "exec", self._SPACE, sys.executable, "-c", self._SERVER],
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait()
+        self._remove()
+
+    def _remove(self):
+        run(f"ip link del {self._LINK}", check=False)
+        run(f"ip netns del {self._SPACE}", check=False)
