@@ -60,6 +60,8 @@ package protocol PolicyHandler: Sendable {
     func attributes(_ instance: InstanceData) async throws -> [String: AttributeValue]
     /// What goes on beside requests, until the task is cancelled; then the handler is asked nothing any more.
     func run() async
+    /// No new request will ask it; those under way may, until this returns and ``run()`` is cancelled.
+    func retire() async
 }
 
 extension PolicyHandler {
@@ -74,6 +76,7 @@ extension PolicyHandler {
         throw Self.unsupported(instance)
     }
     package func run() async {}
+    package func retire() async {}
 
     private static func unsupported(_ instance: InstanceData) -> PolicyStatus {
         PolicyStatus(.failedPrecondition, "\(Self.self) does not take \(instance.template)")

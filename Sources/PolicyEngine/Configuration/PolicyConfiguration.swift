@@ -5,6 +5,8 @@ package struct PolicyConfiguration: Sendable {
         /// The adapter's name and settings: who has the same goes on as it is when the configuration changes.
         package var identity: String
         package var handler: any PolicyHandler
+        /// Tells it from another with the same settings, which was there before something in between.
+        package var generation = UInt64.random(in: .min ... .max)
     }
 
     package let vocabulary: AttributeVocabulary

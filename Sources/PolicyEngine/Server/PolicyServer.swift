@@ -26,15 +26,15 @@ package final class PolicyServer: Sendable {
     /// Runs the handlers of each configuration, until cancelled. One that goes on in the next is left alone.
     package func run() async {
         await withDiscardingTaskGroup { group in
-            var running: [HandlerName: (identity: String, stop: AsyncStream<Never>.Continuation)] = [:]
+            var running: [HandlerName: (generation: UInt64, stop: AsyncStream<Never>.Continuation)] = [:]
             for await configuration in self.configurations {
-                for (name, entry) in running where configuration.handlers[name]?.identity != entry.identity {
+                for (name, entry) in running where configuration.handlers[name]?.generation != entry.generation {
                     entry.stop.finish()
                     running[name] = nil
                 }
                 for (name, handler) in configuration.handlers where running[name] == nil {
                     let (stopped, stop) = AsyncStream<Never>.makeStream()
-                    running[name] = (handler.identity, stop)
+                    running[name] = (handler.generation, stop)
                     group.addTask { await Self.run(handler.handler, until: stopped) }
                 }
             }
@@ -50,6 +50,7 @@ package final class PolicyServer: Sendable {
             }
             group.addTask {
                 for await _ in stopped {}
+                await handler.retire()
                 return true
             }
             // A handler that has nothing to do returns at once; what stands beside it waits for the end.
