@@ -251,7 +251,10 @@ let package = Package(
         tests("TrafficEngine", needs: ["MeshModel"]),
         tests(
             "PolicyEngine",
-            needs: ["KubernetesAPI", "MeshModel", "MixerAPI", grpcCore, grpcProtobuf, grpcTransport, logging, protobuf]
+            needs: [
+                "KubernetesAPI", "MeshModel", "MixerAPI", "ServerlessAPI", grpcCore, grpcProtobuf, grpcTransport,
+                logging, protobuf,
+            ]
         ),
         tests(
             "MeshSubscribe",

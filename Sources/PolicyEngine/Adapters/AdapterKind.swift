@@ -12,15 +12,19 @@ package struct AdapterKind: Sendable {
 
     package var name: String
     package var templates: Set<String>
+    /// Tells it from another of the same name: handlers of an adapter that has changed are made anew.
+    package var identity: String
     package var make: @Sendable (_ settings: SettingsReader, _ context: Context) -> any PolicyHandler
 
     package init(
         _ name: String,
         templates: Set<String>,
+        identity: String? = nil,
         make: @escaping @Sendable (_ settings: SettingsReader, _ context: Context) -> any PolicyHandler
     ) {
         self.name = name
         self.templates = templates
+        self.identity = identity ?? name
         self.make = make
     }
 }

@@ -6,6 +6,7 @@ package struct PolicyStatus: Error, Sendable, Hashable, CustomStringConvertible 
         package init(_ number: Int32) { self.number = number }
 
         package static let ok = Code(0)
+        package static let unknown = Code(2)
         package static let invalidArgument = Code(3)
         package static let notFound = Code(5)
         package static let permissionDenied = Code(7)

@@ -17,7 +17,7 @@ package struct ConfigurationBuilder: Sendable {
     /// Whether an object is of a kind that counts here.
     package func concerns(_ object: KubernetesObject) -> Bool {
         object.group == Self.group
-            && (["rule", "handler", "instance", ManifestReader.kind].contains(object.kind)
+            && (["rule", "handler", "instance", "adapter", "template", ManifestReader.kind].contains(object.kind)
                 || self.adapters[object.kind] != nil || self.templates[object.kind] != nil)
     }
 
@@ -25,6 +25,8 @@ package struct ConfigurationBuilder: Sendable {
         var work = ConfigurationWork(settings: self)
         let sorted = objects.filter(self.concerns).sorted { ($0.kind, $0.key) < ($1.kind, $1.key) }
         work.readManifests(sorted)
+        work.readOutsideTemplates(sorted)
+        work.readOutsideAdapters(sorted)
         work.readInstances(sorted)
         work.readHandlers(sorted)
         work.readRules(sorted)
@@ -45,6 +47,9 @@ struct ConfigurationWork {
 
     let settings: ConfigurationBuilder
     var vocabulary = AttributeVocabulary.standard
+    /// Templates and adapters that objects define; `nil`: there is such an object, with a mistake in it.
+    var outsideTemplates: [HandlerName: OutsideTemplate?] = [:]
+    var outsideAdapters: [HandlerName: AdapterKind?] = [:]
     var instances: [CompiledInstance] = []
     var drafts: [HandlerName: HandlerDraft] = [:]
     var rules: [String: [PolicyRule]] = [:]
@@ -83,17 +88,8 @@ struct ConfigurationWork {
             var params = object.spec
             var field = "spec"
             if object.kind == "instance" {
-                let name = object.spec.member("compiledTemplate") ?? object.spec.member("template")
-                guard let name = name?.string else {
-                    self.diagnose(object, "spec.compiledTemplate", "is missing: the template's name")
-                    continue
-                }
-                schema = self.settings.templates[name]
-                guard schema != nil else {
-                    let names = self.settings.templates.keys.sorted().joined(separator: ", ")
-                    self.diagnose(object, "spec.compiledTemplate", "there is no template \(name); there are \(names)")
-                    continue
-                }
+                guard let found = self.schema(object) else { continue }
+                schema = found
                 params = object.spec["params"] ?? .null
                 field = "spec.params"
             }
@@ -121,19 +117,8 @@ struct ConfigurationWork {
             var settings = object.spec
             var path = "spec"
             if object.kind == "handler" {
-                let name = object.spec.member("compiledAdapter") ?? object.spec.member("adapter")
-                guard let name = name?.string else {
-                    self.diagnose(object, "spec.compiledAdapter", "is missing: the adapter's name")
-                    continue
-                }
-                adapter = self.settings.adapters[name]
-                guard adapter != nil else {
-                    let names = self.settings.adapters.keys.sorted().joined(separator: ", ")
-                    self.diagnose(object, "spec.compiledAdapter", "there is no adapter \(name); there are \(names)")
-                    continue
-                }
-                settings = object.spec["params"] ?? .null
-                path = "spec.params"
+                guard let found = self.adapter(object) else { continue }
+                (adapter, settings, path) = found
             }
             guard let adapter else { continue }
             let name = HandlerName(name: object.name, namespace: object.namespace ?? "default")
@@ -159,8 +144,12 @@ struct ConfigurationWork {
                 .map(\.instance)
             let instances = Dictionary(used.map { ("\($0.namespace)/\($0.name)", $0) }, uniquingKeysWith: { $1 })
                 .sorted { $0.key < $1.key }
-            let identity = "\(draft.adapter.name) \(draft.settings.text()) \(instances.map(\.key))"
-            if let previous = self.settings.previous.handlers[name], previous.identity == identity {
+            let keys = instances.map { "\($0.key) \($0.value.outside?.inferredType ?? [])" }
+            let identity = "\(draft.adapter.identity) \(draft.settings.text()) \(keys)"
+            // A broken one is looked at again: its mistakes must not be forgotten, and files may be there now.
+            if let previous = self.settings.previous.handlers[name], previous.identity == identity,
+                !(previous.handler is BrokenHandler)
+            {
                 self.handlers[name] = previous
                 continue
             }

@@ -8,6 +8,7 @@ package enum PolicyKinds {
     package static let all: [ResourceType] = [
         Self.type("attributemanifest", "attributemanifests"), Self.type("rule", "rules"),
         Self.type("handler", "handlers"), Self.type("instance", "instances"),
+        Self.type("adapter", "adapters"), Self.type("template", "templates"),
         Self.type("denier", "deniers"), Self.type("listchecker", "listcheckers"), Self.type("memquota", "memquotas"),
         Self.type("noop", "noops"), Self.type("prometheus", "prometheuses"), Self.type("stdio", "stdios"),
         Self.type("apikey", "apikeys"), Self.type("authorization", "authorizations"),

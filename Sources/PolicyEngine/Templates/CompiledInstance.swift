@@ -7,6 +7,8 @@ package struct CompiledInstance: Sendable {
     package let schema: TemplateSchema
     private let values: [(path: String, expression: CompiledExpression)]
     private let maps: [(path: String, entries: [(key: String, expression: CompiledExpression)])]
+    /// What adapters outside get; then there are no values and maps.
+    let outside: OutsideInstance?
 
     /// The type of each field of type Value, for handlers that must know it beforehand.
     package var types: [String: ValueType] {
@@ -32,7 +34,18 @@ package struct CompiledInstance: Sendable {
         report: (_ field: String, _ message: String) -> Void
     ) {
         var builder = InstanceBuilder(vocabulary: vocabulary)
-        builder.add(params, schema.fields, below: "", report)
+        if let template = schema.outside {
+            self.outside = OutsideInstance(
+                name: name,
+                namespace: namespace,
+                template: template,
+                params: params,
+                vocabulary: vocabulary
+            ) { path, message in report(path.isEmpty ? "params" : "params.\(path)", message) }
+        } else {
+            self.outside = nil
+            builder.add(params, schema.fields, below: "", report)
+        }
         self.name = name
         self.namespace = namespace
         self.schema = schema
@@ -43,6 +56,14 @@ package struct CompiledInstance: Sendable {
     /// The instance for the evaluation's request.
     package func evaluate(_ evaluation: inout Evaluation) throws(EvaluationError) -> InstanceData {
         var data = InstanceData(name: self.name, namespace: self.namespace, template: self.schema.name)
+        if let outside {
+            do throws(EvaluationError) {
+                data.encoded = try outside.encode(&evaluation)
+            } catch {
+                throw self.error(error, "params")
+            }
+            return data
+        }
         for (path, expression) in self.values { data.values[path] = try self.value(expression, path, &evaluation) }
         for (path, entries) in self.maps {
             var map: [String: AttributeValue] = [:]
@@ -63,11 +84,15 @@ package struct CompiledInstance: Sendable {
         do throws(EvaluationError) {
             return try expression.evaluate(&evaluation)
         } catch {
-            throw EvaluationError(
-                code: error.code,
-                message: "instance \(self.namespace)/\(self.name): \(path): \(error.message)"
-            )
+            throw self.error(error, path)
         }
+    }
+
+    private func error(_ error: EvaluationError, _ path: String) -> EvaluationError {
+        EvaluationError(
+            code: error.code,
+            message: "instance \(self.namespace)/\(self.name): \(path): \(error.message)"
+        )
     }
 }
 
@@ -130,27 +155,16 @@ private struct InstanceBuilder {
         self.maps.append((path, entries))
     }
 
-    /// YAML turns `1` and `true` into what they look like; they are expressions as well.
     private func compile(
         _ value: JSONValue,
         _ type: ValueType?,
         _ path: String,
         _ report: (_ field: String, _ message: String) -> Void
     ) -> CompiledExpression? {
-        let source: String
-        switch value {
-        case .string(let text): source = text
-        case .integer, .number, .bool: source = value.text()
-        case .null: return nil
-        case .array, .object:
-            report("params.\(path)", "is a \(value.typeName), not an expression")
-            return nil
-        }
-        if source.allSatisfy(\.isWhitespace) { return nil }
-        do throws(ExpressionError) {
-            return try CompiledExpression(source, vocabulary: self.vocabulary, wanted: type)
+        do throws(CompiledExpression.MemberMistake) {
+            return try CompiledExpression.member(value, vocabulary: self.vocabulary, wanted: type)
         } catch {
-            report("params.\(path)", "\(error); in: \(source)")
+            report("params.\(path)", error.message)
             return nil
         }
     }

@@ -8,6 +8,8 @@ package struct InstanceData: Sendable, Hashable {
     package var values: [String: AttributeValue] = [:]
     /// Maps by the field's path: `dimensions`, `subject.properties`.
     package var maps: [String: [String: AttributeValue]] = [:]
+    /// For adapters outside: the InstanceMsg; then there is nothing in `values` and `maps`.
+    package var encoded: [UInt8] = []
 
     package init(name: String, namespace: String, template: String) {
         self.name = name

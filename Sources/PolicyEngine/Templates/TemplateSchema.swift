@@ -34,11 +34,20 @@ package struct TemplateSchema: Sendable, Hashable {
     package var fields: [Field]
     /// What instances of variety `attributes` give back, by the name behind `$out.`.
     package var output: [String: ValueType]
+    /// How instances are written for adapters outside; `nil` for templates of the engine.
+    package var outside: OutsideTemplate?
 
-    package init(_ name: String, _ variety: Variety, _ fields: [Field], output: [String: ValueType] = [:]) {
+    package init(
+        _ name: String,
+        _ variety: Variety,
+        _ fields: [Field],
+        output: [String: ValueType] = [:],
+        outside: OutsideTemplate? = nil
+    ) {
         self.name = name
         self.variety = variety
         self.fields = fields
         self.output = output
+        self.outside = outside
     }
 }
