@@ -75,11 +75,12 @@ class World:
     ADDRESS, MACHINE, PORT = "192.0.2.2", "192.0.2.1", 8000
     _SPACE, _LINK = "lateen-world", "world0"
     _SERVER = (
-        "import http.server as h\n"
-        "class Handler(h.BaseHTTPRequestHandler):\n"
+        # Not http.server's own server, which looks its name up first: there is nobody to ask.
+        "import http.server, socketserver\n"
+        "class Handler(http.server.BaseHTTPRequestHandler):\n"
         "  def do_GET(self):\n"
         "    self.send_response(200); self.end_headers(); self.wfile.write(self.client_address[0].encode())\n"
-        f"h.HTTPServer(('{ADDRESS}', {PORT}), Handler).serve_forever()"
+        f"socketserver.TCPServer(('{ADDRESS}', {PORT}), Handler).serve_forever()"
     )
 
     def __enter__(self):

@@ -39,9 +39,10 @@ http {
       return 200 "\$remote_addr \$ssl_server_name \$http_host [\$http_x_forwarded_client_cert] [\$http_x_forwarded_for]\n";
     }
   }
-  # For checks: only clients with a certificate are served.
+  # For checks: only clients with a certificate are served, each request over a connection of its own.
   server {
     listen 8443 ssl;
+    keepalive_timeout 0;
     server_name edition.cnn.com;
     ssl_certificate $LATEEN_DATA/server.pem;
     ssl_certificate_key $LATEEN_DATA/server.key;
