@@ -72,8 +72,8 @@ class SecondCluster:
 class World:
     """A host outside all clusters while the block runs. It knows this machine alone, and answers with who asks."""
 
-    ADDRESS, MACHINE, PORT = "192.0.2.2", "192.0.2.1", 8000
-    _SPACE, _LINK = "lateen-world", "world0"
+    ADDRESS, MACHINE, PORT = "203.0.113.2", "203.0.113.1", 8000
+    _SPACE, _LINK = "journey-world", "world0"
     _SERVER = (
         # Not http.server's own server, which looks its name up first: there is nobody to ask.
         "import http.server, socketserver\n"
