@@ -7,9 +7,9 @@ import SwiftProtobuf
 
 private let vocabulary = AttributeVocabulary.standard
 
-private func decoded(_ message: Istio_Mixer_V1_CompressedAttributes, _ count: Int) -> AttributeBag? {
+private func decoded(_ message: Istio_Mixer_V1_CompressedAttributes) -> AttributeBag? {
     var bag = AttributeBag(vocabulary)
-    let decoder = AttributeDecoder(vocabulary: vocabulary, globalWordCount: count)
+    let decoder = AttributeDecoder(vocabulary: vocabulary)
     do throws(AttributeDecoder.Malformed) {
         try decoder.decode(message, into: &bag, defaultWords: ["request.path", "source.ip"])
         return bag
@@ -27,9 +27,9 @@ public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let message = try? Istio_Mixer_V1_CompressedAttributes(serializedBytes: bytes.dropFirst())
     else { return 0 }
     let wordCount = Int(first)
-    guard let bag = decoded(message, wordCount) else { return 0 }
+    guard let bag = decoded(message) else { return 0 }
     let encoder = AttributeEncoder(vocabulary: vocabulary, globalWordCount: wordCount)
-    let again = decoded(encoder.encode(bag), wordCount)
+    let again = decoded(encoder.encode(bag))
     invariant(again == bag || hasNaN(bag), "written and read, attributes have changed")
     invariant(hasNaN(bag) || encoder.encode(bag, since: bag) == .init(), "nothing has changed, and something is sent")
     return 0

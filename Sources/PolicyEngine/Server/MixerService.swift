@@ -52,11 +52,10 @@ package struct MixerService: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
         }
         let dispatcher = self.server.dispatcher
         let vocabulary = dispatcher.configuration.vocabulary
-        let wordCount = Int(request.globalWordCount)
-        let decoder = AttributeDecoder(vocabulary: vocabulary, globalWordCount: wordCount)
+        let decoder = AttributeDecoder(vocabulary: vocabulary)
         var bag = AttributeBag(vocabulary)
         try Self.decode(request.attributes, decoder, into: &bag)
-        let encoder = AttributeEncoder(vocabulary: vocabulary, globalWordCount: wordCount)
+        let encoder = AttributeEncoder(vocabulary: vocabulary, globalWordCount: Int(request.globalWordCount))
 
         let answer = await dispatcher.check(bag)
         var response = Istio_Mixer_V1_CheckResponse()
@@ -137,7 +136,7 @@ package struct MixerService: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
         }
         let dispatcher = self.server.dispatcher
         let vocabulary = dispatcher.configuration.vocabulary
-        let decoder = AttributeDecoder(vocabulary: vocabulary, globalWordCount: Int(request.globalWordCount))
+        let decoder = AttributeDecoder(vocabulary: vocabulary)
         var bags: [AttributeBag] = []
         var bag = AttributeBag(vocabulary)
         // All are read before any is told to handlers: a report is taken as a whole or not at all.

@@ -84,7 +84,7 @@ import Testing
         ),
     ]
 
-    private static func check(_ values: [String: AttributeValue], count: Int = 223) -> Istio_Mixer_V1_CheckRequest {
+    private static func check(_ values: [String: AttributeValue], count: Int = 222) -> Istio_Mixer_V1_CheckRequest {
         .with {
             $0.globalWordCount = UInt32(count)
             $0.attributes = AttributeEncoder(vocabulary: .standard, globalWordCount: count).encode(request(values))
@@ -167,7 +167,7 @@ import Testing
         ]
         try await self.withClient(objects, in: environment) { client, _ in
             var report = Istio_Mixer_V1_ReportRequest.with {
-                $0.globalWordCount = 223
+                $0.globalWordCount = 222
                 $0.defaultWords = ["/a", "/b"]
                 $0.attributes = [
                     .with {

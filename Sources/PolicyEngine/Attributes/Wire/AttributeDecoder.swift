@@ -16,14 +16,14 @@ package struct AttributeDecoder: Sendable {
     private let vocabulary: AttributeVocabulary
     private let globalWords: [String]
 
-    /// A decoder for a client that knows `globalWordCount` words of the global list.
+    /// A decoder for any client, whichever part of the global list it knows: all lists begin with the same words.
     ///
-    /// If it knows more than we do, its messages are read all the same, and refused where they use a word that we
-    /// lack. Mixer answers INTERNAL to every message of such a client, which clients take for a failure of the network
-    /// and let requests pass.
-    package init(vocabulary: AttributeVocabulary, globalWordCount: Int) {
+    /// A client that knows more than we do is read all the same, and refused where it uses a word that we lack. Mixer
+    /// answers INTERNAL to every message of such a client, which clients take for a failure of the network and let
+    /// requests pass.
+    package init(vocabulary: AttributeVocabulary) {
         self.vocabulary = vocabulary
-        self.globalWords = GlobalWords.known(to: globalWordCount).words
+        self.globalWords = GlobalWords.standard.words
     }
 
     /// Adds the attributes of `message` to `bag`, over what it has. A message that brings no words has `defaultWords`.

@@ -13,23 +13,9 @@ package struct GlobalWords: Sendable {
         )
     }
 
-    /// The list that a client means which knows `count` words.
-    ///
-    /// Lists of 222 words have one word `"-"`, quotes included, where lists of 223 have two, so that the three words
-    /// behind it stand one place further on. Up to there, all are the same.
-    package static func known(to count: Int) -> GlobalWords {
-        count == Self.joined.words.count ? Self.joined : Self.standard
-    }
-
-    package static let standard = GlobalWords(
-        Self.table.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    )
-
-    private static let joined: GlobalWords = {
-        var words = Self.standard.words
-        words.replaceSubrange(218...219, with: ["\"-\""])
-        return GlobalWords(words)
-    }()
+    /// 222 words. The 219th is `"-"`, quotes included: those that the published list was written with became part of
+    /// the word, here as in every proxy.
+    package static let standard = GlobalWords(Self.table.split(separator: "\n").map(String.init))
 
     private static let table = #"""
         source.ip
@@ -250,8 +236,7 @@ package struct GlobalWords: Sendable {
         DI
         FI
         RL
-        \
-
+        "-"
         inbound
         outbound
         context.proxy_version

@@ -7,7 +7,7 @@ struct WordTable {
 
     /// For a reader that knows `globalWordCount` words of the global list.
     init(globalWordCount: Int) {
-        let list = GlobalWords.known(to: globalWordCount)
+        let list = GlobalWords.standard
         self.global = list.indices
         self.globalCount = Int32(clamping: min(globalWordCount, list.words.count))
     }
