@@ -10,7 +10,7 @@ struct ConfigurationFiles: Sendable {
     let logger: Logger
 
     /// What tells one state of the files from another.
-    private struct Fingerprint: Equatable {
+    struct Fingerprint: Equatable {
         var path: String
         var size: Int
         var changedAt: Date
@@ -56,7 +56,7 @@ struct ConfigurationFiles: Sendable {
         return files
     }
 
-    private func fingerprints() throws -> [Fingerprint] {
+    func fingerprints() throws -> [Fingerprint] {
         try self.files().map { path in
             let attributes = try FileManager.default.attributesOfItem(atPath: path)
             return Fingerprint(
@@ -71,11 +71,11 @@ struct ConfigurationFiles: Sendable {
     /// was.
     func follow(
         after first: PolicyConfiguration,
+        of state: [Fingerprint],
         onConfiguration: @Sendable (PolicyConfiguration) -> Void
     ) async {
         var configuration = first
-        // What cannot be looked at now is looked at again below.
-        var seen = try? self.fingerprints()
+        var seen = state
         while true {
             do {
                 try await Task.sleep(for: .seconds(1))

@@ -64,7 +64,9 @@ struct MixerCommand: AsyncParsableCommand {
             return handler
         }
         let logger = Logger(label: "lateen-mixer")
-        let environment = Self.environment()
+        let metrics = MetricsRegistry()
+        let output = LineOutput(metrics: metrics)
+        let environment = Self.environment(output, metrics)
         var builder = ConfigurationBuilder(environment: environment)
         builder.rootNamespace = self.namespace
         let server = PolicyServer(logger: logger)
@@ -75,6 +77,7 @@ struct MixerCommand: AsyncParsableCommand {
         }
         var services: [any ServiceLifecycle.Service] = [
             RunningService("handlers") { await server.run() },
+            RunningService("output") { await output.run() },
             MixerMonitoring(server: server, readiness: readiness, environment: environment)
                 .service(host: self.host, port: self.monitoringPort, logger: logger),
         ]
@@ -87,9 +90,13 @@ struct MixerCommand: AsyncParsableCommand {
         } else {
             let files = ConfigurationFiles(paths: self.config, builder: builder, logger: logger)
             // What is wrong with the files at the start is for the person who started it.
+            // Looked at before they are read: what changes in between is read again.
+            let state = try files.fingerprints()
             let first = try files.read()
             apply(first)
-            services.append(RunningService("files") { await files.follow(after: first, onConfiguration: apply) })
+            services.append(
+                RunningService("files") { await files.follow(after: first, of: state, onConfiguration: apply) }
+            )
         }
         let listener = MixerListener(host: self.host, port: self.port, service: MixerService(server))
         services.append(RunningService("mixer") { try await listener.run() })
@@ -127,18 +134,19 @@ struct MixerCommand: AsyncParsableCommand {
         }
     }
 
-    private static func environment() -> AdapterEnvironment {
+    private static func environment(_ output: LineOutput, _ metrics: MetricsRegistry) -> AdapterEnvironment {
         let start = ContinuousClock.now
         return AdapterEnvironment(
             now: { ContinuousClock.now - start },
-            write: { line in FileHandle.standardOutput.write(Data((line + "\n").utf8)) },
+            write: { output.write($0) },
             fetch: { url, bytesMax in
                 let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url), timeout: .seconds(30))
                 guard response.status == .ok else {
                     throw PolicyStatus(.unavailable, "\(url): \(response.status.code)")
                 }
                 return String(buffer: try await response.body.collect(upTo: bytesMax))
-            }
+            },
+            metrics: metrics
         )
     }
 }
