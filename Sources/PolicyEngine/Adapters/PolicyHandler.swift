@@ -82,3 +82,10 @@ extension PolicyHandler {
         PolicyStatus(.failedPrecondition, "\(Self.self) does not take \(instance.template)")
     }
 }
+
+/// Returns when the task is cancelled.
+func untilCancelled() async {
+    let (never, continuation) = AsyncStream<Never>.makeStream()
+    for await _ in never {}
+    continuation.finish()
+}

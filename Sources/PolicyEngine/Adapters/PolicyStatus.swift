@@ -12,6 +12,7 @@ package struct PolicyStatus: Error, Sendable, Hashable, CustomStringConvertible 
         package static let permissionDenied = Code(7)
         package static let resourceExhausted = Code(8)
         package static let failedPrecondition = Code(9)
+        package static let internalError = Code(13)
         package static let unavailable = Code(14)
     }
 

@@ -69,6 +69,26 @@ extension AttributeValue: CustomStringConvertible {
         }
     }
 
+    /// The value as it stands in labels, names and headers: texts as they are.
+    package var plainText: String {
+        switch self {
+        case .string(let text), .emailAddress(let text), .dnsName(let text), .uri(let text): text
+        case .int64, .double, .bool, .timestamp, .duration, .ipAddress, .stringMap: "\(self)"
+        }
+    }
+
+    /// The value of a metric; durations count in seconds. `nil` for what is no number.
+    package var number: Double? {
+        switch self {
+        case .int64(let value): Double(value)
+        case .double(let value): value
+        case .duration(let value): value / .seconds(1)
+        case .bool(let value): value ? 1 : 0
+        case .string(let text): Double(text)
+        case .timestamp, .ipAddress, .emailAddress, .dnsName, .uri, .stringMap: nil
+        }
+    }
+
     /// In double quotes, with `\` before quotes and control characters escaped.
     package static func quoted(_ text: String) -> String {
         var result = "\""

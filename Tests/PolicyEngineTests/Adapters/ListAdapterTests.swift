@@ -66,4 +66,19 @@ import Testing
 
         #expect(fields.sorted() == ["spec.overrides[0]", "spec.providerUrl", "spec.ttl", "spec.whitelist"].sorted())
     }
+
+    @Test("A text is in a list by its bytes, not by what looks the same")
+    func bytes() async {
+        #expect(await self.code(["overrides": ["caf\u{e9}"]], "cafe\u{301}") == .notFound)
+        #expect(await self.code(["overrides": ["caf\u{e9}"]], "caf\u{e9}") == .ok)
+    }
+
+    @Test("Patterns that would take too long together look nothing up")
+    func work() async {
+        let patterns = (0..<1000).map { "x{50}\($0)" }
+        let settings: JSONValue = ["entryType": "REGEX", "overrides": JSONValue(patterns)]
+
+        #expect(await self.code(settings, String(repeating: "x", count: 50) + "7") == .ok)
+        #expect(await self.code(settings, String(repeating: "x", count: 50_000)) == .invalidArgument)
+    }
 }

@@ -69,4 +69,17 @@ import Testing
         #expect(take("b", .milliseconds(5900)) == 0)
         #expect(take("a", .seconds(7)) == 0)
     }
+
+    @Test("Names that fill memory are refused, those just below are not", arguments: [0, 1])
+    func longNames(_ extra: Int) {
+        var ledger = QuotaLedger(deduplicationWindow: .seconds(1))
+        let key = String(repeating: "k", count: 2000)
+        let attempt = String(repeating: "a", count: QuotaLedger.nameBytesMax - 1 - 2000 + extra)
+
+        let request = QuotaRequest(amount: 1, deduplicationID: attempt)
+        let result = ledger.request(request, of: key, limit: self.rate, now: .zero)
+
+        #expect(result.amount == (extra == 0 ? 1 : 0))
+        #expect(result.status.isOK == (extra == 0))
+    }
 }

@@ -82,8 +82,34 @@ import Testing
             }
         )
 
-        let lines = environment.metrics.page(now: .zero).split(separator: "\n").count
-        #expect(lines == MetricsRegistry.seriesMax + 2)
+        let page = environment.metrics.page(now: .zero)
+        #expect(page.split(separator: "\n").count { $0.hasPrefix("istio_bytes{") } == MetricsRegistry.seriesMax)
+        #expect(page.contains(#"lateen_policy_dropped_total{source="istio_bytes",reason="series"} 1"#))
+    }
+
+    @Test("Labels that are too long are cut")
+    func cutsLabels() async {
+        let environment = TestEnvironment()
+        let dispatcher = PolicyDispatcher.of(self.metrics(["name": "bytes", "kind": "COUNTER"]), in: environment)
+        let long = String(repeating: "x", count: MetricsRegistry.labelBytesMax + 1)
+
+        await dispatcher.report([request(["request.path": .string(long), "response.size": .int64(1)])])
+
+        #expect(environment.metrics.page(now: .zero).contains("path=\"\(long.dropLast())\""))
+    }
+
+    @Test("A metric goes with the last handler that has it")
+    func removes() {
+        let metrics = MetricsRegistry()
+        let definition = MetricsRegistry.Definition(name: "m", help: "m", kind: .counter, labels: [])
+        let first = metrics.define(definition)
+        metrics.record("m", 3, labels: [], now: .zero)
+        let second = metrics.define(definition)
+
+        metrics.remove(first)
+        #expect(metrics.page(now: .zero).contains("m 3"))
+        metrics.remove(second)
+        #expect(metrics.page(now: .zero).isEmpty)
     }
 
     @Test("Log entries are lines of JSON, from the level that was asked for")

@@ -11,19 +11,23 @@ struct CheckList: Sendable {
 
     /// Each pattern is tried for each check.
     private static let patternsMax = 1000
+    /// Steps of all patterns times bytes of the text: with what one pattern may do, a thousand took a minute.
+    private static let workMax = 8 * TextSearch.workMax
 
     private let type: EntryType
-    private var texts: Set<String> = []
+    /// By bytes: Swift takes other spellings of a character for the same text.
+    private var texts: Set<[UInt8]> = []
     private var ranges: [CIDR] = []
     private var patterns: [TextSearch] = []
+    private var stepCount = 0
 
     init(_ type: EntryType) { self.type = type }
 
     /// What is wrong with an entry; `nil` if it was added.
     mutating func add(_ entry: String) -> String? {
         switch self.type {
-        case .strings: self.texts.insert(entry)
-        case .caseInsensitiveStrings: self.texts.insert(entry.lowercased())
+        case .strings: self.texts.insert(Array(entry.utf8))
+        case .caseInsensitiveStrings: self.texts.insert(Array(entry.lowercased().utf8))
         case .addresses:
             guard let range = CIDR(entry) else {
                 return "\(AttributeValue.quoted(entry)) is no address and no range"
@@ -32,7 +36,9 @@ struct CheckList: Sendable {
         case .patterns:
             guard self.patterns.count < Self.patternsMax else { return "more than \(Self.patternsMax) patterns" }
             do throws(TextSearch.Invalid) {
-                self.patterns.append(try TextSearch(entry))
+                let pattern = try TextSearch(entry)
+                self.patterns.append(pattern)
+                self.stepCount += pattern.stepCount
             } catch {
                 return "\(AttributeValue.quoted(entry)) is no pattern: \(error)"
             }
@@ -43,14 +49,15 @@ struct CheckList: Sendable {
     /// `nil` if the text cannot be looked up: it is no address, or too long for a pattern.
     func contains(_ text: String) -> Bool? {
         switch self.type {
-        case .strings: return self.texts.contains(text)
-        case .caseInsensitiveStrings: return self.texts.contains(text.lowercased())
+        case .strings: return self.texts.contains(Array(text.utf8))
+        case .caseInsensitiveStrings: return self.texts.contains(Array(text.lowercased().utf8))
         case .addresses:
             guard let address = IPAddress(text), case .ipAddress(let plain) = AttributeValue.address(address) else {
                 return nil
             }
             return self.ranges.contains { $0.contains(plain) }
         case .patterns:
+            guard text.utf8.count <= Self.workMax / max(1, self.stepCount) else { return nil }
             var isKnown = true
             for pattern in self.patterns {
                 do throws(EvaluationError) {

@@ -76,7 +76,7 @@ struct QuotaLimit: Sendable {
     func limit(for instance: InstanceData) -> QuotaLedger.Limit {
         let dimensions = instance.maps["dimensions"] ?? [:]
         let override = self.overrides.first { override in
-            override.dimensions.allSatisfy { key, text in dimensions[key].map(Self.text) == text }
+            override.dimensions.allSatisfy { key, text in dimensions[key]?.plainText == text }
         }
         return override?.limit ?? self.limit
     }
@@ -86,13 +86,6 @@ struct QuotaLimit: Sendable {
         let dimensions = (instance.maps["dimensions"] ?? [:]).sorted { $0.key < $1.key }
         return dimensions.reduce(into: "\(instance.namespace)/\(instance.name)") {
             $0 += ";\(AttributeValue.quoted($1.key))=\($1.value.type):\($1.value)"
-        }
-    }
-
-    private static func text(_ value: AttributeValue) -> String {
-        switch value {
-        case .string(let text), .emailAddress(let text), .dnsName(let text), .uri(let text): text
-        case .int64, .double, .bool, .timestamp, .duration, .ipAddress, .stringMap: "\(value)"
         }
     }
 }

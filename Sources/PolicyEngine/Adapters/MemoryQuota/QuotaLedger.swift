@@ -14,6 +14,10 @@ package struct QuotaLedger: Sendable {
     /// Cells and attempts at most; beyond, quota is refused until old ones have gone.
     package static let cellsMax = 100_000
     package static let attemptsMax = 100_000
+    /// Bytes of a cell's or an attempt's name. Both are made of what requests bring.
+    package static let nameBytesMax = 4096
+    /// All cells and attempts are looked through, so not more often than this.
+    private static let sweepInterval = Duration.seconds(1)
     /// Parts of a window, each of which runs out on its own.
     private static let slicesMax = 10
 
@@ -47,6 +51,13 @@ package struct QuotaLedger: Sendable {
         now: Duration
     ) -> QuotaResult {
         self.sweep(now: now)
+        guard key.utf8.count + request.deduplicationID.utf8.count < Self.nameBytesMax else {
+            return QuotaResult(
+                PolicyStatus(.resourceExhausted, "dimensions of more than \(Self.nameBytesMax) bytes"),
+                validDuration: .seconds(1),
+                amount: 0
+            )
+        }
         let name = request.deduplicationID.isEmpty ? nil : "\(key)\u{0}\(request.deduplicationID)"
         if let name, let attempt = self.attempts[name], attempt.until > now { return attempt.result }
         let result =
@@ -132,9 +143,9 @@ package struct QuotaLedger: Sendable {
         self.cells[key] = .rolling(slices)
     }
 
-    /// Forgets what has run out, once in a deduplication window.
+    /// Forgets what has run out, now and then.
     private mutating func sweep(now: Duration) {
-        guard now - self.sweptAt >= self.deduplicationWindow else { return }
+        guard now - self.sweptAt >= max(self.deduplicationWindow, Self.sweepInterval) else { return }
         self.sweptAt = now
         self.attempts = self.attempts.filter { $0.value.until > now }
         self.cells = self.cells.filter { _, cell in

@@ -26,6 +26,16 @@ package final class MetricsRegistry: Sendable {
 
     /// Label values come from requests, so a metric has no more combinations of them than this.
     package static let seriesMax = 10_000
+    /// Bytes of a label's value; what is longer is cut.
+    package static let labelBytesMax = 1024
+    /// Looking for series that may be forgotten takes a walk over all of them, so not more often than this.
+    private static let sweepInterval = Duration.seconds(1)
+
+    /// Who defined a metric last, and so may take it away.
+    package struct Claim: Sendable, Hashable {
+        fileprivate var name: String
+        fileprivate var number: UInt64
+    }
 
     fileprivate struct Series: Sendable {
         var value = 0.0
@@ -37,31 +47,59 @@ package final class MetricsRegistry: Sendable {
     private struct Family: Sendable {
         var definition: Definition
         var series: [[String]: Series] = [:]
-        var dropped = 0
+        var claim: UInt64 = 0
+        var sweptAt: Duration?
         /// Series that nobody has touched for so long are forgotten; `nil`: none are.
         var expiry: Duration?
     }
 
+    /// Why something was lost.
+    package enum DropReason: String, Sendable {
+        /// A metric has as many combinations of labels as it may.
+        case series
+        /// It came faster than it went out.
+        case queue
+        /// The other side did not take it.
+        case send
+        /// It is larger than it may be.
+        case size
+    }
+
+    private struct Drop: Hashable {
+        var source: String
+        var reason: DropReason
+    }
+
+    private let drops = Mutex<[Drop: Int]>([:])
     private let families = Mutex<[String: Family]>([:])
+    private let claims = Atomic<UInt64>(0)
 
     package init() {}
 
     /// Makes a metric known. A metric of another form under the same name starts anew.
-    package func define(_ definition: Definition, expiry: Duration? = nil) {
+    package func define(_ definition: Definition, expiry: Duration? = nil) -> Claim {
+        let number = self.claims.add(1, ordering: .relaxed).newValue
         self.families.withLock { families in
             if families[definition.name]?.definition != definition {
                 families[definition.name] = Family(definition: definition)
             }
             families[definition.name]?.expiry = expiry
+            families[definition.name]?.claim = number
         }
+        return Claim(name: definition.name, number: number)
     }
 
-    /// Forgets a metric.
-    package func remove(_ name: String) { _ = self.families.withLock { $0.removeValue(forKey: name) } }
+    /// Forgets a metric, unless it was defined again since.
+    package func remove(_ claim: Claim) {
+        self.families.withLock { families in
+            if families[claim.name]?.claim == claim.number { families[claim.name] = nil }
+        }
+    }
 
     /// Adds to a counter or distribution, or sets a gauge. Values that are no number are left out.
     package func record(_ name: String, _ value: Double, labels: [String], now: Duration) {
         guard value.isFinite else { return }
+        let labels = labels.map(Self.cut)
         self.families.withLock { families in
             guard let kind = families[name]?.definition.kind,
                 families[name]?.series[labels] != nil || self.makesRoom(&families, name, now: now)
@@ -73,12 +111,18 @@ package final class MetricsRegistry: Sendable {
 
     private func makesRoom(_ families: inout [String: Family], _ name: String, now: Duration) -> Bool {
         guard let family = families[name], family.series.count >= Self.seriesMax else { return true }
-        if let expiry = family.expiry {
+        if let expiry = family.expiry, family.sweptAt.map({ now - $0 >= Self.sweepInterval }) ?? true {
             families[name]?.series = family.series.filter { now - $0.value.touchedAt < expiry }
+            families[name]?.sweptAt = now
         }
         if let count = families[name]?.series.count, count < Self.seriesMax { return true }
-        families[name]?.dropped += 1
+        self.dropped(from: name, .series)
         return false
+    }
+
+    private static func cut(_ label: String) -> String {
+        label.utf8.count <= Self.labelBytesMax
+            ? label : String(decoding: label.utf8.prefix(Self.labelBytesMax), as: UTF8.self)
     }
 
     /// The page, with everything in the order of names.
@@ -90,7 +134,25 @@ package final class MetricsRegistry: Sendable {
             }
             return families
         }
-        return families.sorted { $0.key < $1.key }.map { Self.text($0.value) }.joined()
+        let text = families.sorted { $0.key < $1.key }.map { Self.text($0.value) }.joined()
+        return text + self.droppedText
+    }
+
+    /// Counts what was lost on its way out: `source` is a handler or metric.
+    package func dropped(_ count: Int = 1, from source: String, _ reason: DropReason) {
+        self.drops.withLock { $0[Drop(source: source, reason: reason), default: 0] += count }
+    }
+
+    private var droppedText: String {
+        let drops = self.drops.withLock { $0 }.sorted {
+            ($0.key.source, $0.key.reason.rawValue) < ($1.key.source, $1.key.reason.rawValue)
+        }
+        if drops.isEmpty { return "" }
+        let name = "lateen_policy_dropped_total"
+        let lines = drops.map { drop, count in
+            "\(name)\(Self.labels([("source", drop.source), ("reason", drop.reason.rawValue)])) \(count)\n"
+        }
+        return "# HELP \(name) What was lost on its way out.\n# TYPE \(name) counter\n" + lines.joined()
     }
 
     private static func text(_ family: Family) -> String {

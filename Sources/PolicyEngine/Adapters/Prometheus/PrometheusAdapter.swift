@@ -11,8 +11,8 @@ struct PrometheusAdapter: PolicyHandler {
         let expiry = policy?.duration("metrics_expiry_duration")
         _ = policy?.duration("expiry_check_interval_duration")
         let metrics = settings.objects("metrics").map { Metric($0, context) }
-        for metric in metrics { context.environment.metrics.define(metric.definition, expiry: expiry) }
-        return PrometheusAdapter(metrics: metrics, environment: context.environment)
+        let claims = metrics.map { context.environment.metrics.define($0.definition, expiry: expiry) }
+        return PrometheusAdapter(metrics: metrics, claims: claims, environment: context.environment)
     }
 
     enum MetricKind: String, CaseIterable {
@@ -65,6 +65,7 @@ struct PrometheusAdapter: PolicyHandler {
                 if zip(bounds, bounds.dropFirst()).contains(where: { $0 >= $1 }) {
                     explicit.complain("bounds", "must ascend")
                 }
+                if bounds.count > Self.boundsMax { explicit.complain("bounds", "are more than \(Self.boundsMax)") }
                 return bounds
             }
             if let linear = settings.object("linear_buckets") {
@@ -92,36 +93,24 @@ struct PrometheusAdapter: PolicyHandler {
     }
 
     let metrics: [Metric]
+    let claims: [MetricsRegistry.Claim]
     let environment: AdapterEnvironment
 
     func report(_ instances: [InstanceData]) async throws {
         let now = self.environment.now()
         for instance in instances {
             guard let metric = self.metrics.first(where: { $0.instance.matches(instance) }),
-                let value = instance.values["value"].flatMap(Self.number)
+                let value = instance.values["value"]?.number
             else { continue }
             let dimensions = instance.maps["dimensions"] ?? [:]
-            let labels = metric.definition.labels.map { dimensions[$0].map(Self.text) ?? "" }
+            let labels = metric.definition.labels.map { dimensions[$0]?.plainText ?? "" }
             self.environment.metrics.record(metric.definition.name, value, labels: labels, now: now)
         }
     }
 
-    /// Durations count in seconds.
-    private static func number(_ value: AttributeValue) -> Double? {
-        switch value {
-        case .int64(let value): Double(value)
-        case .double(let value): value
-        case .duration(let value): value / .seconds(1)
-        case .bool(let value): value ? 1 : 0
-        case .string(let text): Double(text)
-        case .timestamp, .ipAddress, .emailAddress, .dnsName, .uri, .stringMap: nil
-        }
-    }
-
-    private static func text(_ value: AttributeValue) -> String {
-        switch value {
-        case .string(let text), .emailAddress(let text), .dnsName(let text), .uri(let text): text
-        case .int64, .double, .bool, .timestamp, .duration, .ipAddress, .stringMap: "\(value)"
-        }
+    /// Nothing goes on beside requests; when the handler ends, its metrics do.
+    func run() async {
+        await untilCancelled()
+        for claim in self.claims { self.environment.metrics.remove(claim) }
     }
 }

@@ -14,6 +14,9 @@ struct TextSearch: Sendable {
 
     private let pattern: Pattern
 
+    /// What each byte of a text costs.
+    var stepCount: Int { self.pattern.stepCount }
+
     init(_ source: String) throws(Invalid) {
         guard source.utf8.count <= Self.sourceBytesMax else {
             throw Invalid(description: "it has more than \(Self.sourceBytesMax) bytes")
