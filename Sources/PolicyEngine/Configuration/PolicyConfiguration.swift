@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// Everything that requests are decided by: one immutable value, made anew when an object changes.
 package struct PolicyConfiguration: Sendable {
     package struct Handler: Sendable {
@@ -7,6 +9,21 @@ package struct PolicyConfiguration: Sendable {
         package var handler: any PolicyHandler
         /// Tells it from another with the same settings, which was there before something in between.
         package var generation = UInt64.random(in: .min ... .max)
+        let complaints = Complaints()
+    }
+
+    /// When people were told of a handler's failures.
+    final class Complaints: Sendable {
+        private let complainedAt = Mutex<ContinuousClock.Instant?>(nil)
+
+        /// Whether a failure is worth a warning: the first one, and one in ten seconds from then on.
+        func mayComplain(at now: ContinuousClock.Instant) -> Bool {
+            self.complainedAt.withLock { last in
+                if let last, now - last < .seconds(10) { return false }
+                last = now
+                return true
+            }
+        }
     }
 
     package let vocabulary: AttributeVocabulary
@@ -25,6 +42,12 @@ package struct PolicyConfiguration: Sendable {
         rootNamespace: "istio-system",
         diagnoses: []
     )
+
+    /// The handler of a rule. One that is missing fails what it is asked, as nobody can tell what it would have said.
+    func handler(_ name: HandlerName) -> Handler {
+        self.handlers[name]
+            ?? Handler(name: name, identity: "", handler: BrokenHandler(reason: "there is no such handler"))
+    }
 
     package var ruleCount: Int { self.rules.values.reduce(0) { $0 + $1.count } }
 

@@ -43,7 +43,7 @@ package struct PolicyDispatcher: Sendable {
             for dispatch in dispatches {
                 do throws(EvaluationError) {
                     let instance = try dispatch.instance.evaluate(&evaluation)
-                    guard let handler = self.configuration.handlers[dispatch.handler] else { continue }
+                    let handler = self.configuration.handler(dispatch.handler)
                     calls.append(
                         Call(
                             handler: handler,
@@ -85,7 +85,7 @@ package struct PolicyDispatcher: Sendable {
         do {
             return try await call.handler.handler.check(call.instance)
         } catch {
-            let status = self.failure(error, call.handler.name)
+            let status = self.failure(error, call.handler)
             // Whatever ails the handler may be over with the next request.
             return CheckResult(status, validDuration: .zero, validUseCount: 0)
         }
@@ -93,8 +93,14 @@ package struct PolicyDispatcher: Sendable {
 
     /// A handler's failure, which must not look like one between client and engine: clients may be told to let
     /// requests pass when those fail.
-    private func failure(_ error: any Error, _ handler: HandlerName) -> PolicyStatus {
-        self.logger.warning("handler failed", metadata: ["handler": "\(handler)", "error": "\(error)"])
+    private func failure(_ error: any Error, _ handler: PolicyConfiguration.Handler) -> PolicyStatus {
+        // Requests come by the thousand; one line in ten seconds says the same.
+        let level: Logger.Level = handler.complaints.mayComplain(at: .now) ? .warning : .debug
+        self.logger.log(
+            level: level,
+            "handler failed",
+            metadata: ["handler": "\(handler.name)", "error": "\(error)"]
+        )
         if let status = error as? PolicyStatus, !status.isOK { return status }
         return PolicyStatus(.unavailable, "\(error)")
     }
@@ -119,6 +125,10 @@ package struct PolicyDispatcher: Sendable {
                 combination.add(Self.refusal("a header's value: \(error.message)"), of: rule.label)
             }
         }
+        if combination.isRefusal {
+            answer.requestHeaders = []
+            answer.responseHeaders = []
+        }
     }
 
     private static func changes(
@@ -130,15 +140,17 @@ package struct PolicyDispatcher: Sendable {
             _ part: PolicyRule.HeaderOperation.Part,
             _ evaluation: inout Evaluation
         ) throws(EvaluationError) -> String {
-            switch part {
-            case .expression(let expression):
-                if case .string(let text) = try expression.evaluate(&evaluation) { return text }
-                return ""
-            case .output(let action, let field):
-                let value = outputs[action]?[field.isEmpty ? "value" : field]
-                if case .string(let text)? = value { return text }
-                return value.map { "\($0)" } ?? ""
+            let value: AttributeValue? =
+                switch part {
+                case .expression(let expression): try expression.evaluate(&evaluation)
+                case .output(let action, let field): outputs[action]?[field.isEmpty ? "value" : field]
+                }
+            let text = value?.plainText ?? ""
+            // What a query parameter says may end a line, and with it the header.
+            guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else {
+                throw EvaluationError(code: .invalidValue, message: "it has control characters")
             }
+            return text
         }
         var changes: [HeaderChange] = []
         for operation in operations {
@@ -178,7 +190,7 @@ package struct PolicyDispatcher: Sendable {
             for dispatch in dispatches {
                 do throws(EvaluationError) {
                     let instance = try dispatch.instance.evaluate(&evaluation)
-                    guard let handler = self.configuration.handlers[dispatch.handler] else { continue }
+                    let handler = self.configuration.handler(dispatch.handler)
                     calls.append(Call(handler: handler, instance: instance, actionName: "", rule: 0))
                 } catch {
                     refusal = refusal ?? PolicyStatus(.permissionDenied, "\(rule.label):\(error.message)")
@@ -204,7 +216,7 @@ package struct PolicyDispatcher: Sendable {
             do {
                 result = try await call.handler.handler.quota(call.instance, request)
             } catch {
-                result = QuotaResult(self.failure(error, call.handler.name), validDuration: .zero, amount: 0)
+                result = QuotaResult(self.failure(error, call.handler), validDuration: .zero, amount: 0)
             }
             answer.validDuration = index == 0 ? result.validDuration : min(answer.validDuration, result.validDuration)
             answer.amount = index == 0 ? result.amount : min(answer.amount, result.amount)
@@ -251,7 +263,7 @@ package struct PolicyDispatcher: Sendable {
             do {
                 try await handler.handler.report(instances)
             } catch {
-                _ = self.failure(error, handler.name)
+                _ = self.failure(error, handler)
             }
         }
     }

@@ -12,9 +12,10 @@ internal import Synchronization
 package struct MixerService: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
     /// Calls at once; more are turned away before they cost anything.
     package static let callsMax = 4096
-    /// Quotas in one check, entries in one report: clients send a few and a hundred.
-    static let quotasMax = 64
-    static let entriesMax = 10_000
+    /// Quotas in one check, entries in one report: clients send a few and a hundred. Each entry is held with all
+    /// attributes until the last one is read, some 5 kB.
+    package static let quotasMax = 64
+    package static let entriesMax = 1000
 
     private let server: PolicyServer
     private let load = Load()
@@ -103,9 +104,11 @@ package struct MixerService: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
         }
     }
 
+    /// Proxies that were told to let requests pass without a network do so at an answer of INTERNAL, too: a verdict
+    /// never is one.
     private static func status(_ status: PolicyStatus) -> Google_Rpc_Status {
         .with {
-            $0.code = status.code.number
+            $0.code = (status.code == .internalError ? .unavailable : status.code).number
             $0.message = status.message
         }
     }

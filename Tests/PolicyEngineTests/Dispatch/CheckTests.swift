@@ -191,4 +191,26 @@ import Testing
         )
         #expect(answer.responseHeaders == [HeaderChange(name: "x-a", value: "1", kind: .append)])
     }
+
+    @Test(
+        "A header's value that could end its line refuses the request, and no header is changed",
+        arguments: ["a\r\nb", "a\0"]
+    )
+    func headerLines(_ value: String) async {
+        let operations: JSONValue = [
+            ["name": "x-first", "values": [#""1""#]], ["name": "x-next", "values": [#"request.query_params["q"]"#]],
+        ]
+        let dispatcher = PolicyDispatcher.of([
+            policyObject("rule", "a", ["requestHeaderOperations": operations]),
+            policyObject("rule", "b", ["responseHeaderOperations": operations]),
+        ])
+        #expect(dispatcher.configuration.diagnoses.isEmpty)
+
+        let good = await dispatcher.check(request(["request.query_params": .stringMap(["q": "a\tb"])]))
+        let bad = await dispatcher.check(request(["request.query_params": .stringMap(["q": value])]))
+
+        #expect(good.requestHeaders.map(\.value) == ["1", "a\tb"])
+        #expect(bad.status.code == .permissionDenied)
+        #expect(bad.requestHeaders.isEmpty && bad.responseHeaders.isEmpty)
+    }
 }

@@ -236,4 +236,59 @@ import Testing
             #expect(bad.precondition.status.code == 5)
         }
     }
+
+    @Test("A handler made anew of the same settings is run anew, even if nobody saw the time between")
+    func sameSettingsAgain() async throws {
+        let environment = TestEnvironment()
+        environment.serve("good", at: "http://lists/a")
+        let objects = [
+            policyObject("listchecker", "list", ["providerUrl": "http://lists/a"]),
+            policyObject("listentry", "entry", ["value": #"request.path | """#]),
+            policyObject("rule", "r", ["actions": [["handler": "list", "instances": ["entry"]]]]),
+        ]
+        func code(_ client: Caller) async throws -> Int32 {
+            for _ in 0..<2000 {
+                let answer = try await client.check(Self.check(["request.path": .string("good")]))
+                if answer.precondition.status.code != 14 { return answer.precondition.status.code }
+                await Task.yield()
+            }
+            return 14
+        }
+        try await self.withClient(objects, in: environment) { client, server in
+            let first = try await code(client)
+            server.update(PolicyDispatcher.of(objects, in: environment).configuration)
+            let second = try await code(client)
+
+            #expect([first, second] == [0, 0])
+        }
+    }
+
+    @Test("A verdict is never INTERNAL, which proxies take for a broken network")
+    func noInternalVerdict() async throws {
+        var objects = Self.deny
+        objects[0] = policyObject("denier", "deny", ["status": ["code": 13, "message": "no"]])
+        try await self.withClient(objects) { client, _ in
+            let answer = try await client.check(Self.check(["request.headers": .stringMap(["x": "bad"])]))
+
+            #expect(answer.precondition.status.code == 14)
+            #expect(answer.precondition.status.message == "deny.istio-system:no")
+        }
+    }
+
+    @Test("A report has a bounded number of entries", arguments: [0, 1])
+    func manyEntries(_ extra: Int) async throws {
+        try await self.withClient([]) { client, _ in
+            let report = Istio_Mixer_V1_ReportRequest.with {
+                $0.attributes = Array(repeating: .init(), count: MixerService.entriesMax + extra)
+            }
+            let error: RPCError?
+            do {
+                try await client.report(report)
+                error = nil
+            } catch let thrown as RPCError {
+                error = thrown
+            }
+            #expect(error?.code == (extra == 0 ? nil : .invalidArgument))
+        }
+    }
 }
