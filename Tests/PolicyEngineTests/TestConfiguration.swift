@@ -20,6 +20,14 @@ final class TestEnvironment: Sendable {
     func serve(_ text: String?, at url: String) { self.state.withLock { $0.pages[url] = text } }
 
     let metrics = MetricsRegistry()
+    private let pods: [KubernetesObject]?
+
+    /// - Parameter pods: those of the cluster; `nil`: there is none.
+    init(pods: [KubernetesObject]? = nil) { self.pods = pods }
+
+    private static func follow(_ pods: [KubernetesObject]) -> AdapterEnvironment.Follow {
+        { _, onChange in await onChange(.replacedAll(pods)) }
+    }
 
     var environment: AdapterEnvironment {
         AdapterEnvironment(
@@ -31,7 +39,8 @@ final class TestEnvironment: Sendable {
                 }
                 return page
             },
-            metrics: self.metrics
+            metrics: self.metrics,
+            follow: self.pods.map(Self.follow)
         )
     }
 }

@@ -3,7 +3,7 @@ extension AdapterKind {
     package static let standard: [String: AdapterKind] = Dictionary(
         uniqueKeysWithValues: [
             DenierAdapter.kind, ListAdapter.kind, MemoryQuotaAdapter.kind, NoopAdapter.kind, PrometheusAdapter.kind,
-            StdioAdapter.kind,
+            StdioAdapter.kind, KubernetesEnvironmentAdapter.kind,
         ].map { ($0.name, $0) }
     )
 }

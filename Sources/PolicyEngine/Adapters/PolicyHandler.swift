@@ -6,21 +6,38 @@ package struct CheckResult: Sendable, Hashable {
     package var validUseCount: Int32
     /// What header operations find behind `NAME.output.`.
     package var output: [String: AttributeValue]
+    /// What the client of a refused request is told, in place of what proxies say by themselves.
+    package var response: DirectResponse?
 
     package init(
         _ status: PolicyStatus = .ok,
         validDuration: Duration,
         validUseCount: Int32,
-        output: [String: AttributeValue] = [:]
+        output: [String: AttributeValue] = [:],
+        response: DirectResponse? = nil
     ) {
         self.status = status
         self.validDuration = validDuration
         self.validUseCount = validUseCount
         self.output = output
+        self.response = response
     }
 
     /// For requests that nobody checks.
     package static let unchecked = CheckResult(validDuration: .seconds(60), validUseCount: 10_000)
+}
+
+/// An HTTP response that a handler words itself (`istio.policy.v1beta1.DirectHttpResponse`).
+package struct DirectResponse: Sendable, Hashable {
+    package var code: UInt32
+    package var body: String
+    package var headers: [String: String]
+
+    package init(code: UInt32, body: String = "", headers: [String: String] = [:]) {
+        self.code = code
+        self.body = body
+        self.headers = headers
+    }
 }
 
 package struct QuotaRequest: Sendable, Hashable {

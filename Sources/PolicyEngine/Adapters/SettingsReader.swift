@@ -153,7 +153,8 @@ package final class SettingsReader: Sendable {
         return members.sorted { $0.key < $1.key }
     }
 
-    private func child(_ value: JSONValue, _ name: String) -> SettingsReader {
+    /// Reads a member's value; its mistakes count with those of all.
+    func child(_ value: JSONValue, _ name: String) -> SettingsReader {
         let reader = SettingsReader(value, path: "\(self.path).\(name)")
         self.state.withLock { $0.children.append(reader) }
         return reader

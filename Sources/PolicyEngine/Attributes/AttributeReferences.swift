@@ -15,11 +15,17 @@ package struct AttributeReferences: Sendable, Hashable {
     private var read = SlotSet()
     private var missing = SlotSet()
     private var keys: [Reference] = []
+    /// Attributes that the request lacked and that were found out for it.
+    private var generated: SlotSet?
 
     package init() {}
 
+    /// From now on the attribute is there, but not in the client's request: to read it is to find it missing there.
+    mutating func generate(_ slot: Int) { self.generated = (self.generated ?? SlotSet()).inserting(slot) }
+
     @inline(__always)
     mutating func note(_ slot: Int, _ condition: Condition) {
+        if let generated, generated.contains(slot) { return self.missing.insert(slot) }
         switch condition {
         case .exact: self.read.insert(slot)
         case .absent: self.missing.insert(slot)
@@ -27,6 +33,7 @@ package struct AttributeReferences: Sendable, Hashable {
     }
 
     mutating func note(key: String, of slot: Int, _ condition: Condition) {
+        if let generated, generated.contains(slot) { return self.missing.insert(slot) }
         // A rule set reads a handful of keys, for which a walk is faster than hashing.
         for reference in self.keys where reference.slot == slot && reference.key == key { return }
         self.keys.append(Reference(slot: slot, key: key, condition: condition))
@@ -59,6 +66,12 @@ private struct SlotSet: Sendable, Hashable {
             while self.rest.count <= word - 2 { self.rest.append(0) }
             self.rest[word - 2] |= bit
         }
+    }
+
+    func inserting(_ slot: Int) -> SlotSet {
+        var set = self
+        set.insert(slot)
+        return set
     }
 
     func contains(_ slot: Int) -> Bool {

@@ -1,4 +1,5 @@
 package import KubernetesAPI
+internal import Synchronization
 
 /// Makes a configuration of objects of `config.istio.io`. What is wrong becomes a diagnosis and is left out.
 package struct ConfigurationBuilder: Sendable {
@@ -16,7 +17,10 @@ package struct ConfigurationBuilder: Sendable {
 
     /// Whether an object is of a kind that counts here.
     package func concerns(_ object: KubernetesObject) -> Bool {
-        object.group == Self.group
+        if object.group == PolicyKinds.rolesGroup {
+            return self.adapters.values.contains { $0.objectKinds.contains(object.kind) }
+        }
+        return object.group == Self.group
             && (["rule", "handler", "instance", "adapter", "template", ManifestReader.kind].contains(object.kind)
                 || self.adapters[object.kind] != nil || self.templates[object.kind] != nil)
     }
@@ -24,12 +28,14 @@ package struct ConfigurationBuilder: Sendable {
     package func build(_ objects: [KubernetesObject]) -> PolicyConfiguration {
         var work = ConfigurationWork(settings: self)
         let sorted = objects.filter(self.concerns).sorted { ($0.kind, $0.key) < ($1.kind, $1.key) }
-        work.readManifests(sorted)
-        work.readOutsideTemplates(sorted)
-        work.readOutsideAdapters(sorted)
-        work.readInstances(sorted)
-        work.readHandlers(sorted)
-        work.readRules(sorted)
+        let own = sorted.filter { $0.group == Self.group }
+        work.objects = sorted.filter { $0.group != Self.group }
+        work.readManifests(own)
+        work.readOutsideTemplates(own)
+        work.readOutsideAdapters(own)
+        work.readInstances(own)
+        work.readHandlers(own)
+        work.readRules(own)
         work.makeHandlers()
         return work.configuration
     }
@@ -55,6 +61,8 @@ struct ConfigurationWork {
     var rules: [String: [PolicyRule]] = [:]
     var handlers: [HandlerName: PolicyConfiguration.Handler] = [:]
     var diagnoses: [PolicyDiagnosis] = []
+    /// Objects that are for handlers themselves.
+    var objects: [KubernetesObject] = []
 
     init(settings: ConfigurationBuilder) { self.settings = settings }
 
@@ -101,10 +109,12 @@ struct ConfigurationWork {
                 namespace: object.namespace ?? "default",
                 schema: schema,
                 params: params,
+                bindings: object.spec.member("attributeBindings"),
                 vocabulary: self.vocabulary
             ) { path, message in
                 isBroken = true
-                found.append(PolicyDiagnosis(object, field: field + path.dropFirst("params".count), message: message))
+                let place = path.hasPrefix("params") ? field + path.dropFirst("params".count) : "spec.\(path)"
+                found.append(PolicyDiagnosis(object, field: place, message: message))
             }
             self.diagnoses += found
             if !isBroken { self.instances.append(instance) }
@@ -144,30 +154,43 @@ struct ConfigurationWork {
                 .map(\.instance)
             let instances = Dictionary(used.map { ("\($0.namespace)/\($0.name)", $0) }, uniquingKeysWith: { $1 })
                 .sorted { $0.key < $1.key }
+            let objects = self.objects.filter { draft.adapter.objectKinds.contains($0.kind) }
             let keys = instances.map { "\($0.key) \($0.value.outside?.inferredType ?? [])" }
-            let identity = "\(draft.adapter.identity) \(draft.settings.text()) \(keys)"
+            let identity =
+                "\(draft.adapter.identity) \(draft.settings.text()) \(keys)"
+                + objects.map { " \($0.key) \($0.spec.text())" }.joined()
             // A broken one is looked at again: its mistakes must not be forgotten, and files may be there now.
             if let previous = self.settings.previous.handlers[name], previous.identity == identity,
                 !(previous.handler is BrokenHandler)
             {
                 self.handlers[name] = previous
+                self.diagnoses += previous.diagnoses
                 continue
             }
             let reader = SettingsReader(draft.settings, path: draft.settingsPath)
+            let found = Mutex<[PolicyDiagnosis]>([])
             let context = AdapterKind.Context(
                 handler: name.description,
                 namespace: name.namespace,
                 instances: instances.map(\.value),
-                environment: self.settings.environment
+                environment: self.settings.environment,
+                objects: objects,
+                report: { object, field, message in
+                    found.withLock { $0.append(PolicyDiagnosis(object, field: field, message: message)) }
+                }
             )
             let handler = draft.adapter.make(reader, context)
             let mistakes = reader.mistakes
-            for mistake in mistakes { self.diagnose(draft.object, mistake.field, mistake.message) }
+            let diagnoses =
+                mistakes.map { PolicyDiagnosis(draft.object, field: $0.field, message: $0.message) }
+                + found.withLock { $0 }
+            self.diagnoses += diagnoses
             // A handler that is misunderstood must not decide; what it was asked is answered with a refusal.
             self.handlers[name] = PolicyConfiguration.Handler(
                 name: name,
                 identity: identity,
-                handler: mistakes.isEmpty ? handler : BrokenHandler(reason: mistakes[0].message)
+                handler: mistakes.isEmpty ? handler : BrokenHandler(reason: mistakes[0].message),
+                diagnoses: diagnoses
             )
         }
     }

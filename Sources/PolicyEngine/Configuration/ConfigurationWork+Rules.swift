@@ -8,7 +8,7 @@ extension ConfigurationWork {
         }
     }
 
-    /// A rule with a mistake in it is left out as a whole: half a rule is one that nobody wrote.
+    /// A rule with a mistake in it does not count as a whole: half a rule is one that nobody wrote.
     private mutating func rule(_ object: KubernetesObject) -> PolicyRule? {
         let mistakesBefore = self.diagnoses.count
         let condition = self.condition(object)
@@ -22,7 +22,7 @@ extension ConfigurationWork {
         let names = Set(actions.compactMap { $0["name"]?.string })
         let request = self.operations(object, "requestHeaderOperations", names)
         let response = self.operations(object, "responseHeaderOperations", names)
-        guard self.diagnoses.count == mistakesBefore else { return nil }
+        guard self.diagnoses.count == mistakesBefore else { return self.earlier(object) }
         return PolicyRule(
             name: object.name,
             namespace: object.namespace ?? "default",
@@ -31,6 +31,18 @@ extension ConfigurationWork {
             requestOperations: request,
             responseOperations: response
         )
+    }
+
+    /// What the rule said before it had a mistake: a slip of the pen must not open what it had closed.
+    private mutating func earlier(_ object: KubernetesObject) -> PolicyRule? {
+        let previous = self.settings.previous
+        let rules = previous.rules[object.namespace ?? "default"] ?? []
+        // Compiled rules know attributes by their places.
+        guard previous.vocabulary.attributes == self.vocabulary.attributes,
+            let rule = rules.first(where: { $0.name == object.name })
+        else { return nil }
+        self.diagnose(object, "", "until this is mended, it holds as it was before")
+        return rule
     }
 
     private mutating func condition(_ object: KubernetesObject) -> RuleCondition? {

@@ -7,6 +7,8 @@ package struct PolicyConfiguration: Sendable {
         /// The adapter's name and settings: who has the same goes on as it is when the configuration changes.
         package var identity: String
         package var handler: any PolicyHandler
+        /// What is wrong with its settings, or with the objects that it reads.
+        var diagnoses: [PolicyDiagnosis] = []
         /// Tells it from another with the same settings, which was there before something in between.
         package var generation = UInt64.random(in: .min ... .max)
         let complaints = Complaints()
@@ -33,6 +35,23 @@ package struct PolicyConfiguration: Sendable {
     /// The namespace whose rules hold for all.
     let rootNamespace: String
     package let diagnoses: [PolicyDiagnosis]
+    /// Whether any rule finds out attributes.
+    let hasGenerators: Bool
+
+    init(
+        vocabulary: AttributeVocabulary,
+        handlers: [HandlerName: Handler],
+        rules: [String: [PolicyRule]],
+        rootNamespace: String,
+        diagnoses: [PolicyDiagnosis]
+    ) {
+        self.vocabulary = vocabulary
+        self.handlers = handlers
+        self.rules = rules
+        self.rootNamespace = rootNamespace
+        self.diagnoses = diagnoses
+        self.hasGenerators = rules.values.joined().contains { $0.dispatches[.attributes] != nil }
+    }
 
     /// Without any object: every request passes.
     package static let empty = PolicyConfiguration(

@@ -60,4 +60,14 @@ package struct HeaderChange: Sendable, Hashable {
         self.value = value
         self.kind = kind
     }
+
+    /// Whether name and value stay one header, whoever writes them down: a name of letters, digits and few signs, a value
+    /// without control characters but tabs.
+    package static func isSound(name: String, value: String) -> Bool {
+        !name.isEmpty
+            && name.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x61...0x7a).contains(byte | 0x20)
+                    || "!#$%&'*+-.^_`|~:".utf8.contains(byte)
+            } && value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }
+    }
 }

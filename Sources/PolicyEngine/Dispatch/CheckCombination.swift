@@ -9,6 +9,7 @@ struct CheckCombination: Sendable {
     private var validUseCount: Int32?
     private var code = PolicyStatus.Code.ok
     private var messages: [String] = []
+    private var response: DirectResponse?
 
     mutating func add(_ result: CheckResult, of origin: String) {
         self.validDuration = min(self.validDuration ?? result.validDuration, result.validDuration)
@@ -16,7 +17,10 @@ struct CheckCombination: Sendable {
             self.validUseCount = min(self.validUseCount ?? result.validUseCount, result.validUseCount)
         }
         guard !result.status.isOK else { return }
-        if self.messages.isEmpty { self.code = result.status.code }
+        if self.messages.isEmpty {
+            self.code = result.status.code
+            self.response = result.response
+        }
         self.messages.append("\(origin):\(result.status.message)")
     }
 
@@ -28,7 +32,8 @@ struct CheckCombination: Sendable {
         return CheckResult(
             PolicyStatus(self.code, self.messages.joined(separator: ", ")),
             validDuration: validDuration,
-            validUseCount: self.validUseCount ?? -1
+            validUseCount: self.validUseCount ?? -1,
+            response: self.response
         )
     }
 }

@@ -7,6 +7,8 @@ package struct CheckAnswer: Sendable, Hashable {
     package var references: AttributeReferences
     package var requestHeaders: [HeaderChange] = []
     package var responseHeaders: [HeaderChange] = []
+    /// What the client gets in place of what it asked for, if it is refused.
+    package var response: DirectResponse?
 }
 
 /// How much of a quota is granted.

@@ -3,7 +3,7 @@ package import Logging
 /// Decides about one request with one configuration.
 package struct PolicyDispatcher: Sendable {
     package let configuration: PolicyConfiguration
-    private let logger: Logger
+    let logger: Logger
 
     package init(_ configuration: PolicyConfiguration, logger: Logger) {
         self.configuration = configuration
@@ -22,7 +22,8 @@ package struct PolicyDispatcher: Sendable {
     // MARK: Check
 
     package func check(_ bag: AttributeBag) async -> CheckAnswer {
-        var evaluation = Evaluation(bag)
+        let prepared = await self.prepared(bag)
+        var evaluation = prepared.evaluation
         var combination = CheckCombination()
         var calls: [Call] = []
         var holding: [PolicyRule] = []
@@ -72,7 +73,12 @@ package struct PolicyDispatcher: Sendable {
         answer.status = result.status
         answer.validDuration = result.validDuration
         answer.validUseCount = result.validUseCount
+        answer.response = result.response
         answer.references = evaluation.references
+        if prepared.isPartial {
+            answer.validDuration = .zero
+            answer.validUseCount = 0
+        }
         return answer
     }
 
@@ -93,7 +99,7 @@ package struct PolicyDispatcher: Sendable {
 
     /// A handler's failure, which must not look like one between client and engine: clients may be told to let
     /// requests pass when those fail.
-    private func failure(_ error: any Error, _ handler: PolicyConfiguration.Handler) -> PolicyStatus {
+    func failure(_ error: any Error, _ handler: PolicyConfiguration.Handler) -> PolicyStatus {
         // Requests come by the thousand; one line in ten seconds says the same.
         let level: Logger.Level = handler.complaints.mayComplain(at: .now) ? .warning : .debug
         self.logger.log(
@@ -145,24 +151,22 @@ package struct PolicyDispatcher: Sendable {
                 case .expression(let expression): try expression.evaluate(&evaluation)
                 case .output(let action, let field): outputs[action]?[field.isEmpty ? "value" : field]
                 }
-            let text = value?.plainText ?? ""
-            // What a query parameter says may end a line, and with it the header.
-            guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else {
-                throw EvaluationError(code: .invalidValue, message: "it has control characters")
-            }
-            return text
+            return value?.plainText ?? ""
         }
         var changes: [HeaderChange] = []
+        func add(_ name: String, _ value: String, _ kind: HeaderChange.Kind) throws(EvaluationError) {
+            // What a query parameter says may end a line, and with it the header.
+            guard HeaderChange.isSound(name: name, value: value) else {
+                throw EvaluationError(code: .invalidValue, message: "it has characters that no header may have")
+            }
+            changes.append(HeaderChange(name: name, value: value, kind: kind))
+        }
         for operation in operations {
             let name = try text(operation.name, &evaluation)
-            if operation.kind == .remove {
-                changes.append(HeaderChange(name: name, value: "", kind: .remove))
-                continue
-            }
-            for (index, value) in operation.values.enumerated() {
+            if operation.kind == .remove { try add(name, "", .remove) }
+            for (index, value) in operation.values.enumerated() where operation.kind != .remove {
                 // Only the first value takes the place of what was there.
-                let kind = index == 0 ? operation.kind : .append
-                changes.append(HeaderChange(name: name, value: try text(value, &evaluation), kind: kind))
+                try add(name, try text(value, &evaluation), index == 0 ? operation.kind : .append)
             }
         }
         return changes
@@ -172,7 +176,7 @@ package struct PolicyDispatcher: Sendable {
 
     /// Asks for quota. One that no rule has an instance for is granted, as there is no limit.
     package func quota(_ name: String, _ request: QuotaRequest, _ bag: AttributeBag) async -> QuotaAnswer {
-        var evaluation = Evaluation(bag)
+        var evaluation = await self.prepared(bag).evaluation
         var calls: [Call] = []
         var refusal: PolicyStatus?
         for rule in self.rules(&evaluation) {
@@ -237,7 +241,7 @@ package struct PolicyDispatcher: Sendable {
     package func report(_ bags: [AttributeBag]) async {
         var instances: [HandlerName: [InstanceData]] = [:]
         for bag in bags {
-            var evaluation = Evaluation(bag)
+            var evaluation = await self.prepared(bag).evaluation
             for rule in self.rules(&evaluation) {
                 guard let dispatches = rule.dispatches[.report] else { continue }
                 switch rule.condition?.outcome(&evaluation) ?? .holds {
@@ -271,7 +275,7 @@ package struct PolicyDispatcher: Sendable {
     // MARK: Both
 
     /// Whose rules count: those of where the request goes, or, of what a client's proxy tells, where it comes from.
-    private func rules(_ evaluation: inout Evaluation) -> [PolicyRule] {
+    func rules(_ evaluation: inout Evaluation) -> [PolicyRule] {
         let kind = self.text("context.reporter.kind", &evaluation) ?? "inbound"
         let name = kind == "outbound" ? "source.namespace" : "destination.namespace"
         return self.configuration.rules(for: self.text(name, &evaluation))

@@ -6,6 +6,12 @@ package struct Evaluation: Sendable {
     package internal(set) var references = AttributeReferences()
 
     package init(_ bag: AttributeBag) { self.bag = bag }
+
+    /// A later part of the same evaluation, with a bag that has more in it.
+    init(_ bag: AttributeBag, references: AttributeReferences) {
+        self.bag = bag
+        self.references = references
+    }
 }
 
 /// A STRING_MAP while an expression looks into it. Only the keys that are read count as references, so the attribute

@@ -65,12 +65,7 @@ package struct MixerService: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
             $0.validDuration = Google_Protobuf_Duration(rounding: answer.validDuration)
             $0.validUseCount = answer.validUseCount
             $0.referencedAttributes = encoder.encode(answer.references)
-            if !answer.requestHeaders.isEmpty || !answer.responseHeaders.isEmpty {
-                $0.routeDirective = .with {
-                    $0.requestHeaderOperations = answer.requestHeaders.map(Self.operation)
-                    $0.responseHeaderOperations = answer.responseHeaders.map(Self.operation)
-                }
-            }
+            if let directive = Self.directive(answer) { $0.routeDirective = directive }
         }
         // A request that may not pass uses nothing up.
         guard answer.status.isOK else { return response }
@@ -110,6 +105,21 @@ package struct MixerService: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
         .with {
             $0.code = (status.code == .internalError ? .unavailable : status.code).number
             $0.message = status.message
+        }
+    }
+
+    /// What the proxy does besides; `nil`: nothing.
+    private static func directive(_ answer: CheckAnswer) -> Istio_Mixer_V1_RouteDirective? {
+        guard !answer.requestHeaders.isEmpty || !answer.responseHeaders.isEmpty || answer.response != nil else {
+            return nil
+        }
+        let headers = (answer.response?.headers ?? [:]).sorted { $0.key < $1.key }
+            .map { HeaderChange(name: $0.key, value: $0.value, kind: .replace) }
+        return .with {
+            $0.requestHeaderOperations = answer.requestHeaders.map(Self.operation)
+            $0.responseHeaderOperations = (answer.responseHeaders + headers).map(Self.operation)
+            $0.directResponseCode = answer.response?.code ?? 0
+            $0.directResponseBody = answer.response?.body ?? ""
         }
     }
 

@@ -5,6 +5,8 @@ package struct CompiledInstance: Sendable {
     package let name: String
     package let namespace: String
     package let schema: TemplateSchema
+    /// What becomes of the output, if the template has one.
+    let bindings: AttributeBindings?
     private let values: [(path: String, expression: CompiledExpression)]
     private let maps: [(path: String, entries: [(key: String, expression: CompiledExpression)])]
     /// What adapters outside get; then there are no values and maps.
@@ -24,15 +26,23 @@ package struct CompiledInstance: Sendable {
         )
     }
 
-    /// Compiles `params` for `schema`; every mistake becomes a diagnosis with its field.
+    /// Compiles `params` for `schema`; every mistake becomes a diagnosis with its field. Of a template with an output
+    /// `bindings` says what becomes of it.
     package init(
         name: String,
         namespace: String,
         schema: TemplateSchema,
         params: JSONValue,
+        bindings: JSONValue? = nil,
         vocabulary: AttributeVocabulary,
         report: (_ field: String, _ message: String) -> Void
     ) {
+        var params = params
+        if schema.variety == .attributes, params.object != nil {
+            // In the older form they stand among the parameters.
+            params["attributeBindings"] = nil
+            params["attribute_bindings"] = nil
+        }
         var builder = InstanceBuilder(vocabulary: vocabulary)
         if let template = schema.outside {
             self.outside = OutsideInstance(
@@ -49,6 +59,11 @@ package struct CompiledInstance: Sendable {
         self.name = name
         self.namespace = namespace
         self.schema = schema
+        self.bindings =
+            schema.variety == .attributes
+            ? AttributeBindings(bindings, schema: schema, vocabulary: vocabulary) {
+                report("attribute_bindings\($0)", $1)
+            } : nil
         self.values = builder.values
         self.maps = builder.maps
     }
@@ -99,6 +114,8 @@ package struct CompiledInstance: Sendable {
 /// Walks the parameters of an instance along its template.
 private struct InstanceBuilder {
     let vocabulary: AttributeVocabulary
+    /// What was read already: a field may be spelled in several ways.
+    var paths: Set<String> = []
     var values: [(path: String, expression: CompiledExpression)] = []
     var maps: [(path: String, entries: [(key: String, expression: CompiledExpression)])] = []
 
@@ -120,6 +137,10 @@ private struct InstanceBuilder {
                 continue
             }
             let path = prefix + field.name
+            guard self.paths.insert(path).inserted else {
+                report("params.\(prefix)\(key)", "is \(field.name) in another spelling, which is there, too")
+                continue
+            }
             switch field.kind {
             case .typed(let type):
                 if let expression = self.compile(value, type, path, report) { self.values.append((path, expression)) }

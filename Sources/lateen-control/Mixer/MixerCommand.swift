@@ -20,6 +20,7 @@ struct MixerCommand: AsyncParsableCommand {
               lateen-control mixer --config policies/ --port 9091
 
             Files are read again when they change. What is wrong in an object is logged with its field and left out.
+            With --config, --kubeconfig names the cluster whose pods are looked up (adapter kubernetesenv).
             Metrics of handlers: http://HOST:15014/metrics; the mistakes: /debug/diagnoses.
             """
     )
@@ -66,7 +67,9 @@ struct MixerCommand: AsyncParsableCommand {
         let logger = Logger(label: "lateen-mixer")
         let metrics = MetricsRegistry()
         let output = LineOutput(metrics: metrics)
-        let environment = Self.environment(output, metrics)
+        // Files say what to do; the cluster, if there is one, who is who.
+        let client = try self.client(logger)
+        let environment = Self.environment(output, metrics, client)
         var builder = ConfigurationBuilder(environment: environment)
         builder.rootNamespace = self.namespace
         let server = PolicyServer(logger: logger)
@@ -81,11 +84,8 @@ struct MixerCommand: AsyncParsableCommand {
             MixerMonitoring(server: server, readiness: readiness, environment: environment)
                 .service(host: self.host, port: self.monitoringPort, logger: logger),
         ]
-        var client: KubernetesClient?
-        if self.config.isEmpty {
-            let made = try self.client(logger)
-            client = made
-            let watch = PolicyWatch(client: made, builder: builder)
+        if self.config.isEmpty, let client {
+            let watch = PolicyWatch(client: client, builder: builder)
             services.append(RunningService("watch") { await watch.run(onConfiguration: apply) })
         } else {
             let files = ConfigurationFiles(paths: self.config, builder: builder, logger: logger)
@@ -124,7 +124,9 @@ struct MixerCommand: AsyncParsableCommand {
         await client?.shutdown()
     }
 
-    private func client(_ logger: Logger) throws -> KubernetesClient {
+    /// `nil` where objects come from files and no cluster was named.
+    private func client(_ logger: Logger) throws -> KubernetesClient? {
+        if !self.config.isEmpty, self.kubeconfig == nil { return nil }
         do {
             let configuration: ClientConfiguration =
                 try self.kubeconfig.map { try .kubeconfig(path: $0) } ?? .inCluster()
@@ -134,7 +136,15 @@ struct MixerCommand: AsyncParsableCommand {
         }
     }
 
-    private static func environment(_ output: LineOutput, _ metrics: MetricsRegistry) -> AdapterEnvironment {
+    private static func follow(_ client: KubernetesClient) -> AdapterEnvironment.Follow {
+        { type, onChange in await client.reflect(type, onChange: onChange) }
+    }
+
+    private static func environment(
+        _ output: LineOutput,
+        _ metrics: MetricsRegistry,
+        _ client: KubernetesClient?
+    ) -> AdapterEnvironment {
         let start = ContinuousClock.now
         return AdapterEnvironment(
             now: { ContinuousClock.now - start },
@@ -146,7 +156,8 @@ struct MixerCommand: AsyncParsableCommand {
                 }
                 return String(buffer: try await response.body.collect(upTo: bytesMax))
             },
-            metrics: metrics
+            metrics: metrics,
+            follow: client.map(Self.follow)
         )
     }
 }

@@ -99,4 +99,24 @@ import Testing
             )
         }
     }
+
+    @Test("A handler's mistakes are told with each configuration that it is in")
+    func mistakesStay() {
+        let objects = [policyObject("denier", "d", ["status": ["code": 99]])]
+        let first = PolicyDispatcher.of(objects).configuration
+        let second = PolicyDispatcher.of(objects + [policyObject("noop", "n", [:])], after: first).configuration
+
+        #expect(first.diagnoses.map(\.field) == ["spec.status.code"])
+        #expect(second.diagnoses == first.diagnoses)
+    }
+
+    @Test("A field that is there in two spellings is a mistake")
+    func spellings() {
+        let diagnoses = PolicyDispatcher.of([
+            policyObject("tracespan", "t", ["traceId": #""a""#, "trace_id": #""b""#]),
+            policyObject("quota", "q", ["dimensions": [:], "Dimensions": ["a": "1"]]),
+        ]).configuration.diagnoses
+
+        #expect(diagnoses.map(\.field) == ["spec.dimensions", "spec.trace_id"])
+    }
 }

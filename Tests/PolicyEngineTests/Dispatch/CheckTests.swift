@@ -213,4 +213,22 @@ import Testing
         #expect(bad.status.code == .permissionDenied)
         #expect(bad.requestHeaders.isEmpty && bad.responseHeaders.isEmpty)
     }
+
+    @Test("A rule that gets a mistake holds as it was before; one that was never right, or is gone, does not")
+    func mistakeInRule() async {
+        let good = PolicyDispatcher.of(self.deny + [self.rule("r", "true")])
+        let broken = self.deny + [self.rule("r", "nothing.such == 1")]
+
+        let kept = PolicyDispatcher.of(broken, after: good.configuration)
+        let stillKept = PolicyDispatcher.of(broken, after: kept.configuration)
+        let new = PolicyDispatcher.of(broken)
+        let gone = PolicyDispatcher.of(self.deny, after: kept.configuration)
+
+        var passed: [Bool] = []
+        for dispatcher in [kept, stillKept, new, gone] {
+            passed.append(await dispatcher.check(request([:])).status.isOK)
+        }
+        #expect(passed == [false, false, true, true])
+        #expect(kept.configuration.diagnoses.map(\.field) == ["spec.match", ""])
+    }
 }

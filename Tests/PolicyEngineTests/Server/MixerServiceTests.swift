@@ -291,4 +291,36 @@ import Testing
             #expect(error?.code == (extra == 0 ? nil : .invalidArgument))
         }
     }
+
+    @Test("A denier words the response itself, headers included")
+    func directResponse() async throws {
+        var objects = Self.deny
+        let detail: JSONValue = [
+            "@type": "type.googleapis.com/istio.policy.v1beta1.DirectHttpResponse", "code": 302, "body": "moved",
+            "headers": ["location": "/login"],
+        ]
+        objects[0] = policyObject("denier", "deny", ["status": ["code": 16, "details": [detail]]])
+        try await self.withClient(objects) { client, _ in
+            let refused = try await client.check(Self.check(["request.headers": .stringMap(["x": "bad"])]))
+            let passed = try await client.check(Self.check([:]))
+
+            let directive = refused.precondition.routeDirective
+            #expect(refused.precondition.status.code == 16)
+            #expect(directive.directResponseCode == 302)
+            #expect(directive.directResponseBody == "moved")
+            #expect(directive.responseHeaderOperations.map(\.name) == ["location"])
+            #expect(directive.responseHeaderOperations.map(\.value) == ["/login"])
+            #expect(!passed.precondition.hasRouteDirective)
+        }
+    }
+
+    @Test("A response that is none is a mistake")
+    func badDirectResponse() {
+        let detail: JSONValue = ["@type": "x", "code": 99, "headers": ["a b": "c", "d": "e\r\nf"]]
+        let fields = PolicyDispatcher.of([policyObject("denier", "deny", ["status": ["details": [detail]]])])
+            .configuration.diagnoses.map(\.field)
+
+        let place = "spec.status.details[0]"
+        #expect(fields.sorted() == ["\(place).@type", "\(place).code", "\(place).headers.a b", "\(place).headers.d"])
+    }
 }

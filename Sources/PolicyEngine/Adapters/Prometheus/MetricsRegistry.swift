@@ -140,6 +140,7 @@ package final class MetricsRegistry: Sendable {
 
     /// Counts what was lost on its way out: `source` is a handler or metric.
     package func dropped(_ count: Int = 1, from source: String, _ reason: DropReason) {
+        if count == 0 { return }
         self.drops.withLock { $0[Drop(source: source, reason: reason), default: 0] += count }
     }
 
