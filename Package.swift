@@ -136,8 +136,7 @@ let package = Package(
             "PolicyEngine",
             needs: [
                 "KubernetesAPI", "MeshModel", "MixerAPI", "TrafficEngine", grpcCore, grpcProtobuf, grpcTransport,
-                logging,
-                protobuf,
+                logging, nioCore, nioPosix, protobuf,
             ]
         ),
         room(
@@ -253,7 +252,7 @@ let package = Package(
             "PolicyEngine",
             needs: [
                 "KubernetesAPI", "MeshModel", "MixerAPI", "ServerlessAPI", grpcCore, grpcProtobuf, grpcTransport,
-                logging, protobuf,
+                logging, nioCore, nioPosix, protobuf,
             ]
         ),
         tests(

@@ -132,7 +132,7 @@ enum HouseRules {
         Room(
             name: "PolicyEngine",
             rooms: ["KubernetesAPI", "MeshModel", "MixerAPI", "TrafficEngine"],
-            bought: ["GRPC*", "Logging", "SwiftProtobuf"],
+            bought: nio.union(["GRPC*", "SwiftProtobuf"]),
             mayUseFoundation: true,
             because: "it decides about attributes, whoever sends them, and knows no proxies"
         ),

@@ -2,8 +2,8 @@ extension AdapterKind {
     /// The adapters of the engine itself, by name.
     package static let standard: [String: AdapterKind] = Dictionary(
         uniqueKeysWithValues: [
-            DenierAdapter.kind, ListAdapter.kind, MemoryQuotaAdapter.kind, NoopAdapter.kind, PrometheusAdapter.kind,
-            StdioAdapter.kind, KubernetesEnvironmentAdapter.kind,
+            DenierAdapter.kind, KubernetesEnvironmentAdapter.kind, ListAdapter.kind, MemoryQuotaAdapter.kind,
+            NoopAdapter.kind, PrometheusAdapter.kind, RedisQuotaAdapter.kind, StdioAdapter.kind,
         ].map { ($0.name, $0) }
     )
 }

@@ -46,13 +46,15 @@ struct QuotaLimit: Sendable {
     }
 
     let name: ObjectReference
-    private let limit: QuotaLedger.Limit
+    let limit: QuotaLedger.Limit
     private let overrides: [Override]
 
-    init(_ settings: SettingsReader, context: AdapterKind.Context) {
+    /// With `haveOverridesWindows` an override may have another `valid_duration`.
+    init(_ settings: SettingsReader, context: AdapterKind.Context, haveOverridesWindows: Bool = true) {
         self.name = ObjectReference(settings.text("name") ?? "", from: context.namespace)
         if self.name.name.isEmpty { settings.complain("name", "is missing: the name of a quota instance") }
-        self.limit = Self.limit(settings)
+        let limit = Self.limit(settings, window: nil)
+        self.limit = limit
         self.overrides = settings.objects("overrides").map { override in
             var dimensions: [String: String] = [:]
             for (key, value) in override.members("dimensions") {
@@ -62,14 +64,17 @@ struct QuotaLimit: Sendable {
                     override.complain("dimensions.\(key)", "is a \(value.typeName), not a text")
                 }
             }
-            return Override(dimensions: dimensions, limit: Self.limit(override))
+            return Override(
+                dimensions: dimensions,
+                limit: Self.limit(override, window: haveOverridesWindows ? nil : limit.window)
+            )
         }
     }
 
-    private static func limit(_ settings: SettingsReader) -> QuotaLedger.Limit {
+    private static func limit(_ settings: SettingsReader, window: Duration?) -> QuotaLedger.Limit {
         QuotaLedger.Limit(
             amountMax: settings.whole("max_amount", in: 0...Int64.max / 2) ?? 0,
-            window: settings.duration("valid_duration") ?? .zero
+            window: window ?? settings.duration("valid_duration") ?? .zero
         )
     }
 
