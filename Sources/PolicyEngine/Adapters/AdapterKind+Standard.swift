@@ -3,7 +3,7 @@ extension AdapterKind {
     package static let standard: [String: AdapterKind] = Dictionary(
         uniqueKeysWithValues: [
             DenierAdapter.kind, KubernetesEnvironmentAdapter.kind, ListAdapter.kind, MemoryQuotaAdapter.kind,
-            NoopAdapter.kind, PrometheusAdapter.kind, RedisQuotaAdapter.kind, StdioAdapter.kind,
+            NoopAdapter.kind, PrometheusAdapter.kind, RedisQuotaAdapter.kind, StatsdAdapter.kind, StdioAdapter.kind,
         ].map { ($0.name, $0) }
     )
 }
