@@ -4,7 +4,7 @@ extension AdapterKind {
         uniqueKeysWithValues: [
             DenierAdapter.kind, FluentdAdapter.kind, KubernetesEnvironmentAdapter.kind, ListAdapter.kind,
             MemoryQuotaAdapter.kind, NoopAdapter.kind, PrometheusAdapter.kind, RedisQuotaAdapter.kind,
-            StatsdAdapter.kind, StdioAdapter.kind,
+            RoleAdapter.kind, StatsdAdapter.kind, StdioAdapter.kind,
         ].map { ($0.name, $0) }
     )
 }
