@@ -66,6 +66,12 @@ final class FluentdAdapter: PolicyHandler {
         }
     }
 
+    /// What was kept last is due by then.
+    func retire() async {
+        // A sleep that is cut short has nothing to wait for.
+        try? await Task.sleep(for: self.interval * 2)
+    }
+
     /// Sends batches until the task is cancelled.
     func run() async {
         guard let link else { return }

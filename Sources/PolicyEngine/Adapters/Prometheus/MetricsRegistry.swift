@@ -76,7 +76,9 @@ package final class MetricsRegistry: Sendable {
 
     package init() {}
 
-    /// Makes a metric known. A metric of another form under the same name starts anew.
+    /// Makes a metric known. A metric of another form under the same name starts anew. Who never takes it away has no use
+    /// for the claim.
+    @discardableResult
     package func define(_ definition: Definition, expiry: Duration? = nil) -> Claim {
         let number = self.claims.add(1, ordering: .relaxed).newValue
         self.families.withLock { families in

@@ -14,15 +14,16 @@ final class RedisClient: Sendable {
         var digests: [String: String] = [:]
     }
 
+    /// For how long a call waits for its reply.
+    static let timeout = Duration.seconds(1)
+
     private let endpoint: Endpoint
     private let connectionCount: Int
-    private let timeout: TimeAmount
     private let state = Mutex(State())
 
-    init(_ endpoint: Endpoint, connectionCount: Int, timeout: TimeAmount = .seconds(1)) {
+    init(_ endpoint: Endpoint, connectionCount: Int) {
         self.endpoint = endpoint
         self.connectionCount = connectionCount
-        self.timeout = timeout
     }
 
     /// Keeps the connections until the task is cancelled.
@@ -34,12 +35,13 @@ final class RedisClient: Sendable {
 
     private func keep(_ number: Int) async {
         var backOff = BackOff(base: .milliseconds(100), max: .seconds(5), seed: UInt64.random(in: .min ... .max))
-        let timeout = self.timeout
         let bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .connectTimeout(.seconds(2))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(RedisChannelHandler(timeout: timeout))
+                    try channel.pipeline.syncOperations.addHandler(
+                        RedisChannelHandler(timeout: TimeAmount(Self.timeout))
+                    )
                 }
             }
         while !Task.isCancelled {

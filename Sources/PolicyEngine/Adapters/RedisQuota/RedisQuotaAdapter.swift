@@ -36,6 +36,12 @@ final class RedisQuotaAdapter: PolicyHandler {
 
     func run() async { await self.client?.run() }
 
+    /// By then each call under way has its reply, or has been given up.
+    func retire() async {
+        // A sleep that is cut short has nothing to wait for.
+        try? await Task.sleep(for: RedisClient.timeout)
+    }
+
     func quota(_ instance: InstanceData, _ request: QuotaRequest) async throws -> QuotaResult {
         guard let client, let quota = self.quotas.first(where: { $0.limit.name.matches(instance) }) else {
             throw PolicyStatus(.failedPrecondition, "no quota is set for \(instance.name).\(instance.namespace)")

@@ -94,6 +94,12 @@ final class StatsdAdapter: PolicyHandler {
         }
     }
 
+    /// What was kept last is due by then.
+    func retire() async {
+        // A sleep that is cut short has nothing to wait for.
+        try? await Task.sleep(for: self.interval * 2)
+    }
+
     /// Sends what is full at once and the rest from time to time, until the task is cancelled.
     func run() async {
         guard let endpoint else { return }
