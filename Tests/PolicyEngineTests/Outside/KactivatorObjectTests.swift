@@ -6,18 +6,17 @@ import SwiftProtobuf
 import Synchronization
 import Testing
 
-/// The published objects of the kactivator prototype as they are, where they are at hand: they are not ours to copy.
-@Suite(.enabled(if: KactivatorObjectTests.isAtHand, "the published objects are not beside the project"))
-struct KactivatorObjectTests {
-    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
-        path: "../../../../shared/reference/kactivator"
-    )
+private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+    path: "../../../../shared/reference/kactivator"
+)
 
-    static var isAtHand: Bool { FileManager.default.fileExists(atPath: folder.path) }
+/// The published objects of the kactivator prototype as they are, where they are at hand: they are not ours to copy.
+@Suite(.enabled(if: FileManager.default.fileExists(atPath: folder.path), "they are not beside the project"))
+struct KactivatorObjectTests {
 
     private func objects() throws -> [KubernetesObject] {
         try ["attributes", "template", "adapter", "sample_operator_cfg"].flatMap { name in
-            let text = try String(contentsOf: Self.folder.appending(path: "\(name).yaml"), encoding: .utf8)
+            let text = try String(contentsOf: folder.appending(path: "\(name).yaml"), encoding: .utf8)
             return try YAML.documents(text, file: name).map { KubernetesObject(json: $0.value) }
         }
     }
