@@ -33,12 +33,8 @@ package final class ActivatorService: Sendable {
     private typealias Waiter = CheckedContinuation<Result<String, Refusal>, Never>
 
     private struct State {
-        var table: ActivatorTable
-        var waiters: [UInt64: Waiter] = [:]
-        var pods: [ObjectID: PodWatch.Pod] = [:]
-        /// Addresses that have been seen to answer.
-        var answering: Set<String> = []
-        var probed: Set<String> = []
+        var table: ActivatorTable<Waiter>
+        var pods = PodBook()
         var unsynced: Set<String> = ["objects", "pods"]
     }
 
@@ -49,8 +45,9 @@ package final class ActivatorService: Sendable {
     private let sender: StatSender
     private let logger: Logger
     private let state: Mutex<State>
-    private let probes: AsyncStream<PodWatch.Pod>
-    private let probe: AsyncStream<PodWatch.Pod>.Continuation
+    /// Bounded by the pods there are: none is asked twice at the same time.
+    private let probes: AsyncStream<String>
+    private let probe: AsyncStream<String>.Continuation
     private let clock = ContinuousClock()
     private let start = ContinuousClock.now
 
@@ -86,32 +83,25 @@ package final class ActivatorService: Sendable {
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { (waiter: Waiter) in self.arrive(id, revision, wait, waiter) }
         } onCancel: {
-            self.give(.failure(.expired), to: [id])
-        }
-        switch result {
-        case .success(let address):
-            return Lease(address: address) { [weak self] in self?.finished(revision, at: address) }
-        case .failure(let refusal):
             let now = self.now
-            if refusal != .unknownRevision { _ = self.state.withLock { $0.table.left(id, revision, now: now) } }
-            throw refusal
+            let waiter = self.state.withLock { $0.table.left(id, revision, now: now) }
+            waiter?.resume(returning: .failure(.expired))
         }
+        let address = try result.get()
+        return Lease(address: address) { [weak self] in self?.finished(revision, at: address) }
     }
 
     private func arrive(_ id: UInt64, _ revision: ObjectID, _ wait: Duration, _ waiter: Waiter) {
         let now = self.now
         let (result, report) = self.state.withLock { state -> (Result<String, Refusal>?, StatMessage?) in
-            guard let arrival = state.table.arrived(id, for: revision, deadline: now + wait, at: now) else {
-                return (.failure(.unknownRevision), nil)
-            }
+            // Who is cancelled before is not woken any more.
+            if Task.isCancelled { return (.failure(.expired), nil) }
+            let arrival = state.table.arrived(id, waiter, for: revision, deadline: now + wait, at: now)
+            guard let arrival else { return (.failure(.unknownRevision), nil) }
             switch arrival.action {
             case .forward(let address): return (.success(address), arrival.report)
             case .refuse: return (.failure(.full), arrival.report)
-            case .wait:
-                // Who is cancelled before is not woken any more.
-                if Task.isCancelled { return (.failure(.expired), arrival.report) }
-                state.waiters[id] = waiter
-                return (nil, arrival.report)
+            case .wait: return (nil, arrival.report)
             }
         }
         if let report { self.sender.send(report) }
@@ -123,24 +113,16 @@ package final class ActivatorService: Sendable {
         self.give(self.state.withLock { $0.table.finished(revision, at: address, now: now) })
     }
 
-    private func give(_ releases: [ActivatorTable.Release]) {
-        for release in releases { self.give(.success(release.address), to: [release.id]) }
+    private func give(_ releases: [ActivatorTable<Waiter>.Release]) {
+        for release in releases { release.waiter.resume(returning: .success(release.address)) }
     }
 
-    private func give(_ result: Result<String, Refusal>, to ids: [UInt64]) {
-        let waiters = self.state.withLock { state in ids.compactMap { state.waiters.removeValue(forKey: $0) } }
-        for waiter in waiters { waiter.resume(returning: result) }
+    private func refuse(_ waiters: [Waiter], _ refusal: Refusal) {
+        for waiter in waiters { waiter.resume(returning: .failure(refusal)) }
     }
 
     /// A pod did not take a connection: it gets no more requests until it is seen to answer again.
-    package func refused(by address: String) {
-        let pods = self.state.withLock { state -> [PodWatch.Pod] in
-            state.answering.remove(address)
-            return state.pods.values.filter { $0.address == address }
-        }
-        for pod in pods { self.publish(pod.revision) }
-        for pod in pods { self.probeLater(pod) }
-    }
+    package func refused(by address: String) { self.obey { $0.refused(address) } }
 
     // MARK: Running
 
@@ -176,102 +158,65 @@ package final class ActivatorService: Sendable {
             let now = self.now
             let (reports, late) = self.state.withLock { ($0.table.reports(at: now), $0.table.expired(at: now)) }
             for report in reports { self.sender.send(report) }
-            self.give(.failure(.expired), to: late)
+            self.refuse(late, .expired)
         }
     }
 
     // MARK: Objects
 
-    private static func id(_ object: KubernetesObject) -> ObjectID {
-        ObjectID(namespace: object.namespace ?? "", name: object.name)
-    }
-
     private func objectsChanged(_ change: ObjectChange) {
         let now = self.now
-        var changed: [PodAutoscaler] = []
-        var removed: [ObjectID] = []
-        switch change {
-        case .replacedAll(let objects): changed = objects.compactMap(PodAutoscaler.init)
-        case .added(let object), .modified(let object): changed = [PodAutoscaler(object)].compactMap(\.self)
-        case .deleted(let object): removed = [Self.id(object)]
-        }
-        let (releases, gone) = self.state.withLock { state in
-            (
-                changed.flatMap {
-                    state.table.configured($0.id, containerConcurrency: $0.containerConcurrency, at: now)
-                }, removed.flatMap { state.table.removed($0) }
-            )
-        }
-        self.give(releases)
-        self.give(.failure(.gone), to: gone)
-        for object in changed { self.publish(object.id) }
-    }
-
-    private func podsChanged(_ change: ObjectChange) {
-        var touched: Set<ObjectID> = []
-        var unknown: [PodWatch.Pod] = []
-        self.state.withLock { state in
-            func take(_ object: KubernetesObject) {
-                let id = Self.id(object)
-                if let old = state.pods[id] { touched.insert(old.revision) }
-                guard let pod = PodWatch.Pod(object) else {
-                    if let old = state.pods.removeValue(forKey: id) { state.answering.remove(old.address) }
-                    return
-                }
-                state.pods[id] = pod
-                touched.insert(pod.revision)
-                if pod.isReady { state.answering.insert(pod.address) }
-                if !pod.isReady, !pod.hasSidecar, !state.answering.contains(pod.address) { unknown.append(pod) }
-            }
+        let (releases, gone) = self.state.withLock { state -> ([ActivatorTable<Waiter>.Release], [Waiter]) in
+            var changed: [PodAutoscaler] = []
+            var removed: Set<ObjectID> = []
             switch change {
             case .replacedAll(let objects):
-                touched.formUnion(state.pods.values.map(\.revision))
-                state.pods = [:]
-                for object in objects { take(object) }
-            case .added(let object), .modified(let object): take(object)
+                changed = objects.compactMap(PodAutoscaler.init)
+                removed = state.table.revisions.subtracting(changed.map(\.id))
+            case .added(let object), .modified(let object): changed = [PodAutoscaler(object)].compactMap(\.self)
             case .deleted(let object):
-                if let old = state.pods.removeValue(forKey: Self.id(object)) {
-                    touched.insert(old.revision)
-                    state.answering.remove(old.address)
-                }
+                removed = [ObjectID(namespace: object.namespace ?? "", name: object.name)]
             }
-        }
-        for revision in touched { self.publish(revision) }
-        for pod in unknown { self.probeLater(pod) }
-    }
-
-    /// Tells the revision's queue which pods answer.
-    private func publish(_ revision: ObjectID) {
-        let releases = self.state.withLock { state in
-            let addresses = state.pods.values.filter { $0.revision == revision }.map(\.address)
-            return state.table.podsChanged(revision, addresses.filter(state.answering.contains))
+            var releases: [ActivatorTable<Waiter>.Release] = []
+            for object in changed {
+                let limit = object.containerConcurrency
+                releases += state.table.configured(object.id, containerConcurrency: limit, at: now)
+                releases += state.table.podsChanged(object.id, state.pods.answering(of: object.id))
+            }
+            return (releases, removed.flatMap { state.table.removed($0) })
         }
         self.give(releases)
+        self.refuse(gone, .gone)
+    }
+
+    private func podsChanged(_ change: ObjectChange) { self.obey { $0.changed(change) } }
+
+    /// Tells the queues which pods answer, and begins the probes that are wanted.
+    private func obey(_ change: (inout PodBook) -> PodBook.OnChange) {
+        let (outcome, releases) = self.state.withLock { state -> (PodBook.OnChange, [ActivatorTable<Waiter>.Release]) in
+            let outcome = change(&state.pods)
+            let releases = outcome.revisions.flatMap {
+                state.table.podsChanged($0, state.pods.answering(of: $0))
+            }
+            return (outcome, releases)
+        }
+        self.give(releases)
+        for address in outcome.probes { self.probe.yield(address) }
     }
 
     // MARK: Probes
 
-    private func probeLater(_ pod: PodWatch.Pod) {
-        let isNews = self.state.withLock { $0.probed.insert(pod.address).inserted }
-        if isNews { self.probe.yield(pod) }
-    }
-
     private func probeAll() async {
         await withDiscardingTaskGroup { group in
-            for await pod in self.probes {
-                group.addTask { await self.probe(pod) }
+            for await address in self.probes {
+                group.addTask {
+                    let isAnswering = await PodWatch.waitUntilAccepting(address) {
+                        self.state.withLock { $0.pods.isProbeWanted(address) }
+                    }
+                    guard !Task.isCancelled else { return }
+                    self.obey { $0.probeEnded(address, isAnswering: isAnswering) }
+                }
             }
         }
-    }
-
-    private func probe(_ pod: PodWatch.Pod) async {
-        let isAnswering = await PodWatch.waitUntilAccepting(pod.address) {
-            self.state.withLock { state in state.pods.values.contains { $0.address == pod.address } }
-        }
-        self.state.withLock { state in
-            state.probed.remove(pod.address)
-            if isAnswering { state.answering.insert(pod.address) }
-        }
-        if isAnswering { self.publish(pod.revision) }
     }
 }

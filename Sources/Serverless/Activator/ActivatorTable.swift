@@ -1,53 +1,57 @@
-internal import KubernetesAPI
-internal import MeshModel
+package import MeshModel
 
 /// Everything that an activator knows of revisions: who waits, which pods answer, what is reported. Without input or output.
-struct ActivatorTable: Sendable {
-    typealias RequestID = UInt64
+///
+/// A request that waits stands in its revision's queue and among the waiters, or in neither: a place in a pod can so never
+/// be given to one that has gone, and be lost with it.
+package struct ActivatorTable<Waiter: Sendable>: Sendable {
+    package typealias RequestID = UInt64
 
     /// What becomes of a request that has come.
-    struct OnArrival: Sendable {
-        var action: RevisionQueue<RequestID>.OnArrival
+    package struct OnArrival: Sendable {
+        package var action: RevisionQueue<RequestID>.OnArrival
         /// To be sent at once: the revision had no traffic, and may have no pods.
-        var report: StatMessage?
+        package var report: StatMessage?
     }
 
     /// A request that can go now.
-    struct Release: Sendable, Hashable {
-        var id: RequestID
-        var address: String
+    package struct Release: Sendable {
+        package var waiter: Waiter
+        package var address: String
     }
 
     private struct Entry {
         var queue: RevisionQueue<RequestID>
         var meter: ConcurrencyMeter
         var containerConcurrency: Int
-        /// Whether the object is there; what only waits in a queue is kept without it.
-        var isKnown: Bool
     }
 
     private let name: String
     private let lengthMax: Int
     private var entries: [ObjectID: Entry] = [:]
+    private var waiters: [RequestID: Waiter] = [:]
     private var lastID: RequestID = 0
 
-    /// `name`: under which this activator reports.
-    init(name: String, lengthMax: Int) {
+    /// `name`: under which this activator reports. `lengthMax`: how many requests of one revision may wait.
+    package init(name: String, lengthMax: Int) {
         self.name = name
         self.lengthMax = lengthMax
     }
 
-    func isKnown(_ revision: ObjectID) -> Bool { self.entries[revision]?.isKnown ?? false }
+    package var revisions: Set<ObjectID> { Set(self.entries.keys) }
+    package var waitingCount: Int { self.waiters.count }
+    package var inFlightCount: Int { self.entries.values.reduce(0) { $0 + $1.queue.inFlightCount } }
 
-    var waitingCount: Int { self.entries.values.reduce(0) { $0 + $1.queue.waitingCount } }
-    var inFlightCount: Int { self.entries.values.reduce(0) { $0 + $1.queue.inFlightCount } }
-
-    mutating func newID() -> RequestID {
+    package mutating func newID() -> RequestID {
         self.lastID += 1
         return self.lastID
     }
 
-    mutating func configured(_ revision: ObjectID, containerConcurrency: Int, at now: Duration) -> [Release] {
+    package mutating func configured(
+        _ revision: ObjectID,
+        containerConcurrency: Int,
+        at now: Duration
+    ) -> [Release] {
         if self.entries[revision] == nil {
             self.entries[revision] = Entry(
                 queue: RevisionQueue(
@@ -56,60 +60,74 @@ struct ActivatorTable: Sendable {
                     seed: UInt64(bitPattern: Int64(revision.hashValue))
                 ),
                 meter: ConcurrencyMeter(at: now),
-                containerConcurrency: containerConcurrency,
-                isKnown: true
+                containerConcurrency: containerConcurrency
             )
             return []
         }
-        self.entries[revision]?.isKnown = true
         guard self.entries[revision]?.containerConcurrency != containerConcurrency else { return [] }
         self.entries[revision]?.containerConcurrency = containerConcurrency
-        return Self.releases(self.entries[revision]?.queue.configure(containerConcurrency: containerConcurrency))
+        return self.releases(self.entries[revision]?.queue.configure(containerConcurrency: containerConcurrency))
     }
 
     /// The revision is gone; gives those who waited for it.
-    mutating func removed(_ revision: ObjectID) -> [RequestID] {
-        defer { self.entries[revision] = nil }
-        return self.entries[revision]?.queue.expired(at: .seconds(Int64.max / 2)) ?? []
+    package mutating func removed(_ revision: ObjectID) -> [Waiter] {
+        let ids = self.entries[revision]?.queue.expired(at: .seconds(Int64.max / 2)) ?? []
+        self.entries[revision] = nil
+        return ids.compactMap { self.waiters.removeValue(forKey: $0) }
     }
 
-    mutating func podsChanged(_ revision: ObjectID, _ addresses: [String]) -> [Release] {
-        Self.releases(self.entries[revision]?.queue.podsChanged(addresses))
+    package mutating func podsChanged(_ revision: ObjectID, _ addresses: [String]) -> [Release] {
+        self.releases(self.entries[revision]?.queue.podsChanged(addresses))
     }
 
-    mutating func arrived(_ id: RequestID, for revision: ObjectID, deadline: Duration, at now: Duration) -> OnArrival? {
+    /// A request has come; `waiter` is kept if it has to wait. `nil` if nobody has told of the revision.
+    package mutating func arrived(
+        _ id: RequestID,
+        _ waiter: Waiter,
+        for revision: ObjectID,
+        deadline: Duration,
+        at now: Duration
+    ) -> OnArrival? {
         guard self.entries[revision] != nil else { return nil }
         let isFirst = self.entries[revision]?.meter.began(at: now) ?? false
         let action = self.entries[revision]?.queue.arrived(id, deadline: deadline) ?? .refuse
+        switch action {
+        case .forward: ()
+        case .wait: self.waiters[id] = waiter
+        case .refuse: self.entries[revision]?.meter.ended(at: now)
+        }
         let stat = Stat(podName: self.name, averageConcurrentRequests: 1, requestCount: 1)
         return OnArrival(action: action, report: isFirst ? StatMessage(revision: revision, stat: stat) : nil)
     }
 
     /// A forwarded request has ended.
-    mutating func finished(_ revision: ObjectID, at address: String, now: Duration) -> [Release] {
+    package mutating func finished(_ revision: ObjectID, at address: String, now: Duration) -> [Release] {
         self.entries[revision]?.meter.ended(at: now)
-        return Self.releases(self.entries[revision]?.queue.finished(at: address))
+        return self.releases(self.entries[revision]?.queue.finished(at: address))
     }
 
-    /// A request could not be handed to the pod, and goes back to wait in front of others.
-    mutating func notTaken(_ revision: ObjectID, at address: String) -> [Release] {
-        Self.releases(self.entries[revision]?.queue.finished(at: address))
-    }
-
-    /// A request that waited, or was refused, has ended. Says whether it was still waiting.
-    mutating func left(_ id: RequestID, _ revision: ObjectID, now: Duration) -> Bool {
+    /// Nobody wants the answer any more. Gives the waiter; `nil` if it does not wait.
+    package mutating func left(_ id: RequestID, _ revision: ObjectID, now: Duration) -> Waiter? {
+        guard let waiter = self.waiters.removeValue(forKey: id) else { return nil }
+        _ = self.entries[revision]?.queue.left(id)
         self.entries[revision]?.meter.ended(at: now)
-        return self.entries[revision]?.queue.left(id) ?? false
+        return waiter
     }
 
-    mutating func expired(at now: Duration) -> [RequestID] {
-        var ids: [RequestID] = []
-        for revision in self.entries.keys { ids += self.entries[revision]?.queue.expired(at: now) ?? [] }
-        return ids
+    /// Those whose time has run out.
+    package mutating func expired(at now: Duration) -> [Waiter] {
+        var late: [Waiter] = []
+        for revision in self.entries.keys {
+            for id in self.entries[revision]?.queue.expired(at: now) ?? [] {
+                self.entries[revision]?.meter.ended(at: now)
+                if let waiter = self.waiters.removeValue(forKey: id) { late.append(waiter) }
+            }
+        }
+        return late
     }
 
     /// What is reported each second.
-    mutating func reports(at now: Duration) -> [StatMessage] {
+    package mutating func reports(at now: Duration) -> [StatMessage] {
         var messages: [StatMessage] = []
         for revision in self.entries.keys {
             guard let (concurrency, requests) = self.entries[revision]?.meter.report(at: now) ?? nil else { continue }
@@ -119,7 +137,9 @@ struct ActivatorTable: Sendable {
         return messages
     }
 
-    private static func releases(_ released: [(id: RequestID, address: String)]?) -> [Release] {
-        (released ?? []).map { Release(id: $0.id, address: $0.address) }
+    private mutating func releases(_ released: [(id: RequestID, address: String)]?) -> [Release] {
+        (released ?? []).compactMap { id, address in
+            self.waiters.removeValue(forKey: id).map { Release(waiter: $0, address: address) }
+        }
     }
 }

@@ -8,6 +8,8 @@ package struct ConcurrencyMeter: Sendable {
     private var reported: Duration
     /// Whether the last report said anything.
     private var wasBusy = false
+    /// Whether a first request has been told of since, which the next report leaves out.
+    private var hasToldFirst = false
 
     /// Measures from `now` on.
     package init(at now: Duration) {
@@ -21,6 +23,7 @@ package struct ConcurrencyMeter: Sendable {
         let isFirst = self.inFlight == 0 && self.began == 0 && !self.wasBusy
         self.inFlight += 1
         self.began += 1
+        if isFirst { self.hasToldFirst = true }
         return isFirst
     }
 
@@ -30,16 +33,19 @@ package struct ConcurrencyMeter: Sendable {
     }
 
     /// The averages since the last report; `nil` if there was nothing then and now. The last request's end is reported
-    /// once, so that the autoscaler learns of it.
+    /// once, so that the autoscaler learns of it. A first request that has been told of is not told again: the autoscaler
+    /// adds up what it hears within a second, and one request would look like two.
     package mutating func report(at now: Duration) -> (concurrency: Double, requests: Double)? {
         self.advance(to: now)
         let seconds = (now - self.reported).inSeconds
-        let concurrency = seconds > 0 ? self.area / seconds : Double(self.inFlight)
-        let requests = Double(self.began)
+        let told = self.hasToldFirst ? 1.0 : 0
+        let concurrency = max(0, (seconds > 0 ? self.area / seconds : Double(self.inFlight)) - told)
+        let requests = Double(self.began) - told
         let isBusy = self.inFlight > 0 || self.began > 0 || self.area > 0
         defer {
             self.area = 0
             self.began = 0
+            self.hasToldFirst = false
             self.reported = now
             self.wasBusy = isBusy
         }

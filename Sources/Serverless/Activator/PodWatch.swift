@@ -6,8 +6,9 @@ internal import Synchronization
 
 /// Pods of revisions, and which of them answer.
 ///
-/// A pod that has no sidecar is asked itself, by opening a connection, from the moment that it has an address: Kubernetes
-/// would tell up to a second later. A sidecar takes every connection, so there Kubernetes' word counts.
+/// A pod is asked itself, by opening a connection, from the moment that it has an address: Kubernetes would tell up to a
+/// second later. Where a connection says nothing Kubernetes' word counts: a sidecar takes every one, and a program with
+/// another readiness probe may listen long before it is ready.
 struct PodWatch: Sendable {
     /// A pod as the API server knows it.
     struct Pod: Sendable, Hashable {
@@ -15,7 +16,8 @@ struct PodWatch: Sendable {
         /// With the port that its program listens on.
         var address: String
         var isReady: Bool
-        var hasSidecar: Bool
+        /// Whether it is ready when it takes connections.
+        var isProbeable: Bool
 
         init?(_ object: KubernetesObject) {
             guard let revision = object.labels[ServingLabels.revision], !object.isBeingDeleted,
@@ -27,7 +29,9 @@ struct PodWatch: Sendable {
                 (object.json[path: "spec", "containers"]?.array ?? [])
                 + (object.json[path: "spec", "initContainers"]?.array ?? [])
             var port = 8080
+            var isProbeable = !containers.contains { $0["name"]?.string == "istio-proxy" }
             for container in containers {
+                if let probe = container["readinessProbe"], probe["tcpSocket"] == nil { isProbeable = false }
                 for candidate in container["ports"]?.array ?? [] where candidate["name"]?.string == "user-port" {
                     port = candidate["containerPort"]?.int ?? port
                 }
@@ -35,11 +39,12 @@ struct PodWatch: Sendable {
             self.revision = ObjectID(namespace: object.namespace ?? "", name: revision)
             self.address = ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
             self.isReady = StatusCondition.isTrue("Ready", in: object.json["status"] ?? .null)
-            self.hasSidecar = containers.contains { $0["name"]?.string == "istio-proxy" }
+            self.isProbeable = isProbeable
         }
     }
 
-    private static let probeInterval: Duration = .milliseconds(25)
+    private static let probeIntervalMin: Duration = .milliseconds(25)
+    private static let probeIntervalMax: Duration = .seconds(1)
     private static let probeTimeout: TimeAmount = .milliseconds(300)
 
     /// Whether somebody accepts connections there.
@@ -60,12 +65,19 @@ struct PodWatch: Sendable {
         }
     }
 
-    /// Asks until the pod answers, or `isWanted` says that it has gone.
+    /// How long to wait after an attempt, `waited` after the first: a pod that starts is asked often, one that never does
+    /// costs little.
+    static func probeInterval(after waited: Duration) -> Duration {
+        min(max(Self.probeIntervalMin, waited / 20), Self.probeIntervalMax)
+    }
+
+    /// Asks until the pod answers, or `isWanted` says that it does not matter any more.
     static func waitUntilAccepting(_ address: String, isWanted: @Sendable () -> Bool) async -> Bool {
+        let start = ContinuousClock.now
         while isWanted(), !Task.isCancelled {
             if await Self.accepts(address) { return true }
             // Cancellation ends the loop.
-            try? await Task.sleep(for: Self.probeInterval)
+            try? await Task.sleep(for: Self.probeInterval(after: start.duration(to: .now)))
         }
         return false
     }

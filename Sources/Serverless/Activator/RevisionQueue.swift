@@ -29,6 +29,8 @@ package struct RevisionQueue<RequestID: Hashable & Sendable>: Sendable {
     /// Zero: pods take any number.
     private var containerConcurrency: Int
     private var pods: [Pod] = []
+    /// What is still under way to pods that do not answer now. They may come back, and have no more room for it.
+    private var leaving: [String: Int] = [:]
     private var waiting: [Waiting] = []
     /// Where those that wait begin; what is before has been let go.
     private var head = 0
@@ -42,7 +44,9 @@ package struct RevisionQueue<RequestID: Hashable & Sendable>: Sendable {
     }
 
     package var waitingCount: Int { self.waiting.count - self.head }
-    package var inFlightCount: Int { self.pods.reduce(0) { $0 + $1.inFlight } }
+    package var inFlightCount: Int {
+        self.pods.reduce(0) { $0 + $1.inFlight } + self.leaving.values.reduce(0, +)
+    }
     package var podCount: Int { self.pods.count }
 
     /// A request has come. `deadline`: when its client will have given up.
@@ -59,16 +63,20 @@ package struct RevisionQueue<RequestID: Hashable & Sendable>: Sendable {
 
     /// A request that was forwarded has ended. Gives the requests that can go now.
     package mutating func finished(at address: String) -> [(id: RequestID, address: String)] {
-        if let index = self.pods.firstIndex(where: { $0.address == address }), self.pods[index].inFlight > 0 {
-            self.pods[index].inFlight -= 1
+        if let index = self.pods.firstIndex(where: { $0.address == address }) {
+            self.pods[index].inFlight = max(0, self.pods[index].inFlight - 1)
+        } else if let count = self.leaving[address] {
+            self.leaving[address] = count > 1 ? count - 1 : nil
         }
         return self.release()
     }
 
-    /// The pods that answer are these. Requests in flight to those that went are no longer counted.
+    /// The pods that answer are these. One that comes back still has what is in flight to it.
     package mutating func podsChanged(_ addresses: [String]) -> [(id: RequestID, address: String)] {
-        let before = Dictionary(self.pods.map { ($0.address, $0.inFlight) }) { first, _ in first }
-        self.pods = addresses.sorted().map { Pod(address: $0, inFlight: before[$0] ?? 0) }
+        var counts = self.leaving
+        for pod in self.pods where pod.inFlight > 0 { counts[pod.address] = pod.inFlight }
+        self.pods = addresses.sorted().map { Pod(address: $0, inFlight: counts.removeValue(forKey: $0) ?? 0) }
+        self.leaving = counts
         return self.release()
     }
 

@@ -94,6 +94,32 @@ import Testing
         #expect(queue.finished(at: "a").count == 0)
     }
 
+    @Test("A pod that comes back still has what is in flight to it")
+    func podComesBack() {
+        var queue = self.queue(1)
+        _ = queue.podsChanged(["a"])
+        _ = queue.arrived(1, deadline: .seconds(60))
+        _ = queue.podsChanged([])
+        #expect(queue.inFlightCount == 1)
+        _ = queue.arrived(2, deadline: .seconds(60))
+
+        #expect(queue.podsChanged(["a"]).count == 0)
+        #expect(queue.finished(at: "a").map(\.id) == [2])
+    }
+
+    @Test("What ends while its pod is away takes no room when it comes back")
+    func endsMeanwhile() {
+        var queue = self.queue(1)
+        _ = queue.podsChanged(["a"])
+        _ = queue.arrived(1, deadline: .seconds(60))
+        _ = queue.podsChanged([])
+        _ = queue.finished(at: "a")
+
+        #expect(queue.inFlightCount == 0)
+        _ = queue.podsChanged(["a"])
+        #expect(queue.arrived(2, deadline: .seconds(60)) == .forward(to: "a"))
+    }
+
     @Test("Ten thousand that wait are let go in order")
     func many() {
         var queue = self.queue(1, lengthMax: 10_000)
@@ -110,13 +136,25 @@ import Testing
     func average() {
         var meter = ConcurrencyMeter(at: .zero)
         _ = meter.began(at: .zero)
-        _ = meter.began(at: .milliseconds(500))
-        meter.ended(at: .milliseconds(750))
+        _ = meter.report(at: .seconds(1))
+        _ = meter.began(at: .milliseconds(1500))
+        meter.ended(at: .milliseconds(1750))
+
+        let report = meter.report(at: .seconds(2))
+        #expect(report?.concurrency == 1.25)
+        #expect(report?.requests == 1)
+        #expect(meter.report(at: .seconds(3))?.concurrency == 1)
+    }
+
+    @Test("What was told at once is not told again")
+    func toldOnce() {
+        var meter = ConcurrencyMeter(at: .zero)
+        for _ in 1...3 { _ = meter.began(at: .zero) }
 
         let report = meter.report(at: .seconds(1))
-        #expect(report?.concurrency == 1.25)
+        #expect(report?.concurrency == 2)
         #expect(report?.requests == 2)
-        #expect(meter.report(at: .seconds(2))?.concurrency == 1)
+        #expect(meter.report(at: .seconds(2))?.concurrency == 3)
     }
 
     @Test("The first request after none is told at once, the next ones are not")
