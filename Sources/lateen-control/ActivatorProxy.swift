@@ -22,7 +22,7 @@ struct ActivatorProxy: Sendable {
     private static let namespaceHeader = "knative-serving-namespace"
     /// What Envoy, and our own proxy, say about the time that a request has left.
     private static let timeHeader = "x-envoy-expected-rq-timeout-ms"
-    /// Connections that a pod refuses before it gets the request are tried elsewhere, so often.
+    /// Requests that no pod has taken are tried elsewhere, so often.
     private static let attemptsMax = 20
 
     func respond(to request: Request) async -> Response {
@@ -85,7 +85,7 @@ struct ActivatorProxy: Sendable {
         return response
     }
 
-    /// `nil` if the pod never got the request, so that it may go to another one.
+    /// `nil` if the request may go to another pod.
     private func forward(_ request: Request, to lease: ActivatorService.Lease, waited: Duration) async -> Response? {
         var outgoing = HTTPClientRequest(url: "http://\(lease.address)\(request.head.path ?? "/")")
         outgoing.method = HTTPMethod(rawValue: request.method.rawValue)
@@ -100,21 +100,27 @@ struct ActivatorProxy: Sendable {
         } else if length == nil, Self.header("transfer-encoding", request) != nil {
             outgoing.body = .stream(request.body, length: .unknown)
         }
+        let start = ContinuousClock.now
         do {
             let response = try await self.http.execute(outgoing, timeout: .seconds(3600))
             return Self.response(response, lease: lease, waited: waited)
         } catch {
-            self.activator.refused(by: lease.address)
-            if Self.isConnectFailure(error) { return nil }
+            let failure = Self.failure(error, elapsed: start.duration(to: .now))
+            if failure != .other { self.activator.refused(by: lease.address) }
+            if failure.allowsRepetition(method: request.method.rawValue, hasBody: outgoing.body != nil) { return nil }
             self.logger.debug("pod did not answer", metadata: ["pod": "\(lease.address)", "error": "\(error)"])
             return Self.refusal(.badGateway, "the pod \(lease.address) ended the request without an answer")
         }
     }
 
-    /// The connection was not made, so nothing of the request can have had an effect.
-    private static func isConnectFailure(_ error: any Error) -> Bool {
-        if error is NIOConnectionError || error is IOError { return true }
-        return (error as? HTTPClientError) == .connectTimeout
+    private static func failure(_ error: any Error, elapsed: Duration) -> ForwardFailure {
+        switch error {
+        case is NIOConnectionError: .notConnected
+        case let error as IOError: ForwardFailure(errno: error.errnoCode, elapsed: elapsed)
+        case let error as HTTPClientError where error == .connectTimeout: .notConnected
+        case let error as HTTPClientError where error == .remoteConnectionClosed: .connectionEnded
+        default: .other
+        }
     }
 
     private static func response(
