@@ -9,7 +9,7 @@ internal import Synchronization
 
 /// Sends stat messages to the autoscaler over one WebSocket, which it opens again whenever it breaks.
 ///
-/// ``send(_:)`` never waits: what cannot be sent yet is kept, the newest first to go in and the oldest first to go out.
+/// ``send(_:)`` never waits: what cannot be sent yet is kept in a ``StatMailbox``.
 package final class StatSender: Sendable {
     /// Where the autoscaler listens.
     package struct Target: Sendable, Hashable {
@@ -31,19 +31,18 @@ package final class StatSender: Sendable {
 
     private typealias FrameChannel = NIOAsyncChannel<WebSocketFrame, WebSocketFrame>
 
-    private struct Mailbox {
-        var messages: [StatMessage] = []
+    private struct State {
+        var mailbox = StatMailbox()
         var bell: AsyncStream<Void>.Continuation?
-        var dropped: UInt64 = 0
-        var sent: UInt64 = 0
     }
 
-    private static let messagesMax = 1000
+    /// Whoever waits for a pod waits so much longer after an interruption.
+    private static let backOffMax: Duration = .seconds(1)
 
     private let target: Target
     private let form: StatForm
     private let logger: Logger
-    private let mailbox = Mutex(Mailbox())
+    private let state = Mutex(State())
 
     package init(target: Target, form: StatForm, logger: Logger) {
         self.target = target
@@ -51,24 +50,22 @@ package final class StatSender: Sendable {
         self.logger = logger
     }
 
-    /// How many messages were sent, and how many were given up since none could be.
-    package var counts: (sent: UInt64, dropped: UInt64) { self.mailbox.withLock { ($0.sent, $0.dropped) } }
+    /// How many messages were sent, and how many were given up for newer ones, or since there was no room.
+    package var counts: (sent: UInt64, dropped: UInt64) {
+        self.state.withLock { ($0.mailbox.sentCount, $0.mailbox.droppedCount) }
+    }
 
     /// Hands a message over; it is sent at once if there is a connection.
     package func send(_ message: StatMessage) {
-        self.mailbox.withLock { mailbox in
-            if mailbox.messages.count >= Self.messagesMax {
-                mailbox.messages.removeFirst()
-                mailbox.dropped += 1
-            }
-            mailbox.messages.append(message)
-            mailbox.bell?.yield()
+        self.state.withLock { state in
+            state.mailbox.post(message)
+            state.bell?.yield()
         }
     }
 
     /// Keeps the connection until the task is cancelled.
     package func run() async {
-        var backOff = BackOff(base: .milliseconds(100), max: .seconds(10), seed: UInt64.random(in: .min ... .max))
+        var backOff = BackOff(base: .milliseconds(100), max: Self.backOffMax, seed: UInt64.random(in: .min ... .max))
         while !Task.isCancelled {
             let began = ContinuousClock.now
             do {
@@ -89,9 +86,9 @@ package final class StatSender: Sendable {
     private func connectAndSend() async throws {
         let channel = try await self.connect()
         let (bell, ringer) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        self.mailbox.withLock { $0.bell = ringer }
+        self.state.withLock { $0.bell = ringer }
         ringer.yield()
-        defer { self.mailbox.withLock { $0.bell = nil } }
+        defer { self.state.withLock { $0.bell = nil } }
         try await channel.executeThenClose { inbound, outbound in
             let clock = ContinuousClock()
             let start = clock.now
@@ -132,14 +129,17 @@ package final class StatSender: Sendable {
     }
 
     private func sendWaiting(_ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>) async throws {
-        let messages = self.mailbox.withLock { mailbox in
-            defer { mailbox.messages = [] }
-            return mailbox.messages
+        let messages = self.state.withLock { $0.mailbox.takeAll() }
+        guard !messages.isEmpty else { return }
+        do {
+            for frame in StatFrame.encode(messages, as: self.form) {
+                try await outbound.write(Self.frame(.binary, ByteBuffer(bytes: frame)))
+            }
+        } catch {
+            self.state.withLock { $0.mailbox.notSent(messages) }
+            throw error
         }
-        for frame in StatFrame.encode(messages, as: self.form) where !messages.isEmpty {
-            try await outbound.write(Self.frame(.binary, ByteBuffer(bytes: frame)))
-        }
-        self.mailbox.withLock { $0.sent += UInt64(messages.count) }
+        self.state.withLock { $0.mailbox.sent(messages.count) }
     }
 
     /// Frames of a client are masked (RFC 6455 section 5.3).
