@@ -33,10 +33,7 @@ package final class KnativeAdapter: Sendable {
     private struct State {
         var finder = RevisionFinder()
         var limiter: PokeLimiter
-        /// Revisions with a pod that is ready.
-        var ready: Set<ObjectID> = []
-        var waiting: [ObjectID: [UInt64: CheckedContinuation<Void, Never>]] = [:]
-        var lastID: UInt64 = 0
+        var held = HeldAnswers<CheckedContinuation<Void, Never>>(countMax: KnativeAdapter.heldMax)
         var counts = Counts()
     }
 
@@ -102,7 +99,8 @@ package final class KnativeAdapter: Sendable {
             // Cancellation ends the loop.
             try? await Task.sleep(for: .milliseconds(250))
             let now = self.now
-            for message in self.state.withLock({ $0.limiter.due(at: now) }) { self.sender.send(message) }
+            let messages = self.state.withLock { $0.limiter.due(at: now, held: $0.held.counts) }
+            for message in messages { self.sender.send(message) }
         }
     }
 
@@ -144,10 +142,9 @@ package final class KnativeAdapter: Sendable {
 
     private func waitUntilReady(_ revision: ObjectID) async {
         guard self.client != nil, self.settings.hold > .zero else { return }
-        let id = self.state.withLock { state in
-            state.lastID += 1
-            return state.lastID
-        }
+        // A name that somebody made up never becomes ready.
+        let id = self.state.withLock { $0.finder.revisions.contains(revision) ? $0.held.newID() : nil }
+        guard let id else { return }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.signal(id, revision) }
             group.addTask {
@@ -163,15 +160,13 @@ package final class KnativeAdapter: Sendable {
     private func signal(_ id: UInt64, _ revision: ObjectID) async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let isReady = self.state.withLock { state in
-                    let held = state.waiting.values.reduce(0) { $0 + $1.count }
+                let isHeld = self.state.withLock { state in
                     // Who is cancelled before is not woken any more.
-                    if state.ready.contains(revision) || held >= Self.heldMax || Task.isCancelled { return true }
+                    guard !Task.isCancelled, state.held.hold(id, for: revision, continuation) else { return false }
                     state.counts.held += 1
-                    state.waiting[revision, default: [:]][id] = continuation
-                    return false
+                    return true
                 }
-                if isReady { continuation.resume() }
+                if !isHeld { continuation.resume() }
             }
         } onCancel: {
             self.wake(id, revision)
@@ -179,7 +174,7 @@ package final class KnativeAdapter: Sendable {
     }
 
     private func wake(_ id: UInt64, _ revision: ObjectID) {
-        self.state.withLock { $0.waiting[revision]?.removeValue(forKey: id) }?.resume()
+        self.state.withLock { $0.held.release(id, of: revision) }?.resume()
     }
 
     // MARK: Objects
@@ -190,26 +185,21 @@ package final class KnativeAdapter: Sendable {
 
     private func autoscalersChanged(_ change: ObjectChange) {
         let woken = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
-            func take(_ object: KubernetesObject) {
+            func take(_ object: KubernetesObject) -> [CheckedContinuation<Void, Never>] {
                 state.finder.revisions.insert(Self.id(object))
-                if (object.json[path: "status", "actualScale"]?.int ?? 0) > 0 {
-                    state.ready.insert(Self.id(object))
-                } else {
-                    state.ready.remove(Self.id(object))
-                }
+                let ready = object.json[path: "status", "actualScale"]?.int ?? 0
+                return state.held.changed(Self.id(object), isReady: ready > 0)
             }
             switch change {
             case .replacedAll(let objects):
                 state.finder.revisions = []
-                state.ready = []
-                for object in objects { take(object) }
-            case .added(let object), .modified(let object): take(object)
+                state.held.forgetReady()
+                return objects.flatMap { take($0) }
+            case .added(let object), .modified(let object): return take(object)
             case .deleted(let object):
                 state.finder.revisions.remove(Self.id(object))
-                state.ready.remove(Self.id(object))
+                return state.held.changed(Self.id(object), isReady: false)
             }
-            return state.waiting.keys.filter { state.ready.contains($0) }
-                .flatMap { state.waiting.removeValue(forKey: $0)?.values.map(\.self) ?? [] }
         }
         for continuation in woken { continuation.resume() }
     }

@@ -31,15 +31,19 @@ package struct PokeLimiter: Sendable {
         if self.entries[revision] == nil, self.entries.count >= Self.revisionsMax { return nil }
         let count = (self.entries[revision]?.count ?? 0) + 1
         self.entries[revision] = Entry(sent: now, count: 0)
-        return self.message(revision, count)
+        return self.message(revision, count, concurrency: 1)
     }
 
     /// What has been held back for an interval. Revisions without requests are forgotten.
-    package mutating func due(at now: Duration) -> [StatMessage] {
+    ///
+    /// `held`: how many answers of a revision wait for a pod. They are told of each interval: the first report may have
+    /// been lost, and nobody else would tell the autoscaler how many pods are needed.
+    package mutating func due(at now: Duration, held: [ObjectID: Int] = [:]) -> [StatMessage] {
         var messages: [StatMessage] = []
         for (revision, entry) in self.entries where now - entry.sent >= self.interval {
-            if entry.count > 0 {
-                messages.append(self.message(revision, entry.count))
+            let waiting = held[revision] ?? 0
+            if entry.count > 0 || waiting > 0 {
+                messages.append(self.message(revision, entry.count, concurrency: max(1, waiting)))
                 self.entries[revision] = Entry(sent: now, count: 0)
             } else {
                 self.entries[revision] = nil
@@ -48,9 +52,13 @@ package struct PokeLimiter: Sendable {
         return messages
     }
 
-    /// An adapter sees when requests begin, not when they end; that there are some is what it can say.
-    private func message(_ revision: ObjectID, _ count: Int) -> StatMessage {
-        let stat = Stat(podName: self.name, averageConcurrentRequests: 1, requestCount: Double(count))
+    /// An adapter sees when requests begin, not when they end; that there are some is what it can say, unless it holds them.
+    private func message(_ revision: ObjectID, _ count: Int, concurrency: Int) -> StatMessage {
+        let stat = Stat(
+            podName: self.name,
+            averageConcurrentRequests: Double(concurrency),
+            requestCount: Double(count)
+        )
         return StatMessage(revision: revision, stat: stat)
     }
 }

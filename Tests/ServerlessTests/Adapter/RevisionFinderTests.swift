@@ -70,6 +70,18 @@ import Testing
         #expect(due.map(\.stat.podName) == ["adapter"])
     }
 
+    @Test("As long as answers are held the autoscaler is told of them, and of how many there are")
+    func held() {
+        var limiter = PokeLimiter(name: "adapter")
+        _ = limiter.requested(self.revision, at: .zero)
+
+        for second in 1...3 {
+            let due = limiter.due(at: .seconds(second), held: [self.revision: 200])
+            #expect(due.map(\.stat.averageConcurrentRequests) == [200])
+        }
+        #expect(limiter.due(at: .seconds(4)).count == 0)
+    }
+
     @Test("A request after an interval takes along what was held back")
     func takesAlong() {
         var limiter = PokeLimiter(name: "adapter")
