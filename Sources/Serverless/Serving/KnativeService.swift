@@ -46,13 +46,14 @@ package struct KnativeService: Sendable, Hashable {
         if self.containers.isEmpty {
             self.problems.append("spec.template.spec.containers: expected at least one container")
         }
-        let annotations = self.template[path: "metadata", "annotations"]?.stringMap ?? [:]
-        for problem in ScalingAnnotations.parse(annotations, containerConcurrency: self.containerConcurrency).problems {
+        let parsed = ScalingAnnotations.parse(
+            self.templateAnnotations,
+            containerConcurrency: self.containerConcurrency
+        )
+        for problem in parsed.problems {
             self.problems.append("spec.template.metadata.annotations: \(problem)")
         }
-        if let name = self.template[path: "metadata", "name"]?.string, !name.isEmpty,
-            !name.hasPrefix(self.id.name + "-")
-        {
+        if let name = self.givenName, !name.hasPrefix(self.id.name + "-") {
             self.problems.append("spec.template.metadata.name: \(name) has to begin with \(self.id.name)-")
         }
     }
@@ -60,9 +61,26 @@ package struct KnativeService: Sendable, Hashable {
     package var containers: [JSONValue] { self.template[path: "spec", "containers"]?.array ?? [] }
     package var containerConcurrency: Int { self.template[path: "spec", "containerConcurrency"]?.int ?? 0 }
 
-    /// The revision that this generation of the template becomes.
-    package var revisionName: String {
-        if let name = self.template[path: "metadata", "name"]?.string, !name.isEmpty { return name }
+    /// The name that the template itself gives its revision.
+    package var givenName: String? {
+        self.template[path: "metadata", "name"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+    }
+    package var templateAnnotations: [String: String] {
+        self.template[path: "metadata", "annotations"]?.stringMap ?? [:]
+    }
+    package var templateLabels: [String: String] { self.template[path: "metadata", "labels"]?.stringMap ?? [:] }
+
+    /// What a revision of the template as it is now has, with the defaults of what it leaves out.
+    package var revisionSpec: JSONValue {
+        var spec = self.template["spec"] ?? .object([:])
+        if spec["containerConcurrency"] == nil { spec["containerConcurrency"] = 0 }
+        if spec["timeoutSeconds"] == nil { spec["timeoutSeconds"] = JSONValue(Revision.defaultTimeout) }
+        return spec
+    }
+
+    /// The name of a revision that is made of this generation.
+    package var nextRevisionName: String {
+        if let name = self.givenName { return name }
         let number = String(self.generation)
         return "\(self.id.name)-\(String(repeating: "0", count: max(0, 5 - number.count)))\(number)"
     }
@@ -74,6 +92,7 @@ package struct Revision: Sendable, Hashable {
     package var uid: String
     package var service: String
     package var generation: Int
+    package var labels: [String: String]
     package var annotations: [String: String]
     package var spec: JSONValue
     package var status: JSONValue
@@ -84,11 +103,15 @@ package struct Revision: Sendable, Hashable {
         self.uid = object.uid
         self.service = service
         self.generation = object.labels[ServingLabels.configurationGeneration].flatMap { Int($0) } ?? 0
+        self.labels = object.labels
         self.annotations = object.annotations
         self.spec = object.json["spec"] ?? .object([:])
         self.status = object.json["status"] ?? .object([:])
     }
 
+    /// Seconds that a request may take if nothing is said, as in Knative.
+    package static let defaultTimeout = 300
+    package var timeout: Int { self.spec["timeoutSeconds"]?.int ?? Self.defaultTimeout }
     package var isReady: Bool { StatusCondition.isTrue("Ready", in: self.status) }
     package var containerConcurrency: Int { self.spec["containerConcurrency"]?.int ?? 0 }
 

@@ -48,8 +48,8 @@ package struct RevisionObjects: Sendable {
             pod[name] = nil
         }
         pod["containers"] = .array((pod["containers"]?.array ?? []).enumerated().map(self.container))
-        var podLabels = self.labels
-        podLabels["app"] = self.revision.id.name
+        var podLabels = self.revision.labels.merging(self.labels) { _, ours in ours }
+        if podLabels["app"] == nil { podLabels["app"] = self.revision.id.name }
         let metadata: JSONValue = [
             "labels": JSONValue(podLabels),
             "annotations": JSONValue(self.revision.annotations),

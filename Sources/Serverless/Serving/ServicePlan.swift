@@ -80,21 +80,48 @@ package struct ServicePlan: Sendable {
         return names
     }
 
+    /// The name of the revision that the template as it is now is, or becomes.
+    ///
+    /// A change of the traffic alone is a new generation of the service, but no other program: the newest revision stays.
+    package var revisionName: String {
+        if self.service.givenName == nil, let newest = self.revisions.last, self.isOfTemplate(newest) {
+            return newest.id.name
+        }
+        return self.service.nextRevisionName
+    }
+
+    private func isOfTemplate(_ revision: Revision) -> Bool {
+        if revision.generation == self.service.generation { return true }
+        return revision.spec == self.service.revisionSpec
+            && revision.annotations == self.service.templateAnnotations
+            && revision.labels.filter({ !ServingLabels.own.contains($0.key) }) == self.service.templateLabels
+    }
+
     /// The revision of the template as it is now; `nil` if it exists.
     package var newRevision: KubernetesObject? {
-        let name = self.service.revisionName
+        let name = self.revisionName
         guard !self.revisions.contains(where: { $0.id.name == name }) else { return nil }
         var object = self.object(.revisions, name)
-        object.labels = (self.service.template[path: "metadata", "labels"]?.stringMap ?? [:]).merging([
+        object.labels = self.service.templateLabels.merging([
             ServingLabels.service: self.service.id.name, ServingLabels.configuration: self.service.id.name,
             ServingLabels.configurationGeneration: String(self.service.generation),
         ]) { _, ours in ours }
-        object.annotations = self.service.template[path: "metadata", "annotations"]?.stringMap ?? [:]
-        var spec = self.service.template["spec"] ?? .object([:])
-        if spec["containerConcurrency"] == nil { spec["containerConcurrency"] = 0 }
-        if spec["timeoutSeconds"] == nil { spec["timeoutSeconds"] = 300 }
-        object.json["spec"] = spec
+        object.annotations = self.service.templateAnnotations
+        object.json["spec"] = self.service.revisionSpec
         return object
+    }
+
+    /// Revisions without traffic that are kept, the newest, so that one can go back to them.
+    private static let idleRevisionsMax = 20
+
+    /// Revisions that go: each holds three more objects, and changes of the template would add to them for ever.
+    package var obsolete: [Revision] {
+        let traffic = Set(self.shares.map(\.revision))
+        // Without shares it is not known where traffic goes.
+        guard !traffic.isEmpty else { return [] }
+        let named = Set(self.service.traffic.compactMap(\.revision))
+        let kept = traffic.union(named).union([self.revisionName])
+        return self.revisions.filter { !kept.contains($0.id.name) }.dropLast(Self.idleRevisionsMax)
     }
 
     /// The Service that clients in the cluster call.
@@ -125,9 +152,21 @@ package struct ServicePlan: Sendable {
         object.json["spec"] = [
             "hosts": JSONValue(hosts),
             "gateways": JSONValue(gateways),
-            "http": [["route": .array(shares.filter { $0.percent > 0 }.map(self.destination))]],
+            "http": [
+                [
+                    "route": .array(shares.filter { $0.percent > 0 }.map(self.destination)),
+                    "timeout": .string("\(self.timeout(of: shares))s"),
+                ]
+            ],
         ]
         return object
+    }
+
+    /// The longest of the revisions': a route has one for all of them.
+    private func timeout(of shares: [Share]) -> Int {
+        let names = Set(shares.map(\.revision))
+        let timeouts = self.revisions.filter { names.contains($0.id.name) }.map(\.timeout).filter { $0 > 0 }
+        return timeouts.max() ?? Revision.defaultTimeout
     }
 
     private func destination(_ share: Share) -> JSONValue {
@@ -175,7 +214,7 @@ package struct ServicePlan: Sendable {
             "address": ["url": .string("http://\(self.clusterHost(self.service.id.name))")],
             "traffic": .array(self.shares.map(Self.json)),
         ]
-        if self.service.problems.isEmpty { status["latestCreatedRevisionName"] = .string(self.service.revisionName) }
+        if self.service.problems.isEmpty { status["latestCreatedRevisionName"] = .string(self.revisionName) }
         status["latestReadyRevisionName"] = self.latestReady.map { .string($0.id.name) }
         return status
     }
@@ -189,7 +228,7 @@ package struct ServicePlan: Sendable {
                 message: self.service.problems.joined(separator: "; ")
             )
         }
-        guard let newest = self.revisions.first(where: { $0.id.name == self.service.revisionName }) else {
+        guard let newest = self.revisions.first(where: { $0.id.name == self.revisionName }) else {
             return StatusCondition("ConfigurationsReady", .unknown, reason: "Deploying")
         }
         let ready = newest.status["conditions"]?.array?.first { $0["type"]?.string == "Ready" }

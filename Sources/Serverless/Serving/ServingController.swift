@@ -167,6 +167,7 @@ package final class ServingController: Sendable {
             try await self.carryOut(objects, autoscalers: autoscalers, deployments: deployments)
         }
         if let route = plan.virtualService { try await self.route(route) }
+        for revision in plan.obsolete { try await self.delete(revision) }
         try await self.writeStatus(.knativeServices, id, before: service.status, plan.status(now: Self.now))
     }
 
@@ -219,6 +220,16 @@ package final class ServingController: Sendable {
             )
         } catch let error as KubernetesError where error.isNotFound {
             try await self.create(.virtualServices, wanted)
+        }
+    }
+
+    /// What a revision owns goes with it.
+    private func delete(_ revision: Revision) async throws {
+        do {
+            try await self.client.delete(.revisions, namespace: revision.id.namespace, name: revision.id.name)
+            self.logger.info("old revision deleted", metadata: ["revision": "\(revision.id)"])
+        } catch let error as KubernetesError where error.isNotFound {
+            self.logger.debug("old revision has gone", metadata: ["revision": "\(revision.id)"])
         }
     }
 

@@ -34,6 +34,10 @@ package enum ServingLabels {
     package static let revision = "serving.knative.dev/revision"
     /// On revisions that some traffic goes to.
     package static let routingState = "serving.knative.dev/routingState"
+    /// Those that are not of the template.
+    package static let own: Set<String> = [
+        Self.service, Self.configuration, Self.configurationGeneration, Self.revision, Self.routingState,
+    ]
 }
 
 /// A condition of an object's status.

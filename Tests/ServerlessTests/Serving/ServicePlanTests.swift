@@ -53,6 +53,64 @@ import Testing
         #expect(self.plan(self.service(), [try self.revision("hello-00001", generation: 1)]).newRevision == nil)
     }
 
+    /// As the plan of generation 1 has made it.
+    private func made(_ service: KnativeService) throws -> Revision {
+        var object = try #require(self.plan(service, []).newRevision)
+        object.json["status"] = ["conditions": [["type": "Ready", "status": "True"]]]
+        return try #require(Revision(object))
+    }
+
+    @Test("A change of the traffic makes no revision; one of the template's spec, annotations or labels does")
+    func sameTemplate() throws {
+        func spec(_ image: String, target: String = "10", tier: String = "a") -> JSONValue {
+            [
+                "template": [
+                    "metadata": [
+                        "annotations": ["autoscaling.knative.dev/target": .string(target)],
+                        "labels": ["tier": .string(tier)],
+                    ],
+                    "spec": ["containers": [["image": .string(image)]]],
+                ]
+            ]
+        }
+        let made = try self.made(self.service(spec("hello")))
+        var moved = spec("hello")
+        moved["traffic"] = [["revisionName": "hello-00001", "percent": 100]]
+        let plan = self.plan(self.service(moved, generation: 2), [made])
+
+        #expect(plan.newRevision == nil)
+        #expect(plan.status(now: 0)["latestCreatedRevisionName"]?.string == "hello-00001")
+        for changed in [spec("other"), spec("hello", target: "11"), spec("hello", tier: "b")] {
+            #expect(self.plan(self.service(changed, generation: 2), [made]).newRevision?.name == "hello-00002")
+        }
+    }
+
+    @Test("The newest twenty revisions without traffic are kept, and those that are named")
+    func obsolete() throws {
+        let spec: JSONValue = [
+            "template": ["spec": ["containers": [["image": "hello"]]]],
+            "traffic": [["revisionName": "hello-2", "percent": 100], ["revisionName": "hello-1", "percent": 0]],
+        ]
+        func plan(_ count: Int) throws -> ServicePlan {
+            let revisions = try (1...count).map { try self.revision("hello-\($0)", generation: $0) }
+            return self.plan(self.service(spec, generation: count), revisions)
+        }
+
+        #expect(try plan(23).obsolete == [])
+        #expect(try plan(25).obsolete.map(\.id.name) == ["hello-3", "hello-4"])
+    }
+
+    @Test("A request may take as long as the revision that allows most says")
+    func timeout() throws {
+        let spec: JSONValue = [
+            "template": ["spec": ["timeoutSeconds": 20, "containers": [["image": "hello"]]]]
+        ]
+        let service = self.service(spec)
+        let route = try #require(self.plan(service, [try self.made(service)]).virtualService)
+
+        #expect(route.json[path: "spec", "http", "0", "timeout"]?.string == "20s")
+    }
+
     @Test("Traffic stays at the last revision that is ready while a newer one comes up")
     func rollout() throws {
         let plan = self.plan(
@@ -160,10 +218,15 @@ import Testing
 
     @Test("A revision's Deployment tells its program where to listen, and asks whether it does")
     func deployment() throws {
-        let objects = RevisionObjects(try self.revision("hello-00001", generation: 1), isReachable: true)
+        var revision = try self.revision("hello-00001", generation: 1)
+        revision.labels["tier"] = "a"
+        let objects = RevisionObjects(revision, isReachable: true)
+        let labels = objects.deployment(initialScale: 2).json[path: "spec", "template", "metadata", "labels"]
         let container = objects.deployment(initialScale: 2).json[path: "spec", "template", "spec", "containers", "0"]
 
         #expect(objects.deployment(initialScale: 2).json[path: "spec", "replicas"]?.int == 2)
+        #expect(labels?["tier"]?.string == "a")
+        #expect(labels?["serving.knative.dev/revision"]?.string == "hello-00001")
         #expect(container?[path: "env", "0", "value"]?.string == "8888")
         #expect(container?[path: "readinessProbe", "tcpSocket", "port"]?.int == 8888)
         #expect(objects.service.json[path: "spec", "ports", "0", "targetPort"]?.int == 8888)
