@@ -173,7 +173,10 @@ package final class AutoscalerService: Sendable {
     }
 
     private func take(_ object: KubernetesObject, _ state: inout State, _ now: Duration) {
-        guard let object = PodAutoscaler(object) else { return }
+        guard let object = PodAutoscaler(object) else { return Self.forget(Self.id(object), &state) }
+        if let before = state.objects[object.id]?.deployment, before != object.deployment {
+            state.revisions[before] = nil
+        }
         state.objects[object.id] = object
         state.revisions[object.deployment] = object.id
         self.configure(object, &state, now)

@@ -21,6 +21,9 @@ package struct MetricWindow: Sendable {
     private static let weightMin = 0.2
     /// The weights of a full window add up to this at least.
     private static let weightSum = 0.9999
+    /// More than any revision has of anything. Reports come from the network: without limits their sums could become
+    /// infinite, and differences of those no number at all.
+    private static let valueMax = 1e9
 
     package let averaging: Averaging
     private var sums: [Double]
@@ -36,9 +39,10 @@ package struct MetricWindow: Sendable {
     package var seconds: Int { self.sums.count }
     private var length: Int64 { Int64(self.sums.count) }
 
-    /// Adds a report of the second `second`. One that is older than the window is ignored.
+    /// Adds a report of the second `second`, as a number from nought. One that is older than the window is ignored.
     package mutating func record(_ value: Double, at second: Int64) {
         guard value.isFinite else { return }
+        let value = min(max(value, 0), Self.valueMax)
         if self.last == .min {
             self.first = second
             self.last = second

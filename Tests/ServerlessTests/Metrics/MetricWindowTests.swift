@@ -104,4 +104,16 @@ import Testing
         #expect(window.resized(seconds: 8).average(at: 3) == 25)
         #expect(MetricWindow(seconds: 4).resized(seconds: 8).isSilent(at: 0))
     }
+
+    @Test("Numbers that nobody can have sent in earnest leave a number")
+    func absurdReports() {
+        var window = MetricWindow(seconds: 6)
+        for second in Int64(0)...1 {
+            for _ in 1...3 { window.record(second == 0 ? 1e308 : -1e308, at: second) }
+        }
+        window.record(.nan, at: 1)
+        window.record(.infinity, at: 1)
+
+        #expect(window.average(at: 1) == 1.5e9)
+    }
 }
