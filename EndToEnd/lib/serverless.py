@@ -1,0 +1,140 @@
+"""What the journeys of scale from zero share: programs that say when they began, Knative's objects, bursts of requests."""
+
+import collections
+import json
+import textwrap
+import time
+
+from journey import eventually, exec_in, expect, kubectl, run
+
+NAMESPACE = "zero"
+
+# Answers with its revision, when it began and when it listened, and the most requests that it ever had at once.
+PROGRAM = """
+import time
+began = time.time()
+import http.server, json, os, threading, urllib.parse
+lock = threading.Lock(); now = most = 0
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def answer(self):
+        global now, most
+        self.rfile.read(int(self.headers.get('content-length') or 0))
+        with lock:
+            now += 1; most = max(most, now)
+        query = urllib.parse.parse_qs(urllib.parse.urlparse(self.path).query)
+        time.sleep(float(query.get('sleep', ['0'])[0]))
+        with lock: now -= 1
+        body = json.dumps(dict(revision=os.environ['K_REVISION'], pod=os.environ['HOSTNAME'], began=began,
+                               listened=listened, most=most)).encode() + b'\\n'
+        self.send_response(200); self.send_header('content-length', str(len(body))); self.end_headers()
+        self.wfile.write(body)
+    do_GET = do_POST = answer
+    def log_message(self, *words): pass
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 256
+server = Server(('0.0.0.0', int(os.environ['PORT'])), Handler)
+listened = time.time()
+server.serve_forever()
+"""
+
+Answer = collections.namedtuple("Answer", "status seconds body headers")
+
+
+def apply(text):
+    run("kubectl apply -f -", input=text)
+
+
+def service(name, revision="", target=50, concurrency=50, annotations="", traffic="", window="6s"):
+    """A Knative Service in the journeys' namespace, as YAML."""
+    lines = textwrap.indent(PROGRAM.strip(), " " * 10)
+    return f"""apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {{name: {name}, namespace: {NAMESPACE}}}
+spec:
+  template:
+    metadata:
+      {f'name: {revision}' if revision else ''}
+      annotations:
+        autoscaling.knative.dev/target: "{target}"
+        autoscaling.knative.dev/window: {window}
+        {annotations}
+    spec:
+      containerConcurrency: {concurrency}
+      timeoutSeconds: 60
+      containers:
+      - image: lateen/python
+        ports: [{{containerPort: 8080}}]
+        args:
+        - -c
+        - |
+{lines}
+  {f'traffic: {traffic}' if traffic else ''}
+"""
+
+
+def install():
+    """Autoscaler and activator, with a short way to zero."""
+    kubectl("apply -f deploy/knative/")
+    kubectl("-n knative-serving patch configmap config-autoscaler --type merge -p "
+            "'{\"data\": {\"scale-to-zero-grace-period\": \"1s\"}}'")
+    kubectl("-n knative-serving rollout status deploy/autoscaler deploy/activator --timeout=60s", timeout=90)
+    kubectl(f"create namespace {NAMESPACE}")
+
+
+def uninstall():
+    for namespace in (NAMESPACE, "knative-serving"):
+        run(f"kubectl delete namespace {namespace} --wait=false", check=False)
+    run("kubectl delete -f deploy/knative/ --ignore-not-found", check=False, timeout=90)
+
+
+def ready(name, seconds=60):
+    """Wait until a Knative Service is ready."""
+    kubectl(f"-n {NAMESPACE} wait ksvc/{name} --for=condition=Ready --timeout={seconds}s", timeout=seconds + 10)
+
+
+def pods(revision):
+    """Names of a revision's pods."""
+    listed = json.loads(kubectl(f"-n {NAMESPACE} get pods -l serving.knative.dev/revision={revision} -o json"))
+    return [item["metadata"]["name"] for item in listed["items"]]
+
+
+def at_zero(revision, seconds=40):
+    """Wait until a revision has no pods, not even one that is going."""
+    return eventually(f"{revision} is at zero", lambda: not pods(revision), seconds=seconds, pause=0.3)
+
+
+def requests(url, count=1, seconds=60, arguments=""):
+    """So many requests at once from the sleep pod, through its sidecar; every answer, and when the first was sent."""
+    line = (f"cd $(mktemp -d); date +%s.%N; curl -sS -m {seconds} --parallel --parallel-immediate --parallel-max 300 "
+            f"{arguments} -o 'body#1' -w '%{{stderr}}@@%{{http_code}} %{{time_total}} %{{urlnum}} %{{filename_effective}} "
+            f"%{{header_json}}' '{url}{'&' if '?' in url else '?'}n=[1-{count}]' 2>answers; date +%s.%N; cat answers; "
+            "echo; echo '@@bodies'; for file in body*; do echo \"$file $(cat $file | head -c 1000)\"; done")
+    done = exec_in("deploy/sleep", line, "sleep", timeout=seconds + 30)
+    head, _, rest = done.stdout.partition("@@")
+    began, ended = (float(number) for number in head.split()[:2])
+    told, _, texts = rest.partition("@@bodies")
+    bodies = {}
+    for text in texts.strip().splitlines():
+        file, _, body = text.partition(" ")
+        bodies[file] = body
+    answers = []
+    for part in told.split("@@"):
+        if not part.strip():
+            continue
+        status, took, _, file, headers = part.split(" ", 4)
+        end = headers.rindex("}") + 1
+        fields = {key.lower(): value[0] for key, value in json.loads(headers[:end]).items()}
+        answers.append(Answer(int(status), float(took), bodies.get(file, ""), fields))
+    expect(len(answers) == count, f"{count} requests, {len(answers)} answers: {done.stdout[-1500:]}{done.stderr[-500:]}")
+    return answers, began, ended
+
+
+def counted(answers):
+    """How many answers there were of each status."""
+    return dict(sorted(collections.Counter(answer.status for answer in answers).items()))
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
