@@ -180,6 +180,12 @@ struct KubectlTests {
                 "namespaces"
             )
             #expect(mayList.text.hasPrefix("no"), "\(mayList.errors)")
+            let account = "system:serviceaccount:default:default"
+            let seen = try await server.kubectl("auth", "can-i", "list", "secrets", "--as", account)
+            #expect(seen.text.hasPrefix("no"), "\(seen.errors)")
+            let pose = ["--token=\(token)", "--as=admin", "get", "ns"]
+            let posing = try await server.kubectl(base[0], base[1], base[2], pose[0], pose[1], pose[2], pose[3])
+            #expect(posing.errors.contains("cannot impersonate resource \"users\""), "\(posing.errors)")
             let bound = try await server.kubectl(
                 "create",
                 "clusterrolebinding",

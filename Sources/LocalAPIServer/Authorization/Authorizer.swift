@@ -1,4 +1,5 @@
 import KubernetesAPI
+import NIOHTTP1
 
 /// Says who may do what, by the roles and bindings that are stored (Kubernetes: RBAC).
 ///
@@ -26,6 +27,35 @@ struct Authorizer: Sendable {
     func check(_ identity: Identity, _ request: AccessRequest) throws {
         guard !self.allows(identity, request) else { return }
         throw APIFailure.forbidden(request.resource, request.name ?? "", request.refusal(of: identity.name))
+    }
+
+    /// Whom a request is made for: who sends it, or somebody whom he may stand for (`Impersonate-User`, `kubectl --as`).
+    /// - Throws: what the client is told if he may not.
+    func acting(_ sender: Identity, _ headers: HTTPHeaders) throws -> Identity {
+        let groups = headers["impersonate-group"]
+        guard let name = headers.first(name: "impersonate-user") else {
+            guard groups.isEmpty else { throw APIFailure.badRequest("groups to stand for need a user to stand for") }
+            return sender
+        }
+        func check(_ resource: String, _ name: String, namespace: String? = nil) throws {
+            let request = AccessRequest(
+                "impersonate",
+                GroupResource(group: "", resource: resource),
+                namespace: namespace,
+                name: name
+            )
+            try self.check(sender, request)
+        }
+        for group in groups { try check("groups", group) }
+        let account = Identity.account(name)
+        if let account {
+            try check("serviceaccounts", account.name, namespace: account.namespace)
+        } else {
+            try check("users", name)
+        }
+        guard groups.isEmpty else { return Identity(name: name, groups: groups + [Identity.authenticated]) }
+        return account.map { .serviceAccount($0.name, namespace: $0.namespace) }
+            ?? Identity(name: name, groups: [Identity.authenticated])
     }
 
     private func bindings(_ resource: String, _ namespace: String?, of identity: Identity) -> [JSONValue] {

@@ -79,7 +79,8 @@ struct HTTPConnection: Sendable {
     private func answer(_ head: HTTPRequestHead, _ body: ByteBuffer, _ channel: any Channel) async -> APIResponse {
         do {
             let certificate = try await channel.nioSSL_peerCertificate().get()
-            let identity = try await self.authenticator.identity(certificate: certificate, headers: head.headers)
+            let sender = try await self.authenticator.identity(certificate: certificate, headers: head.headers)
+            let identity = try self.dispatcher.authorizer.acting(sender, head.headers)
             let request = try APIRequest(head: head, body: body, identity: identity)
             return try await self.dispatcher.handle(request)
         } catch let failure as APIFailure {

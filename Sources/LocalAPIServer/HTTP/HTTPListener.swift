@@ -121,7 +121,8 @@ struct HTTPListener: Sendable {
         let authenticator = self.connection.authenticator
         return channel.eventLoop.makeFutureWithTask {
             guard
-                let identity = try? await authenticator.identity(certificate: certificate, headers: head.headers),
+                let sender = try? await authenticator.identity(certificate: certificate, headers: head.headers),
+                let identity = try? self.connection.dispatcher.authorizer.acting(sender, head.headers),
                 !identity.isAnonymous, let found = try? self.execTarget(head, identity),
                 (try? self.connection.dispatcher.authorize(found.target, found.request)) != nil
             else { return nil }

@@ -8,8 +8,25 @@ struct Identity: Sendable, Hashable {
     var name: String
     var groups: [String]
 
+    static let authenticated = "system:authenticated"
+    private static let accounts = "system:serviceaccount"
+
     static let anonymous = Identity(name: "system:anonymous", groups: ["system:unauthenticated"])
     var isAnonymous: Bool { self.name == Self.anonymous.name }
+
+    static func serviceAccount(_ name: String, namespace: String) -> Identity {
+        Identity(
+            name: "\(Self.accounts):\(namespace):\(name)",
+            groups: ["\(Self.accounts)s", "\(Self.accounts)s:\(namespace)", Self.authenticated]
+        )
+    }
+
+    /// The account behind the name of a user, if it is one.
+    static func account(_ user: String) -> (namespace: String, name: String)? {
+        let parts = user.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 4, user.hasPrefix(Self.accounts + ":") else { return nil }
+        return (String(parts[2]), String(parts[3]))
+    }
 }
 
 /// A request with its address taken apart.
