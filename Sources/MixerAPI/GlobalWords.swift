@@ -2,8 +2,8 @@
 ///
 /// The order is the wire format. Words are only ever added at the end; a client says how many it knows.
 package struct GlobalWords: Sendable {
-    let words: [String]
-    let indices: [String: Int32]
+    package let words: [String]
+    package let indices: [String: Int32]
 
     private init(_ words: [String]) {
         self.words = words
