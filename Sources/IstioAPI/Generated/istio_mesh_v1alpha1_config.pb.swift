@@ -26,6 +26,40 @@ package nonisolated struct Istio_Mesh_V1alpha1_MeshConfig: @unchecked Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Host and port of the policy engine that proxies ask about requests; without it none is asked.
+  package var mixerCheckServer: String {
+    get {_storage._mixerCheckServer}
+    set {_uniqueStorage()._mixerCheckServer = newValue}
+  }
+
+  /// Host and port of the policy engine that proxies tell what has happened; without it nothing is told.
+  package var mixerReportServer: String {
+    get {_storage._mixerReportServer}
+    set {_uniqueStorage()._mixerReportServer = newValue}
+  }
+
+  /// Ask no policy engine. Default true.
+  package var disablePolicyChecks: Bool {
+    get {_storage._disablePolicyChecks ?? false}
+    set {_uniqueStorage()._disablePolicyChecks = newValue}
+  }
+  /// Returns true if `disablePolicyChecks` has been explicitly set.
+  package var hasDisablePolicyChecks: Bool {_storage._disablePolicyChecks != nil}
+  /// Clears the value of `disablePolicyChecks`. Subsequent reads from it will return its default value.
+  package mutating func clearDisablePolicyChecks() {_uniqueStorage()._disablePolicyChecks = nil}
+
+  /// Accept requests while the policy engine cannot be asked.
+  package var policyCheckFailOpen: Bool {
+    get {_storage._policyCheckFailOpen}
+    set {_uniqueStorage()._policyCheckFailOpen = newValue}
+  }
+
+  /// Ask where requests leave, too.
+  package var enableClientSidePolicyCheck: Bool {
+    get {_storage._enableClientSidePolicyCheck}
+    set {_uniqueStorage()._enableClientSidePolicyCheck = newValue}
+  }
+
   /// Port of outbound traffic. Default 15001.
   package var proxyListenPort: Int32 {
     get {_storage._proxyListenPort}
@@ -811,9 +845,14 @@ fileprivate nonisolated let _protobuf_package = "istio.mesh.v1alpha1"
 
 nonisolated extension Istio_Mesh_V1alpha1_MeshConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".MeshConfig"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{4}proxy_listen_port\0\u{3}proxy_http_port\0\u{3}connect_timeout\0\u{4}\u{7}access_log_file\0\u{3}default_config\0\u{4}\u{3}outbound_traffic_policy\0\u{4}\u{7}access_log_format\0\u{4}\u{2}trust_domain\0\u{3}access_log_encoding\0\u{3}tcp_keepalive\0\u{4}\u{3}default_service_export_to\0\u{3}default_virtual_service_export_to\0\u{3}default_destination_rule_export_to\0\u{3}root_namespace\0\u{3}locality_lb_setting\0\u{3}dns_refresh_rate\0\u{4}\u{5}h2_upgrade_policy\0\u{3}protocol_detection_timeout\0\u{3}enable_auto_mtls\0\u{4}\u{3}trust_domain_aliases\0\u{4}\u{4}service_settings\0\u{4}\u{7}extension_providers\0\u{4}\u{4}path_normalization\0\u{3}default_http_retry_policy\0\u{3}mesh_mTLS\0\u{3}tls_defaults\0\u{3}proxy_inbound_listen_port\0\u{3}inbound_traffic_policy\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}mixer_check_server\0\u{3}mixer_report_server\0\u{3}disable_policy_checks\0\u{3}proxy_listen_port\0\u{3}proxy_http_port\0\u{3}connect_timeout\0\u{4}\u{7}access_log_file\0\u{3}default_config\0\u{4}\u{3}outbound_traffic_policy\0\u{4}\u{2}enable_client_side_policy_check\0\u{4}\u{5}access_log_format\0\u{3}policy_check_fail_open\0\u{3}trust_domain\0\u{3}access_log_encoding\0\u{3}tcp_keepalive\0\u{4}\u{3}default_service_export_to\0\u{3}default_virtual_service_export_to\0\u{3}default_destination_rule_export_to\0\u{3}root_namespace\0\u{3}locality_lb_setting\0\u{3}dns_refresh_rate\0\u{4}\u{5}h2_upgrade_policy\0\u{3}protocol_detection_timeout\0\u{3}enable_auto_mtls\0\u{4}\u{3}trust_domain_aliases\0\u{4}\u{4}service_settings\0\u{4}\u{7}extension_providers\0\u{4}\u{4}path_normalization\0\u{3}default_http_retry_policy\0\u{3}mesh_mTLS\0\u{3}tls_defaults\0\u{3}proxy_inbound_listen_port\0\u{3}inbound_traffic_policy\0")
 
   fileprivate class _StorageClass {
+    var _mixerCheckServer: String = String()
+    var _mixerReportServer: String = String()
+    var _disablePolicyChecks: Bool? = nil
+    var _policyCheckFailOpen: Bool = false
+    var _enableClientSidePolicyCheck: Bool = false
     var _proxyListenPort: Int32 = 0
     var _proxyInboundListenPort: Int32 = 0
     var _proxyHTTPPort: Int32 = 0
@@ -852,6 +891,11 @@ nonisolated extension Istio_Mesh_V1alpha1_MeshConfig: SwiftProtobuf.Message, Swi
     private init() {}
 
     init(copying source: _StorageClass) {
+      _mixerCheckServer = source._mixerCheckServer
+      _mixerReportServer = source._mixerReportServer
+      _disablePolicyChecks = source._disablePolicyChecks
+      _policyCheckFailOpen = source._policyCheckFailOpen
+      _enableClientSidePolicyCheck = source._enableClientSidePolicyCheck
       _proxyListenPort = source._proxyListenPort
       _proxyInboundListenPort = source._proxyInboundListenPort
       _proxyHTTPPort = source._proxyHTTPPort
@@ -898,13 +942,18 @@ nonisolated extension Istio_Mesh_V1alpha1_MeshConfig: SwiftProtobuf.Message, Swi
         // allocates stack space for every case branch when no optimizations are
         // enabled. https://github.com/apple/swift-protobuf/issues/1034
         switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._mixerCheckServer) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._mixerReportServer) }()
+        case 3: try { try decoder.decodeSingularBoolField(value: &_storage._disablePolicyChecks) }()
         case 4: try { try decoder.decodeSingularInt32Field(value: &_storage._proxyListenPort) }()
         case 5: try { try decoder.decodeSingularInt32Field(value: &_storage._proxyHTTPPort) }()
         case 6: try { try decoder.decodeSingularMessageField(value: &_storage._connectTimeout) }()
         case 13: try { try decoder.decodeSingularStringField(value: &_storage._accessLogFile) }()
         case 14: try { try decoder.decodeSingularMessageField(value: &_storage._defaultConfig) }()
         case 17: try { try decoder.decodeSingularMessageField(value: &_storage._outboundTrafficPolicy) }()
+        case 19: try { try decoder.decodeSingularBoolField(value: &_storage._enableClientSidePolicyCheck) }()
         case 24: try { try decoder.decodeSingularStringField(value: &_storage._accessLogFormat) }()
+        case 25: try { try decoder.decodeSingularBoolField(value: &_storage._policyCheckFailOpen) }()
         case 26: try { try decoder.decodeSingularStringField(value: &_storage._trustDomain) }()
         case 27: try { try decoder.decodeSingularEnumField(value: &_storage._accessLogEncoding) }()
         case 28: try { try decoder.decodeSingularMessageField(value: &_storage._tcpKeepalive) }()
@@ -938,6 +987,15 @@ nonisolated extension Istio_Mesh_V1alpha1_MeshConfig: SwiftProtobuf.Message, Swi
       // allocates stack space for every if/case branch local when no optimizations
       // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
       // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._mixerCheckServer.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._mixerCheckServer, fieldNumber: 1)
+      }
+      if !_storage._mixerReportServer.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._mixerReportServer, fieldNumber: 2)
+      }
+      try { if let v = _storage._disablePolicyChecks {
+        try visitor.visitSingularBoolField(value: v, fieldNumber: 3)
+      } }()
       if _storage._proxyListenPort != 0 {
         try visitor.visitSingularInt32Field(value: _storage._proxyListenPort, fieldNumber: 4)
       }
@@ -956,8 +1014,14 @@ nonisolated extension Istio_Mesh_V1alpha1_MeshConfig: SwiftProtobuf.Message, Swi
       try { if let v = _storage._outboundTrafficPolicy {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
       } }()
+      if _storage._enableClientSidePolicyCheck != false {
+        try visitor.visitSingularBoolField(value: _storage._enableClientSidePolicyCheck, fieldNumber: 19)
+      }
       if !_storage._accessLogFormat.isEmpty {
         try visitor.visitSingularStringField(value: _storage._accessLogFormat, fieldNumber: 24)
+      }
+      if _storage._policyCheckFailOpen != false {
+        try visitor.visitSingularBoolField(value: _storage._policyCheckFailOpen, fieldNumber: 25)
       }
       if !_storage._trustDomain.isEmpty {
         try visitor.visitSingularStringField(value: _storage._trustDomain, fieldNumber: 26)
@@ -1031,6 +1095,11 @@ nonisolated extension Istio_Mesh_V1alpha1_MeshConfig: SwiftProtobuf.Message, Swi
       let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
         let _storage = _args.0
         let rhs_storage = _args.1
+        if _storage._mixerCheckServer != rhs_storage._mixerCheckServer {return false}
+        if _storage._mixerReportServer != rhs_storage._mixerReportServer {return false}
+        if _storage._disablePolicyChecks != rhs_storage._disablePolicyChecks {return false}
+        if _storage._policyCheckFailOpen != rhs_storage._policyCheckFailOpen {return false}
+        if _storage._enableClientSidePolicyCheck != rhs_storage._enableClientSidePolicyCheck {return false}
         if _storage._proxyListenPort != rhs_storage._proxyListenPort {return false}
         if _storage._proxyInboundListenPort != rhs_storage._proxyInboundListenPort {return false}
         if _storage._proxyHTTPPort != rhs_storage._proxyHTTPPort {return false}
