@@ -153,8 +153,8 @@ let package = Package(
         room(
             "RequestAuthorities",
             needs: [
-                "MeshModel", "TrafficEngine", "XDSAPI", asyncHTTPClient, grpcCore, grpcProtobuf, grpcTransport, jwtKit,
-                logging, nioCore, nioHTTP1, nioPosix, protobuf,
+                "MeshModel", "MixerAPI", "TrafficEngine", "XDSAPI", asyncHTTPClient, grpcCore, grpcProtobuf,
+                grpcTransport, jwtKit, logging, nioCore, nioHTTP1, nioPosix, protobuf,
             ]
         ),
         .target(name: "CDNSProxy"),
@@ -267,8 +267,8 @@ let package = Package(
         tests(
             "RequestAuthorities",
             needs: [
-                "MeshModel", "TrafficEngine", "XDSAPI", cryptoExtras, grpcCore, grpcTransport, jwtKit, logging, nioCore,
-                nioHTTP1, nioPosix, protobuf,
+                "MeshModel", "MixerAPI", "TrafficEngine", "XDSAPI", cryptoExtras, grpcCore, grpcTransport, jwtKit,
+                logging, nioCore, nioHTTP1, nioPosix, protobuf,
             ]
         ),
         tests(

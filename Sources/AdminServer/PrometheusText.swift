@@ -32,6 +32,7 @@ package struct PrometheusText {
                 text.add("envoy_\(parts[0])", number, [(label, parts.count > 1 ? String(parts[1]) : "")])
             }
         }
+        for number in statistics.mixer?.all ?? [] { text.add("envoy_http_mixer_filter", number, []) }
         for (key, count) in statistics.blocked.sorted(by: { $0.key.destination < $1.key.destination }) {
             let labels = [
                 ("destination", key.destination), ("address", key.address?.description ?? ""),

@@ -34,6 +34,8 @@ package struct MeshSettings: Hashable, Sendable {
     package var clusterLocalHosts: [HostName] = []
     /// Whether workloads may connect only to what their own DNS gave them.
     package var dnsBoundEgress = DNSBoundEgress()
+    /// The policy engine (Mixer) that proxies ask and tell.
+    package var policyEngine = PolicyEngineSettings()
 
     package init() {}
 }
@@ -97,6 +99,8 @@ package struct MeshSnapshot: Sendable {
     package var requestAuthentications: [RequestAuthenticationRules] = []
     /// TLS Secrets that Gateways and DestinationRules name (`credentialName`), by the Secret's namespace and name.
     package var credentials: [ObjectID: TLSCredential] = [:]
+    /// QuotaSpecs for the services that QuotaSpecBindings bind them to, oldest binding first.
+    package var quotas: [QuotaBinding] = []
     /// What ServiceEntries say about addresses for their hosts, oldest first.
     package var addressClaims: [AddressClaim] = []
     /// `resourceVersion` of each object that the snapshot was made from, for people who ask where a fact came from.
@@ -148,6 +152,8 @@ package struct ProxyKey: Hashable, Sendable {
     package var network = ""
     /// It can give addresses to names under a wildcard, and find the name of such an address again.
     package var mintsAddresses = false
+    /// It can ask the policy engine about requests; stock Envoy cannot.
+    package var asksPolicyEngine = false
     /// The peer's certificate proved the identity; only such a proxy receives secrets.
     package var isAuthenticated = false
 

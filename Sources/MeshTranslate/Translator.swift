@@ -55,6 +55,7 @@ package enum Translator {
             case .router: GatewayBuilder(proxy: proxy, snapshot: snapshot).resources()
             }
         resources.listeners = PolicyFilters(proxy: proxy, snapshot: snapshot).inserted(into: resources.listeners)
+        resources.listeners = MixerFilters(proxy: proxy, snapshot: snapshot).inserted(into: resources.listeners)
         if proxy.isAuthenticated {
             self.addSecrets(to: &resources, namespace: proxy.workload.namespace, snapshot)
         }

@@ -21,6 +21,8 @@ package struct ProxyRuntimeOptions: Sendable {
     package var tokenVerifier: (any TokenVerifying)?
     /// Asks authorization services; without it none can be reached.
     package var requestAuthorizer: (any RequestAuthorizing)?
+    /// Asks the policy engine; without it, it cannot be reached.
+    package var requestMixing: (any RequestMixing)?
 
     package init(
         concurrency: Int = 1,

@@ -39,6 +39,8 @@ final class Worker {
     private var http: [String: HTTPCounters] = [:]
     private var tcp: [String: TCPCounters] = [:]
     private var policies: [String: PolicyCounters] = [:]
+    /// Made when a policy first needs it.
+    private var mixerSession: MixerSession?
     private var sinks: [String: LogSink] = [:]
     private var logs: [AccessLogConfiguration: AccessLog] = [:]
     private var scratch: [ByteBuffer] = []
@@ -250,6 +252,14 @@ final class Worker {
         return counters
     }
 
+    /// What this loop knows of the policy engine.
+    var mixer: MixerSession {
+        if let session = self.mixerSession { return session }
+        let session = MixerSession()
+        self.mixerSession = session
+        return session
+    }
+
     /// Says why TLS with an endpoint did not come about; the same once a minute at most.
     func reportTLSFailure(cluster: String, _ endpoint: NetworkAddress, _ detail: String) {
         let key = cluster + detail
@@ -303,6 +313,7 @@ final class Worker {
         self.isDraining = true
         self.isStopping = true
         for channel in self.connections.values { channel.close(promise: nil) }
+        self.mixerSession?.flush(on: self)
         self.use(ProxyState(revision: self.state.revision), tls: self.tls, files: [:], formats: [:])
         self.ticking?.cancel()
         self.ticking = nil
@@ -316,6 +327,7 @@ final class Worker {
         statistics.tcp = self.tcp.mapValues(\.counts)
         statistics.http2 = self.http2
         statistics.policies = self.policies.mapValues(\.counts)
+        statistics.mixer = self.mixerSession?.counts
         statistics.clusters = self.retired
         for case .some(let cluster) in self.clusters {
             let own = cluster.statistics

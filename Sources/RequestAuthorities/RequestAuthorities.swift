@@ -1,11 +1,13 @@
 package import Logging
 
-/// Who a proxy asks about requests: issuers of tokens for their keys, and authorization services.
+/// Who a proxy asks about requests: issuers of tokens for their keys, authorization services, and the
+/// policy engine.
 ///
 /// Nothing is opened before a policy needs it.
 package final class RequestAuthorities: Sendable {
     package let tokens: TokenVerifier
     package let services: AuthorizationClient
+    package let mixer: MixerClient
     private let fetcher: KeyFetcher
 
     package init(logger: Logger) {
@@ -13,6 +15,7 @@ package final class RequestAuthorities: Sendable {
         self.fetcher = fetcher
         self.tokens = TokenVerifier(logger: logger) { try await fetcher.fetch($0, timeout: $1) }
         self.services = AuthorizationClient(logger: logger)
+        self.mixer = MixerClient(logger: logger)
     }
 
     /// Asks until it is cancelled.
@@ -20,6 +23,7 @@ package final class RequestAuthorities: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.tokens.run() }
             group.addTask { await self.services.run() }
+            group.addTask { await self.mixer.run() }
         }
         await self.fetcher.shutdown()
     }

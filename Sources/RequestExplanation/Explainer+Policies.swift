@@ -19,6 +19,7 @@ extension Explainer {
             switch policy {
             case .rules(let rules): if !self.admits(rules, self.request) { return false }
             case .external(let external): self.ask(external)
+            case .mixer(let mixer): self.ask(mixer)
             case .tokens(let tokens):
                 let issuers = tokens.providers.map(\.issuer).joined(separator: ", ")
                 self.add(
@@ -34,6 +35,12 @@ extension Explainer {
 
     private mutating func ask(_ external: ExternalPolicy) {
         self.add(.policy, "\(external.provider.name) (\(external.clusterName)) is asked: \(external.name)")
+    }
+
+    private mutating func ask(_ mixer: MixerPolicy) {
+        guard let server = mixer.checkServer else { return }
+        let fallback = mixer.failsOpen ? "passes" : "is refused"
+        self.add(.policy, "the policy engine (\(server.name)) is asked; without an answer the request \(fallback)")
     }
 
     private mutating func admits(_ rules: RulePolicy, _ request: OwnedRequest?) -> Bool {

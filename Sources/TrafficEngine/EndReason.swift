@@ -42,6 +42,10 @@ package enum EndReason: String, Hashable, Sendable, CaseIterable {
     case deniedByProvider = "denied_by_provider"
     /// A service that has to be asked could not be.
     case providerFailed = "authorization_provider_failed"
+    /// The policy engine (Mixer) said no.
+    case deniedByMixer = "denied_by_policy_engine"
+    /// The policy engine could not be asked.
+    case mixerFailed = "policy_engine_failed"
     /// The client's TLS handshake did not succeed.
     case downstreamTLSFailed = "downstream_tls_failed"
     /// The endpoint's TLS handshake did not succeed, or its certificate was refused.
@@ -66,7 +70,9 @@ package enum EndReason: String, Hashable, Sendable, CaseIterable {
         case .noCluster: "NC"
         case .connectFailed, .connectTimedOut, .upstreamTLSFailed: "UF"
         case .deniedByPolicy, .deniedByToken, .downstreamTLSFailed, .noSecret, .misdirected: "-"
-        case .deniedByProvider, .providerFailed, .blockedUnresolvedAddress, .blockedUnresolvedName: "UAEX"
+        case .deniedByProvider, .providerFailed, .deniedByMixer, .mixerFailed, .blockedUnresolvedAddress,
+            .blockedUnresolvedName:
+            "UAEX"
         case .upstreamReset: "UR"
         case .upstreamClosed: "UC"
         case .upstreamProtocolError: "UPE"

@@ -5,4 +5,6 @@ package enum NodeMetadata {
     /// In shards: each is a resource of its own with a name (`envoy.service.discovery.v3.Resource`). The first response
     /// on a stream holds all of them, each later one those that changed.
     package static let shards = "shards"
+    /// `true`: the node knows Istio's HTTP filter `mixer`, which stock Envoy does not.
+    package static let mixer = "LATEEN_MIXER"
 }

@@ -34,6 +34,9 @@ package enum TypeURL {
     package static let jwtAuthentication = url(of: Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtAuthentication.self)
     package static let httpExternalAuthorization = url(of: Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz.self)
 
+    /// Istio's own, which stock Envoy does not know.
+    package static let mixer = url(of: Istio_Mixer_V1_Config_Client_HttpClientConfig.self)
+
     // Listener filters.
     package static let originalDestination = url(
         of: Envoy_Extensions_Filters_Listener_OriginalDst_V3_OriginalDst.self

@@ -10,6 +10,7 @@ import ProxyRuntime
 import RequestAuthorities
 import TrafficEngine
 import WorkloadIdentity
+import XDSAPI
 
 /// The parts of a proxy that a control plane configures, wired together: beside a workload, or as a gateway.
 struct MeshProxy: Sendable {
@@ -86,6 +87,8 @@ struct MeshProxy: Sendable {
         var node = options.workload.node
         // What it cannot give addresses to it must not be told to route by them.
         node.metadata["MINTS_ADDRESSES"] = options.answersDNS ? "true" : nil
+        // Only here, and not for stock Envoy as the engine, which would refuse the filter.
+        node.metadata[NodeMetadata.mixer] = "true"
         self.identity = options.identity.map { ProxyIdentity($0, host: host, port: port, join: join) }
         var configuration = ADSClient.Configuration(
             access: self.identity?.access ?? ControlPlaneAccess(host: host, port: port),

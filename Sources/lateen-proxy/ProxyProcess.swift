@@ -27,6 +27,7 @@ struct ProxyProcess: Sendable {
         var options = options
         options.tokenVerifier = self.authorities.tokens
         options.requestAuthorizer = self.authorities.services
+        options.requestMixing = self.authorities.mixer
         self.runtime = ProxyRuntime(options: options, logger: self.logger)
         self.facts = facts
         self.level = level

@@ -158,7 +158,7 @@ enum HouseRules {
         ),
         Room(
             name: "RequestAuthorities",
-            rooms: ["MeshModel", "TrafficEngine", "XDSAPI"],
+            rooms: ["MeshModel", "MixerAPI", "TrafficEngine", "XDSAPI"],
             bought: nio.union(["AsyncHTTPClient", "GRPC*", "JWTKit", "NIOHTTP1", "SwiftProtobuf"]),
             mayUseFoundation: true,
             because: "it asks others about requests, off the hot path"

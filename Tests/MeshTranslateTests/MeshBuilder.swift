@@ -172,7 +172,8 @@ struct MeshBuilder {
         labels: [String: String] = [:],
         locality: Locality = Locality(),
         isAuthenticated: Bool = false,
-        mintsAddresses: Bool = false
+        mintsAddresses: Bool = false,
+        asksPolicyEngine: Bool = false
     ) throws -> ProxyResources {
         var proxy = ProxyKey(
             role: .sidecar,
@@ -184,6 +185,7 @@ struct MeshBuilder {
         proxy.locality = locality
         proxy.isAuthenticated = isAuthenticated
         proxy.mintsAddresses = mintsAddresses
+        proxy.asksPolicyEngine = asksPolicyEngine
         return Translator.resources(of: proxy, in: self.snapshot)
     }
 

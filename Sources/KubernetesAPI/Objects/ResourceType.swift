@@ -171,6 +171,22 @@ extension ResourceType {
         isNamespaced: false
     )
 
+    /// Of the policy engine; proxies have to know of these.
+    package static let istioConfigGroup = "config.istio.io"
+
+    package static let quotaSpecs = ResourceType(
+        group: Self.istioConfigGroup,
+        version: "v1alpha2",
+        plural: "quotaspecs",
+        kind: "QuotaSpec"
+    )
+    package static let quotaSpecBindings = ResourceType(
+        group: Self.istioConfigGroup,
+        version: "v1alpha2",
+        plural: "quotaspecbindings",
+        kind: "QuotaSpecBinding"
+    )
+
     /// Every type named above.
     package static let known: [ResourceType] = [
         .pods, .services, .endpoints, .configMaps, .secrets, .serviceAccounts, .events, .namespaces, .nodes,
@@ -178,7 +194,7 @@ extension ResourceType {
         .customResourceDefinitions, .roles, .roleBindings, .clusterRoles, .clusterRoleBindings, .serviceEntries,
         .virtualServices, .destinationRules, .gateways, .sidecars, .workloadEntries, .workloadGroups,
         .peerAuthentications, .requestAuthentications, .authorizationPolicies, .policies, .meshPolicies,
-        .networkPolicies,
+        .networkPolicies, .quotaSpecs, .quotaSpecBindings,
     ]
 
     /// The type of an object by its `apiVersion` and `kind`; the version is taken as written.

@@ -24,6 +24,10 @@ package enum MeshKind: String, Hashable, Sendable, CaseIterable {
     case policy = "Policy"
     /// Of Istio 1.0: peers and origins of the whole mesh.
     case meshPolicy = "MeshPolicy"
+    /// Quotas that requests are charged for.
+    case quotaSpec = "QuotaSpec"
+    /// Which services' requests are.
+    case quotaSpecBinding = "QuotaSpecBinding"
     /// Only those with certificates that a rule names count.
     case secret = "Secret"
     /// Only the one with the mesh settings counts.
@@ -48,6 +52,8 @@ package enum MeshKind: String, Hashable, Sendable, CaseIterable {
         case .authorizationPolicy: .authorizationPolicies
         case .policy: .policies
         case .meshPolicy: .meshPolicies
+        case .quotaSpec: .quotaSpecs
+        case .quotaSpecBinding: .quotaSpecBindings
         case .secret: .secrets
         case .configMap: .configMaps
         }

@@ -31,6 +31,8 @@ package struct MeshObjects: Sendable {
     private(set) var authorizationPolicies: [ObjectKey: Parsed<AuthorizationRules>] = [:]
     private(set) var policies: [ObjectKey: Parsed<LegacyPolicyFacts>] = [:]
     private(set) var meshPolicies: [ObjectKey: Parsed<LegacyPolicyFacts>] = [:]
+    private(set) var quotaSpecs: [ObjectKey: Parsed<QuotaSpecFacts>] = [:]
+    private(set) var quotaBindings: [ObjectKey: Parsed<QuotaBindingFacts>] = [:]
     /// All that hold certificates; a snapshot takes those that a rule names.
     private(set) var secrets: [ObjectKey: Parsed<TLSCredential>] = [:]
     /// Names of Secrets in rules, in any namespace; `nil` until somebody asks after a change.
@@ -79,7 +81,8 @@ package struct MeshObjects: Sendable {
             + self.sidecars.values.flatMap(\.diagnoses) + self.peerAuthentications.values.flatMap(\.diagnoses)
             + self.requestAuthentications.values.flatMap(\.diagnoses)
             + self.authorizationPolicies.values.flatMap(\.diagnoses) + self.policies.values.flatMap(\.diagnoses)
-            + self.meshPolicies.values.flatMap(\.diagnoses)
+            + self.meshPolicies.values.flatMap(\.diagnoses) + self.quotaSpecs.values.flatMap(\.diagnoses)
+            + self.quotaBindings.values.flatMap(\.diagnoses)
     }
 
     /// Of each object that a snapshot is made from, apart from endpoints and Secrets, which change for other reasons.
@@ -103,6 +106,8 @@ package struct MeshObjects: Sendable {
         add(.authorizationPolicy, self.authorizationPolicies)
         add(.policy, self.policies)
         add(.meshPolicy, self.meshPolicies)
+        add(.quotaSpec, self.quotaSpecs)
+        add(.quotaSpecBinding, self.quotaBindings)
         return result
     }
 
@@ -156,6 +161,12 @@ package struct MeshObjects: Sendable {
             return Self.put(object, in: &self.meshPolicies, keepsLastGood: true) {
                 LegacyPolicyParser.parse($0, kind: .meshPolicy)
             }
+        case .quotaSpec:
+            return Self.put(object, in: &self.quotaSpecs, keepsLastGood: true) { QuotaParser.parse(spec: $0) }
+        case .quotaSpecBinding:
+            return Self.put(object, in: &self.quotaBindings, keepsLastGood: true) {
+                QuotaParser.parse(binding: $0, domain: self.domainSuffix)
+            }
         case .secret:
             let change = Self.put(object, in: &self.secrets) { SecretParser.parse($0) }
             return self.isNamed(key) ? change : .nothing
@@ -197,6 +208,8 @@ package struct MeshObjects: Sendable {
             return self.authorizationPolicies.removeValue(forKey: key) == nil ? .nothing : .full
         case .policy: return self.policies.removeValue(forKey: key) == nil ? .nothing : .full
         case .meshPolicy: return self.meshPolicies.removeValue(forKey: key) == nil ? .nothing : .full
+        case .quotaSpec: return self.quotaSpecs.removeValue(forKey: key) == nil ? .nothing : .full
+        case .quotaSpecBinding: return self.quotaBindings.removeValue(forKey: key) == nil ? .nothing : .full
         case .secret:
             let wasThere = self.secrets.removeValue(forKey: key) != nil
             return wasThere && self.isNamed(key) ? .full : .nothing
@@ -241,6 +254,8 @@ package struct MeshObjects: Sendable {
         case .authorizationPolicy: Array(self.authorizationPolicies.keys)
         case .policy: Array(self.policies.keys)
         case .meshPolicy: Array(self.meshPolicies.keys)
+        case .quotaSpec: Array(self.quotaSpecs.keys)
+        case .quotaSpecBinding: Array(self.quotaBindings.keys)
         case .secret: Array(self.secrets.keys)
         case .configMap:
             self.settingsObject == nil

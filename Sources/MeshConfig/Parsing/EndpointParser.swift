@@ -77,6 +77,9 @@ enum EndpointParser {
         )
     }
 
+    /// Istio's annotation; a word that it does not know is as good as none.
+    private static let checkAnnotation = "policy.istio.io/check"
+
     static func parse(pod object: KubernetesObject) -> Parsed<PodFacts> {
         // By hand, since most of a pod is of no interest and pods change often.
         let status = object.status
@@ -93,6 +96,7 @@ enum EndpointParser {
             serviceAccount: object.spec["serviceAccountName"]?.string ?? "default"
         )
         workload.locality = Topology.locality(object.labels)
+        workload.policyCheck = object.annotations[Self.checkAnnotation].flatMap(PolicyCheckChoice.init)
         let facts = PodFacts(
             workload: workload,
             createdAt: object.createdAt,

@@ -27,7 +27,7 @@ struct EndpointJoin {
         case .endpointSlice, .pod, .node, .namespace, .workloadEntry, .workloadGroup, .virtualService, .destinationRule,
             .configMap,
             .gateway, .sidecar, .peerAuthentication, .requestAuthentication, .authorizationPolicy, .policy,
-            .meshPolicy, .secret, nil:
+            .meshPolicy, .quotaSpec, .quotaSpecBinding, .secret, nil:
             return nil
         }
     }

@@ -44,6 +44,8 @@ package enum SnapshotBuilder {
             .sorted { Self.isBefore(($0.createdAt, $0.source), ($1.createdAt, $1.source)) }
         snapshot.sidecars = objects.sidecars.values.compactMap(\.value)
             .sorted { Self.isBefore(($0.createdAt, $0.source), ($1.createdAt, $1.source)) }
+        let quotas = QuotaJoin(objects)
+        snapshot.quotas = quotas.bindings
         let legacy = self.addPolicies(objects, to: &snapshot)
         for key in Array(snapshot.endpoints.keys) { self.unmarkPlainPorts(of: key, in: &snapshot) }
         let credentials = Credentials(objects: objects, workloads: snapshot.workloads.values)
@@ -55,7 +57,7 @@ package enum SnapshotBuilder {
         snapshot.diagnoses = Self.sorted(
             objects.diagnoses + objects.endpointDiagnoses + legacy + secrets.diagnoses + checks.diagnoses()
                 + gateways.diagnoses() + SidecarChecks(snapshot: snapshot).diagnoses()
-                + merge.diagnoses(gateways: snapshot.networkGateways)
+                + merge.diagnoses(gateways: snapshot.networkGateways) + quotas.diagnoses
         )
         return snapshot
     }

@@ -69,6 +69,12 @@ package enum Validator {
                 Istio_Authentication_V1alpha1_Policy.self,
                 LegacyPolicyParser.withoutNulls(object)
             ) ?? LegacyPolicyParser.parse(object, kind: kind).diagnoses
+        case .quotaSpec:
+            return self.unknownFields(Istio_Mixer_V1_Config_Client_QuotaSpec.self, object)
+                ?? QuotaParser.parse(spec: object).diagnoses
+        case .quotaSpecBinding:
+            return self.unknownFields(Istio_Mixer_V1_Config_Client_QuotaSpecBinding.self, object)
+                ?? QuotaParser.parse(binding: object, domain: domain).diagnoses
         case .service, .endpointSlice, .pod, .node, .namespace, .configMap, .secret: return []
         }
     }

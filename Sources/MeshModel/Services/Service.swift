@@ -194,6 +194,8 @@ package struct Workload: Hashable, Sendable {
     package var locality = Locality()
     /// It is outside the cluster: a WorkloadEntry, whose name need not be the machine's own.
     package var isMachine = false
+    /// Whether the policy engine is asked about its requests; `nil`: as the mesh says.
+    package var policyCheck: PolicyCheckChoice?
 
     package init(id: ObjectID, address: IPAddress, labels: [String: String], serviceAccount: String) {
         self.id = id

@@ -51,6 +51,10 @@ struct PolicyChainBuilder {
             let gate = filter.hasFilterEnabledMetadata ? filter.filterEnabledMetadata : nil
             self.external(provider, cluster, gate, PolicyMetadata.httpRules, at: path, &registry, &findings)
                 .map { self.http.append(.external($0)) }
+        case TypeURL.mixer:
+            typealias Filter = Istio_Mixer_V1_Config_Client_HttpClientConfig
+            guard let filter = message.unpacked(Filter.self, at: path, &findings) else { return true }
+            self.http.append(.mixer(MixerPolicyBuilder.build(filter, at: path, &registry, &findings)))
         default: return false
         }
         return true

@@ -166,6 +166,8 @@ extension EndReason {
         case .deniedByToken: "jwt_authn_access_denied"
         case .deniedByProvider: "ext_authz_denied"
         case .providerFailed: "ext_authz_error"
+        case .deniedByMixer: "mixer_denied"
+        case .mixerFailed: "mixer_unavailable"
         case .downstreamTLSFailed: "downstream_tls_failed"
         case .upstreamTLSFailed: "upstream_reset_before_response_started{connection_failure}"
         case .noSecret: "tls_secret_missing"

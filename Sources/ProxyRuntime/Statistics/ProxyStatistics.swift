@@ -14,6 +14,8 @@ package struct ProxyStatistics: Sendable, Hashable {
     package var tcp: [String: TCPStatistics] = [:]
     /// By `http.` or `tcp.` and the statistics prefix; only where there are policies.
     package var policies: [String: PolicyStatistics] = [:]
+    /// `nil`: no policy has needed the policy engine yet.
+    package var mixer: MixerStatistics?
     /// By cluster name.
     package var clusters: [String: ClusterStatistics] = [:]
     /// Traffic to destinations that the registry does not know, or that DNS did not lead there.
@@ -32,6 +34,7 @@ package struct ProxyStatistics: Sendable, Hashable {
         self.http2.add(other.http2)
         self.tcp.merge(other.tcp) { $0.adding($1) }
         self.policies.merge(other.policies) { $0.adding($1) }
+        self.mixer = other.mixer.map { self.mixer?.adding($0) ?? $0 } ?? self.mixer
         self.clusters.merge(other.clusters) { $0.adding($1) }
         self.blocked.merge(other.blocked, uniquingKeysWith: +)
         self.blockedOthers += other.blockedOthers

@@ -20,18 +20,8 @@ package final class AuthorizationClient: RequestAuthorizing {
         var completion: @Sendable (AuthorizationAnswer) -> Void
     }
 
-    private typealias Client = GRPCClient<HTTP2ClientTransport.Posix>
-
-    /// A client for one address, and when it was used last.
-    private struct Kept {
-        var client: Client
-        var usedAt: ContinuousClock.Instant
-    }
-
     /// Requests that wait for their turn; more are answered with a failure.
     private static let waitingMax = 4096
-    /// Connections to addresses that nobody asked for so long are closed.
-    private static let idleLimit: Duration = .seconds(300)
 
     private let logger: Logger
     private let jobs: (stream: AsyncStream<Job>, continuation: AsyncStream<Job>.Continuation)
@@ -62,7 +52,7 @@ package final class AuthorizationClient: RequestAuthorizing {
     package func run() async {
         var http: HTTPClient?
         await withDiscardingTaskGroup { group in
-            var clients: [NetworkAddress: Kept] = [:]
+            var connections = PlainConnections(logger: self.logger)
             for await job in self.jobs.stream {
                 switch job.policy.provider.wire {
                 case .http(let pathPrefix):
@@ -71,7 +61,7 @@ package final class AuthorizationClient: RequestAuthorizing {
                     group.addTask { await self.answer(job, over: HTTPCheck(client: client), pathPrefix) }
                 case .grpc:
                     let addresses = job.question.endpoints.prefix(AuthorizationQuestion.endpointsMax)
-                    let chosen = addresses.compactMap { self.client(for: $0, among: &clients, in: &group) }
+                    let chosen = addresses.compactMap { connections.client(for: $0, in: &group) }
                     group.addTask { await self.answer(job, over: chosen) }
                 }
             }
@@ -84,50 +74,7 @@ package final class AuthorizationClient: RequestAuthorizing {
 
     // MARK: gRPC
 
-    private func client(
-        for address: NetworkAddress,
-        among clients: inout [NetworkAddress: Kept],
-        in group: inout DiscardingTaskGroup
-    ) -> Client? {
-        let now = ContinuousClock.now
-        if let kept = clients[address] {
-            clients[address]?.usedAt = now
-            return kept.client
-        }
-        for (address, kept) in clients where now - kept.usedAt > Self.idleLimit {
-            kept.client.beginGracefulShutdown()
-            clients[address] = nil
-        }
-        do {
-            let port = Int(address.port)
-            let transport: HTTP2ClientTransport.Posix
-            switch address.ip {
-            case .v4:
-                transport = try .http2NIOPosix(
-                    target: .ipv4(address: address.ip.description, port: port),
-                    transportSecurity: .plaintext
-                )
-            case .v6:
-                transport = try .http2NIOPosix(
-                    target: .ipv6(address: address.ip.description, port: port),
-                    transportSecurity: .plaintext
-                )
-            }
-            let client = GRPCClient(transport: transport)
-            clients[address] = Kept(client: client, usedAt: now)
-            group.addTask {
-                do { try await client.runConnections() } catch {
-                    self.logger.debug("connection ended", metadata: ["address": "\(address)", "error": "\(error)"])
-                }
-            }
-            return client
-        } catch {
-            self.logger.debug("no client", metadata: ["address": "\(address)", "error": "\(error)"])
-            return nil
-        }
-    }
-
-    private func answer(_ job: Job, over clients: [Client]) async {
+    private func answer(_ job: Job, over clients: [PlainConnections.Client]) async {
         let provider = job.policy.provider
         let message = CheckMessages.request(job.question, provider, now: Date())
         let deadline = ContinuousClock.now + provider.timeout

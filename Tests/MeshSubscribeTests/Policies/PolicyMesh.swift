@@ -60,13 +60,14 @@ struct PolicyMesh {
 
     /// The workload's proxy state, out of bytes.
     func listener(labels: [String: String] = ["app": "web"]) throws -> Listener {
-        let proxy = ProxyKey(
+        var proxy = ProxyKey(
             role: .sidecar,
             address: .v4(0x0ad5_0001),
             workload: ObjectID(namespace: "shop", name: "web-1"),
             dnsDomain: "shop.svc.cluster.local",
             labels: labels
         )
+        proxy.asksPolicyEngine = true
         var builder = StateBuilder()
         let messages = Translator.inbound(of: proxy, in: self.snapshot).listeners
         let errors = builder.setListeners(try messages.map(Messages.any), version: "1")

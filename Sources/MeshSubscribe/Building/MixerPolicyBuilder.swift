@@ -1,0 +1,97 @@
+internal import MeshModel
+internal import SwiftProtobuf
+internal import TrafficEngine
+internal import XDSAPI
+
+/// What a filter chain asks the policy engine, out of Istio's filter `mixer`.
+enum MixerPolicyBuilder {
+    static func build(
+        _ message: Istio_Mixer_V1_Config_Client_HttpClientConfig,
+        at path: String,
+        _ registry: inout ClusterRegistry,
+        _ findings: inout Findings
+    ) -> MixerPolicy {
+        let transport = message.transport
+        let service = message.serviceConfigs[message.defaultDestinationService]
+        // The service's own policy counts before the mesh's (ServiceConfig.network_fail_policy).
+        let policy = service.flatMap { $0.hasNetworkFailPolicy ? $0.networkFailPolicy : nil }
+        var attributes = Self.values(message.mixerAttributes)
+        if let service { attributes.merge(Self.values(service.mixerAttributes)) { $1 } }
+        func server(_ name: String, isOff: Bool) -> MixerPolicy.Server? {
+            name.isEmpty || isOff ? nil : MixerPolicy.Server(cluster: registry.id(of: name), name: name)
+        }
+        var quotas: [QuotaRule] = []
+        for (index, spec) in (service?.quotaSpec ?? []).enumerated() {
+            let path = "\(path).service_configs[\(message.defaultDestinationService)].quota_spec[\(index)]"
+            quotas += spec.rules.enumerated().map { Self.quota($1, at: "\(path).rules[\($0)]", &findings) }
+        }
+        return MixerPolicy(
+            checkServer: server(transport.checkCluster, isOff: service?.disableCheckCalls ?? false),
+            reportServer: server(transport.reportCluster, isOff: service?.disableReportCalls ?? false),
+            failsOpen: (policy ?? transport.networkFailPolicy).policy == .failOpen,
+            attributes: attributes,
+            quotas: quotas
+        )
+    }
+
+    private static func values(_ attributes: Istio_Mixer_V1_Attributes) -> [String: MixerValue] {
+        attributes.attributes.compactMapValues { value -> MixerValue? in
+            switch value.value {
+            case .stringValue(let text): .text(text)
+            case .int64Value(let number): .number(number)
+            case .doubleValue(let number): .fraction(number)
+            case .boolValue(let truth): .truth(truth)
+            case .bytesValue(let bytes): .bytes(Array(bytes))
+            case .timestampValue(let moment): .moment(milliseconds: Self.milliseconds(moment))
+            case .durationValue(let duration): .duration(duration.value)
+            case .stringMapValue(let map): MixerValue.map(map.entries)
+            case nil: nil
+            }
+        }
+    }
+
+    private static func milliseconds(_ moment: Google_Protobuf_Timestamp) -> Int64 {
+        let (product, overflows) = moment.seconds.multipliedReportingOverflow(by: 1000)
+        return overflows ? 0 : product &+ Int64(moment.nanos / 1_000_000)
+    }
+
+    private static func quota(
+        _ rule: Istio_Mixer_V1_Config_Client_QuotaRule,
+        at path: String,
+        _ findings: inout Findings
+    ) -> QuotaRule {
+        var matches: [QuotaRule.Match] = []
+        for (index, match) in rule.match.enumerated() {
+            var clauses: [QuotaRule.Match.Clause] = []
+            for (name, text) in match.clause.sorted(by: { $0.key < $1.key }) {
+                let path = "\(path).match[\(index)].clause[\(name)]"
+                guard let text = Self.text(text, at: path, &findings) else { continue }
+                clauses.append(QuotaRule.Match.Clause(attribute: name, text: text))
+            }
+            matches.append(QuotaRule.Match(clauses: clauses))
+        }
+        return QuotaRule(
+            matches: matches,
+            charges: rule.quotas.map { QuotaCharge(quota: $0.quota, amount: $0.charge) }
+        )
+    }
+
+    private static func text(
+        _ match: Istio_Mixer_V1_Config_Client_StringMatch,
+        at path: String,
+        _ findings: inout Findings
+    ) -> TextMatch? {
+        switch match.matchType {
+        case .exact(let text): return .exact(Array(text.utf8))
+        case .prefix(let text): return .prefix(Array(text.utf8))
+        case .regex(let text):
+            do throws(Pattern.SyntaxError) { return .regex(try Pattern(compiling: text)) } catch {
+                findings.add("\(path).regex", "\(error)")
+                return nil
+            }
+        case nil:
+            findings.add(path, "one of exact, prefix, regex is needed")
+            return nil
+        }
+    }
+}

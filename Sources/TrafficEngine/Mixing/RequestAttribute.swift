@@ -1,0 +1,197 @@
+internal import MeshModel
+
+/// Attributes that a proxy reads from a request and its connection, apart from maps and times.
+package enum RequestAttribute: String, CaseIterable, Sendable {
+    case method = "request.method"
+    /// With the query.
+    case path = "request.path"
+    case pathWithoutQuery = "request.url_path"
+    case host = "request.host"
+    case scheme = "request.scheme"
+    case userAgent = "request.useragent"
+    case referer = "request.referer"
+    case requestID = "request.id"
+    /// `http` or `grpc`.
+    case protocolName = "context.protocol"
+    case sourceAddress = "source.ip"
+    /// The peer's identity without `spiffe://`.
+    case sourcePrincipal = "source.principal"
+    /// The same; its name in old rules.
+    case sourceUser = "source.user"
+    /// Out of the peer's identity.
+    case sourceNamespace = "source.namespace"
+    case isMutualTLS = "connection.mtls"
+    case serverName = "connection.requested_server_name"
+}
+
+/// The attributes of one request, read where they stand.
+///
+/// A value in the key of a cache and the one that the engine is told come from the same bytes, so that a cached answer
+/// is never one about something else.
+package struct RequestAttributes {
+    static let headers = "request.headers"
+    static let queryParameters = "request.query_params"
+    /// When the request came.
+    static let times: Set<String> = ["request.time", "context.time", "context.timestamp"]
+
+    let request: RequestView
+    let facts: PolicyFacts
+    let policy: MixerPolicy
+
+    package init(_ request: RequestView, _ facts: PolicyFacts, _ policy: MixerPolicy) {
+        self.request = request
+        self.facts = facts
+        self.policy = policy
+    }
+
+    // MARK: One by one
+
+    /// Appends the bytes of an attribute; `false`: the request lacks it.
+    func append(_ attribute: RequestAttribute, to key: inout [UInt8]) -> Bool {
+        let request = self.request
+        switch attribute {
+        case .method: key.append(contentsOf: request[request.method])
+        case .path: key.append(contentsOf: request[request.target])
+        case .pathWithoutQuery: key.append(contentsOf: self.path)
+        case .host:
+            guard !request.authority.isEmpty else { return false }
+            key.append(contentsOf: request[request.authority])
+        case .scheme: key.append(contentsOf: (request.isSecure ? "https" : "http").utf8)
+        case .userAgent: return self.append(header: Self.userAgent, to: &key)
+        case .referer: return self.append(header: Self.referer, to: &key)
+        case .requestID: return self.append(header: Self.requestID, to: &key)
+        case .protocolName: key.append(contentsOf: (self.isGRPC ? "grpc" : "http").utf8)
+        case .sourceAddress:
+            guard let source = self.facts.source else { return false }
+            key.append(contentsOf: source.bytes)
+        case .sourcePrincipal, .sourceUser:
+            guard let principal = self.principal else { return false }
+            key.append(contentsOf: principal.utf8)
+        case .sourceNamespace:
+            guard let namespace = self.namespace else { return false }
+            key.append(contentsOf: namespace.utf8)
+        case .isMutualTLS: key.append(self.facts.peer == nil ? 0 : 1)
+        case .serverName:
+            guard let name = self.facts.serverName else { return false }
+            key.append(contentsOf: name.utf8)
+        }
+        return true
+    }
+
+    /// Appends the values of a header, which is named in lower case. Repeated lines are one list (RFC 9110 section 5.3).
+    func append(header name: [UInt8], to key: inout [UInt8]) -> Bool {
+        if name.first == UInt8(ascii: ":") { return self.append(pseudoHeader: name, to: &key) }
+        var isThere = false
+        for field in self.request.headers where self.request[field.name].equals(name, ignoringCase: true) {
+            if isThere { key.append(UInt8(ascii: ",")) }
+            key.append(contentsOf: self.request[field.value])
+            isThere = true
+        }
+        return isThere
+    }
+
+    private func append(pseudoHeader name: [UInt8], to key: inout [UInt8]) -> Bool {
+        switch name {
+        case Self.authority: return self.append(.host, to: &key)
+        case Self.method: return self.append(.method, to: &key)
+        case Self.target: return self.append(.path, to: &key)
+        default: return false
+        }
+    }
+
+    /// Appends the value of a query's parameter as it was sent; of several with one name the first counts.
+    func append(parameter name: [UInt8], to key: inout [UInt8]) -> Bool {
+        for (parameter, value) in self.parameters where parameter.elementsEqual(name) {
+            key.append(contentsOf: value)
+            return true
+        }
+        return false
+    }
+
+    private static let userAgent = Array("user-agent".utf8)
+    private static let referer = Array("referer".utf8)
+    private static let requestID = Array("x-request-id".utf8)
+    private static let contentType = Array("content-type".utf8)
+    private static let grpc = Array("application/grpc".utf8)
+    private static let authority = Array(":authority".utf8)
+    private static let method = Array(":method".utf8)
+    private static let target = Array(":path".utf8)
+    private static let scheme = "spiffe://"
+
+    private var path: UnsafeRawBufferPointer { PolicyPath.path(of: self.request[self.request.target]) }
+
+    private var isGRPC: Bool {
+        for field in self.request.headers where self.request[field.name].equals(Self.contentType, ignoringCase: true) {
+            return self.request[field.value].holds(Self.grpc, at: 0)
+        }
+        return false
+    }
+
+    private var principal: Substring? {
+        guard let uri = self.facts.peer?.uris.first else { return nil }
+        return uri.hasPrefix(Self.scheme) ? uri.dropFirst(Self.scheme.count) : uri[...]
+    }
+
+    /// `TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`
+    private var namespace: Substring? {
+        guard let parts = self.principal?.split(separator: "/"), parts.count == 5, parts[1] == "ns" else { return nil }
+        return parts[2]
+    }
+
+    private var parameters: [(UnsafeRawBufferPointer.SubSequence, UnsafeRawBufferPointer.SubSequence)] {
+        let target = self.request[self.request.target]
+        guard let question = target.position(of: UInt8(ascii: "?")) else { return [] }
+        return target[(question + 1)...].split(separator: UInt8(ascii: "&")).map { pair in
+            let equals = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
+            return (pair[..<equals], equals == pair.endIndex ? pair[equals...] : pair[(equals + 1)...])
+        }
+    }
+
+    // MARK: All of them
+
+    /// All attributes by name; those of the request count before the fixed ones. `milliseconds`: when it came, since 1970.
+    package func all(at milliseconds: Int64) -> [String: MixerValue] {
+        var values = self.policy.attributes
+        var bytes: [UInt8] = []
+        for attribute in RequestAttribute.allCases {
+            bytes.removeAll(keepingCapacity: true)
+            guard self.append(attribute, to: &bytes) else { continue }
+            values[attribute.rawValue] =
+                switch attribute {
+                case .sourceAddress: .bytes(bytes)
+                case .isMutualTLS: .truth(bytes == [1])
+                case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID,
+                    .protocolName, .sourcePrincipal, .sourceUser, .sourceNamespace, .serverName:
+                    .text(String(decoding: bytes, as: UTF8.self))
+                }
+        }
+        values[Self.headers] = MixerValue.map(self.headerMap)
+        let parameters = self.parameters
+        if !parameters.isEmpty {
+            values[Self.queryParameters] = MixerValue.map(
+                Dictionary(
+                    parameters.map { (String(decoding: $0.0, as: UTF8.self), String(decoding: $0.1, as: UTF8.self)) },
+                    uniquingKeysWith: { first, _ in first }
+                )
+            )
+        }
+        values["request.time"] = .moment(milliseconds: milliseconds)
+        values["context.time"] = .moment(milliseconds: milliseconds)
+        return values
+    }
+
+    private var headerMap: [String: String] {
+        var entries: [String: String] = [:]
+        for field in self.request.headers {
+            let name = String(decoding: self.request[field.name].map(lowered), as: UTF8.self)
+            let value = String(decoding: self.request[field.value], as: UTF8.self)
+            entries[name] = entries[name].map { "\($0),\(value)" } ?? value
+        }
+        for name in [Self.authority, Self.method, Self.target] {
+            var value: [UInt8] = []
+            guard self.append(pseudoHeader: name, to: &value) else { continue }
+            entries[String(decoding: name, as: UTF8.self)] = String(decoding: value, as: UTF8.self)
+        }
+        return entries
+    }
+}

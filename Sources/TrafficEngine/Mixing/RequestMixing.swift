@@ -1,0 +1,86 @@
+/// Asks the policy engine about requests, and tells it what became of them.
+package protocol RequestMixing: Sendable {
+    /// Asks about one request. `completion` is called once, on any thread, within a few seconds.
+    func check(_ question: MixerQuestion, completion: @escaping @Sendable (MixerAnswer) -> Void)
+
+    /// Tells what became of requests.
+    ///
+    /// - Parameters:
+    ///   - reports: in the order in which the requests ended.
+    ///   - endpoints: where the engine can be reached, best first.
+    ///   - completion: called once, on any thread, with whether the engine has them.
+    func report(
+        _ reports: [MixerReport],
+        to endpoints: [NetworkAddress],
+        completion: @escaping @Sendable (Bool) -> Void
+    )
+}
+
+/// What the engine is asked about one request.
+package struct MixerQuestion: Sendable {
+    package var request: OwnedRequest
+    package var facts: PolicyFacts
+    package var policy: MixerPolicy
+    /// When the request came, since 1970.
+    package var milliseconds: Int64
+    /// What is to be charged if the request may pass, by the quota's name.
+    package var charges: [QuotaCharge] = []
+    /// Names the attempt, so that it is charged once.
+    package var deduplicationID = ""
+    /// Where the engine can be reached, best first.
+    package var endpoints: [NetworkAddress]
+
+    package init(
+        request: OwnedRequest,
+        facts: PolicyFacts,
+        policy: MixerPolicy,
+        milliseconds: Int64,
+        endpoints: [NetworkAddress]
+    ) {
+        self.request = request
+        self.facts = facts
+        self.policy = policy
+        self.milliseconds = milliseconds
+        self.endpoints = endpoints
+    }
+
+    /// All attributes, as the engine is told them.
+    package var attributes: [String: MixerValue] {
+        self.request.withView { RequestAttributes($0, self.facts, self.policy).all(at: self.milliseconds) }
+    }
+}
+
+/// What came of a question.
+package enum MixerAnswer: Hashable, Sendable {
+    /// The engine has decided, whatever its status: a handler's failure is a decision, too.
+    case answered(CheckAnswer)
+    /// It could not be asked; why, for people.
+    case failed(String)
+}
+
+/// The engine's answer.
+package struct CheckAnswer: Hashable, Sendable {
+    package var verdict: CheckVerdict
+    /// Zero: it holds for this request alone.
+    package var validDuration: Duration = .zero
+    /// So often it may be used again; negative: as often as wanted.
+    package var validUseCount: Int32 = 0
+    /// What it depends on; `nil`: that was not understood.
+    package var references: [CheckReference]?
+    /// By the quota's name.
+    package var quotas: [String: QuotaAnswer] = [:]
+
+    package init(_ verdict: CheckVerdict) { self.verdict = verdict }
+}
+
+/// Whether a request may pass, and what is done to it.
+package struct CheckVerdict: Hashable, Sendable {
+    package var status: MixerStatus
+    package var requestHeaders = HeaderEdits()
+    package var responseHeaders = HeaderEdits()
+    /// An answer in place of the service's; 0: none.
+    package var directStatus = 0
+    package var directBody = ""
+
+    package init(_ status: MixerStatus) { self.status = status }
+}

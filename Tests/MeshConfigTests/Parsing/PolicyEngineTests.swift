@@ -1,0 +1,78 @@
+import KubernetesAPI
+import MeshConfig
+import MeshModel
+import Testing
+
+/// Settings and objects that say when proxies ask the policy engine.
+@Suite struct PolicyEngineTests {
+    private func engine(_ settings: String) throws -> PolicyEngineSettings {
+        try Mesh(Samples.settings(settings)).snapshot.settings.policyEngine
+    }
+
+    @Test("Checks have to be wanted, and need somebody to ask")
+    func switches() throws {
+        #expect(try self.engine("{}").isOff)
+        #expect(try self.engine("{mixerCheckServer: 'istio-policy.istio-system:9091'}").isOff)
+        #expect(try self.engine("{disablePolicyChecks: false}").isOff)
+        let on = try self.engine("{mixerCheckServer: 'istio-policy.istio-system:9091', disablePolicyChecks: false}")
+        #expect(on.checkServer?.host.text == "istio-policy.istio-system.svc.cluster.local")
+        #expect(on.checkServer?.port.number == 9091)
+        #expect(!on.failsOpen && on.reportServer == nil)
+    }
+
+    @Test("Reports need no checks")
+    func reports() throws {
+        let engine = try self.engine("{mixerReportServer: 'mixer.ops.test:9091', policyCheckFailOpen: true}")
+        #expect(engine.checkServer == nil && engine.failsOpen)
+        #expect(engine.reportServer?.host.text == "mixer.ops.test")
+    }
+
+    @Test("What is no host with a port is refused", arguments: ["a.b", "a.b:0", "10.0.0.1:9091", ":9091", "*.b:1"])
+    func malformed(_ server: String) throws {
+        let mesh = try Mesh(Samples.settings("{mixerReportServer: '\(server)'}"))
+        #expect(mesh.errors().contains { $0.contains("mixerReportServer") })
+    }
+
+    private static let spec = """
+        apiVersion: config.istio.io/v1alpha2
+        kind: QuotaSpec
+        metadata: {name: count, namespace: istio-system}
+        spec:
+          rules:
+          - match: [{clause: {request.path: {prefix: /a}}}]
+            quotas: [{quota: requests, charge: 1}, {quota: requests, charge: 2}]
+        """
+
+    @Test("A binding brings the rules that it names to its services")
+    func quotas() throws {
+        let binding = """
+            apiVersion: config.istio.io/v1alpha2
+            kind: QuotaSpecBinding
+            metadata: {name: count, namespace: istio-system}
+            spec:
+              quotaSpecs: [{name: count}]
+              services:
+              - {name: web, namespace: default}
+              - {service: '*'}
+            """
+        let mesh = try Mesh(Self.spec + "\n---\n" + binding)
+        #expect(mesh.errors() == [])
+        let found = try #require(mesh.snapshot.quotas.first)
+        #expect(found.hosts.map(\.text) == ["web.default.svc.cluster.local", "*"])
+        #expect(found.rules == [.init(matches: [["request.path": .prefix("/a")]], charges: ["requests": 3])])
+    }
+
+    @Test("A binding to a QuotaSpec that is not there is pointed out")
+    func missingSpec() throws {
+        let mesh = try Mesh(
+            """
+            apiVersion: config.istio.io/v1alpha2
+            kind: QuotaSpecBinding
+            metadata: {name: count, namespace: default}
+            spec: {quotaSpecs: [{name: count}], services: [{service: '*'}]}
+            """
+        )
+        #expect(mesh.snapshot.quotas == [])
+        #expect(mesh.errors().contains { $0.contains("QuotaSpec default/count does not exist") })
+    }
+}

@@ -1,0 +1,265 @@
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
+import Logging
+import MeshModel
+import MixerAPI
+import RequestAuthorities
+import SwiftProtobuf
+import Synchronization
+import Testing
+import TrafficEngine
+
+/// A policy engine of the tests; the request's path says what it shall do.
+private final class TestMixer: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
+    private let checks = Mutex<[Istio_Mixer_V1_CheckRequest]>([])
+    private let reports = Mutex<[Istio_Mixer_V1_ReportRequest]>([])
+
+    var checked: [Istio_Mixer_V1_CheckRequest] { self.checks.withLock { $0 } }
+    var reported: [Istio_Mixer_V1_ReportRequest] { self.reports.withLock { $0 } }
+
+    func check(
+        request: Istio_Mixer_V1_CheckRequest,
+        context: ServerContext
+    ) async throws -> Istio_Mixer_V1_CheckResponse {
+        self.checks.withLock { $0.append(request) }
+        var response = Istio_Mixer_V1_CheckResponse()
+        switch Words.text("request.path", in: request.attributes) {
+        case "/deny":
+            response.precondition.status.code = 7
+            response.precondition.status.message = "no"
+            response.precondition.validDuration.seconds = 5
+            response.precondition.validUseCount = 3
+            response.precondition.referencedAttributes = .with {
+                $0.words = ["x-user"]
+                $0.attributeMatches = [
+                    .with {
+                        $0.name = Words.number("request.headers")
+                        $0.mapKey = -1
+                        $0.condition = .absence
+                    },
+                    .with {
+                        $0.name = Words.number("request.path")
+                        $0.condition = .exact
+                    },
+                ]
+            }
+        case "/headers":
+            response.precondition.routeDirective.requestHeaderOperations = [
+                .with {
+                    $0.name = "X-User"
+                    $0.value = "ann"
+                }
+            ]
+        case "/smuggle":
+            response.precondition.routeDirective.requestHeaderOperations = [
+                .with {
+                    $0.name = "x-user"
+                    $0.value = "ann\r\nx-admin: 1"
+                }
+            ]
+        case "/broken-words":
+            response.precondition.referencedAttributes.attributeMatches = [.with { $0.name = 9999 }]
+        case "/quota":
+            response.precondition.status.code = 0
+            response.quotas["requests"] = .with { $0.grantedAmount = 2 }
+        case "/empty": ()
+        default: throw RPCError(code: .internalError, message: "broken")
+        }
+        return response
+    }
+
+    func report(
+        request: Istio_Mixer_V1_ReportRequest,
+        context: ServerContext
+    ) async throws -> Istio_Mixer_V1_ReportResponse {
+        self.reports.withLock { $0.append(request) }
+        return Istio_Mixer_V1_ReportResponse()
+    }
+}
+
+/// Reads attributes by the global list.
+private enum Words {
+    static func number(_ word: String) -> Int32 { GlobalWords.standard.indices[word] ?? -1 }
+
+    static func text(_ name: String, in attributes: Istio_Mixer_V1_CompressedAttributes) -> String? {
+        guard let number = attributes.strings[self.number(name)] else { return nil }
+        return number >= 0 ? GlobalWords.standard.words[Int(number)] : attributes.words[-1 - Int(number)]
+    }
+}
+
+@Suite struct MixerClientTests {
+    private func run(_ body: (TestMixer, MixerClient, NetworkAddress) async throws -> Void) async throws {
+        let service = TestMixer()
+        let transport = HTTP2ServerTransport.Posix(
+            address: .ipv4(host: "127.0.0.1", port: 0),
+            transportSecurity: .plaintext
+        )
+        let server = GRPCServer(transport: transport, services: [service])
+        let client = MixerClient(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await server.serve() }
+            group.addTask { await client.run() }
+            let port = try #require(try await server.listeningAddress?.ipv4?.port)
+            let address = NetworkAddress(ip: .v4(0x7f00_0001), port: try #require(UInt16(exactly: port)))
+            try await body(service, client, address)
+            group.cancelAll()
+        }
+    }
+
+    private static let policy = MixerPolicy(
+        checkServer: MixerPolicy.Server(cluster: ClusterID(index: 0), name: "mixer"),
+        reportServer: nil,
+        failsOpen: false,
+        attributes: ["destination.namespace": .text("shop")]
+    )
+
+    private static func request(_ path: String) -> OwnedRequest {
+        let bytes = Array("GET\(path)x.test".utf8)
+        let view = { (raw: UnsafeRawBufferPointer) in
+            RequestView(
+                bytes: raw,
+                method: ByteRange(start: 0, count: 3),
+                target: ByteRange(start: 3, count: UInt32(path.utf8.count)),
+                authority: ByteRange(start: 3 + UInt32(path.utf8.count), count: 6),
+                headers: UnsafeBufferPointer(start: nil, count: 0)
+            )
+        }
+        return bytes.withUnsafeBytes { OwnedRequest(view($0)) }
+    }
+
+    private static let facts = PolicyFacts(
+        source: .v4(0x0a00_0001),
+        destination: NetworkAddress(ip: .v4(0x0a00_0002), port: 80)
+    )
+
+    private func ask(
+        _ client: MixerClient,
+        _ path: String,
+        charges: [QuotaCharge] = [],
+        _ endpoints: NetworkAddress...
+    ) async -> MixerAnswer {
+        var question = MixerQuestion(
+            request: Self.request(path),
+            facts: Self.facts,
+            policy: Self.policy,
+            milliseconds: 1500,
+            endpoints: endpoints
+        )
+        question.charges = charges
+        question.deduplicationID = "id-1"
+        return await withCheckedContinuation { continuation in
+            client.check(question) { continuation.resume(returning: $0) }
+        }
+    }
+
+    @Test("A refusal comes with what it depends on, and how long it holds")
+    func refusal() async throws {
+        try await self.run { service, client, address in
+            guard case .answered(let answer) = await self.ask(client, "/deny", address) else {
+                Issue.record("no answer")
+                return
+            }
+            #expect(answer.verdict.status == MixerStatus(code: 7, message: "no"))
+            #expect(answer.validDuration == .seconds(5) && answer.validUseCount == 3)
+            #expect(
+                answer.references == [
+                    CheckReference(name: "request.headers", key: "x-user", condition: .absent),
+                    CheckReference(name: "request.path", condition: .exact),
+                ]
+            )
+            let request = try #require(service.checked.first)
+            #expect(Int(request.globalWordCount) == GlobalWords.standard.words.count)
+            #expect(Words.text("request.path", in: request.attributes) == "/deny")
+            #expect(Words.text("request.method", in: request.attributes) == "GET")
+            #expect(Words.text("destination.namespace", in: request.attributes) == "shop")
+            #expect(request.attributes.bytes[Words.number("source.ip")].map(Array.init) == [10, 0, 0, 1])
+            #expect(request.attributes.timestamps[Words.number("request.time")]?.seconds == 1)
+            #expect(request.deduplicationID == "id-1")
+        }
+    }
+
+    @Test("Headers are changed as the engine says, but it cannot smuggle lines")
+    func headers() async throws {
+        try await self.run { _, client, address in
+            guard case .answered(let answer) = await self.ask(client, "/headers", address) else {
+                Issue.record("no answer")
+                return
+            }
+            let entry = HeaderEdits.Entry(name: Array("x-user".utf8), value: Array("ann".utf8))
+            #expect(answer.verdict.requestHeaders == HeaderEdits(set: [entry]))
+            guard case .failed = await self.ask(client, "/smuggle", address) else {
+                Issue.record("smuggled")
+                return
+            }
+        }
+    }
+
+    @Test("Failures of the call are no verdicts: an error, an answer that says nothing, nobody there")
+    func failures() async throws {
+        try await self.run { _, client, address in
+            let nobody = NetworkAddress(ip: address.ip, port: 1)
+            for answer in [
+                await self.ask(client, "/error", address), await self.ask(client, "/empty", address),
+                await self.ask(client, "/deny"), await self.ask(client, "/deny", nobody),
+            ] {
+                guard case .failed = answer else {
+                    Issue.record("\(answer)")
+                    continue
+                }
+            }
+            // One that is not there does not keep the next from being asked.
+            guard case .answered = await self.ask(client, "/deny", nobody, address) else {
+                Issue.record("not asked")
+                return
+            }
+        }
+    }
+
+    @Test("References to words that we lack make an answer good for one request alone")
+    func unknownWords() async throws {
+        try await self.run { _, client, address in
+            guard case .answered(let answer) = await self.ask(client, "/broken-words", address) else {
+                Issue.record("no answer")
+                return
+            }
+            #expect(answer.references == nil)
+        }
+    }
+
+    @Test("What is asked ahead of need is asked for as far as it goes")
+    func quotas() async throws {
+        try await self.run { service, client, address in
+            let charge = QuotaCharge(quota: "requests", amount: 1, asked: 4)
+            guard case .answered(let answer) = await self.ask(client, "/quota", charges: [charge], address) else {
+                Issue.record("no answer")
+                return
+            }
+            #expect(answer.quotas["requests"]?.amount == 2)
+            let asked = try #require(service.checked.first?.quotas["requests"])
+            #expect(asked.amount == 4 && asked.bestEffort)
+        }
+    }
+
+    @Test("Reports are sent together, each as what differs from the one before")
+    func reports() async throws {
+        try await self.run { service, client, address in
+            let reports = [200, 404].map { status in
+                var report = MixerReport(request: Self.request("/a"), facts: Self.facts, policy: Self.policy)
+                report.status = status
+                return report
+            }
+            let isTaken = await withCheckedContinuation { continuation in
+                client.report(reports, to: [address]) { continuation.resume(returning: $0) }
+            }
+            #expect(isTaken)
+            let request = try #require(service.reported.first)
+            #expect(request.repeatedAttributesSemantics == .deltaEncoding)
+            #expect(request.attributes.map { $0.int64S[Words.number("response.code")] } == [200, 404])
+            #expect(request.attributes.last?.strings.isEmpty == true)
+            let isLost = await withCheckedContinuation { continuation in
+                client.report(reports, to: []) { continuation.resume(returning: !$0) }
+            }
+            #expect(isLost)
+        }
+    }
+}
