@@ -21,6 +21,7 @@ import sys
 NETWORKING = ("networking.istio.io", ".istio.networking.v1alpha3.", ["v1", "v1beta1", "v1alpha3"], "v1")
 SECURITY = ("security.istio.io", ".istio.security.v1beta1.", ["v1", "v1beta1"], "v1")
 AUTHENTICATION = ("authentication.istio.io", ".istio.authentication.v1alpha1.", ["v1alpha1"], "v1alpha1")
+ROLES = ("rbac.istio.io", ".istio.rbac.v1alpha1.", ["v1alpha1"], "v1alpha1")
 POLICY = ("config.istio.io", ".istio.policy.v1beta1.", ["v1alpha2"], "v1alpha2")
 
 # Kinds in the order of the output: group, kind, plural, short name, columns.
@@ -73,6 +74,9 @@ KINDS = [
     (POLICY, "template", "templates", None, [AGE]),
     (POLICY, "QuotaSpec", "quotaspecs", None, [AGE]),
     (POLICY, "QuotaSpecBinding", "quotaspecbindings", None, [AGE]),
+    # Read by the policy engine's adapter rbac, which checks them.
+    (ROLES, "ServiceRole", "serviceroles", None, [AGE]),
+    (ROLES, "ServiceRoleBinding", "servicerolebindings", None, [AGE]),
 ] + [
     # Older forms of handlers and instances are named after their adapter or template; their specs have its form,
     # which the policy engine checks.
