@@ -123,10 +123,14 @@ let package = Package(
 
         // Scale from zero.
         room(
+            "RequestReports",
+            needs: ["MeshModel", "ServerlessAPI", logging, nioCore, nioHTTP1, nioPosix, nioWebSocket, protobuf]
+        ),
+        room(
             "Serverless",
             needs: [
-                "KubernetesAPI", "MeshModel", "ServerlessAPI", grpcCore, grpcTransport, logging, nioCore, nioHTTP1,
-                nioPosix, nioWebSocket, protobuf, yams,
+                "KubernetesAPI", "MeshModel", "RequestReports", "ServerlessAPI", "TrafficEngine", grpcCore,
+                grpcTransport, logging, nioCore, nioPosix, protobuf, yams,
             ]
         ),
 
@@ -199,9 +203,10 @@ let package = Package(
             name: "lateen-control",
             dependencies: [
                 "CertificateAuthority", "IdentityServer", "KubernetesAPI", "MeshConfig", "MeshModel", "MeshPush",
-                "MeshTranslate", "PolicyEngine", "RequestExplanation", "Serverless", "SidecarInjection",
-                "WorkloadRegistration", "XDSAPI", argumentParser, asyncHTTPClient, crypto, grpcCore, grpcProtobuf,
-                grpcTransport, hummingbird, hummingbirdTLS, httpTypes, logging, nioCore, nioHTTP1, nioPosix,
+                "MeshTranslate", "PolicyEngine", "RequestExplanation", "RequestReports", "Serverless",
+                "SidecarInjection", "WorkloadRegistration", "XDSAPI", argumentParser, asyncHTTPClient, crypto,
+                grpcCore, grpcProtobuf, grpcTransport, hummingbird, hummingbirdTLS, httpTypes, logging, nioCore,
+                nioHTTP1, nioPosix,
                 nioSSL, protobuf,
                 serviceLifecycle, swiftASN1, unixSignals, x509,
             ],
@@ -211,8 +216,8 @@ let package = Package(
             name: "lateen-proxy",
             dependencies: [
                 "AdminServer", "DNSProxy", "DNSWire", "HealthProbing", "Interception", "MachineBundle", "MeshModel",
-                "MeshSubscribe", "ProxyRuntime", "RequestAuthorities", "TrafficEngine", "WorkloadIdentity", "XDSAPI",
-                argumentParser, grpcCore,
+                "MeshSubscribe", "ProxyRuntime", "RequestAuthorities", "RequestReports", "TrafficEngine",
+                "WorkloadIdentity", "XDSAPI", argumentParser, grpcCore,
                 grpcProtobuf, grpcTransport, logging, nioCore, nioPosix, protobuf, serviceLifecycle,
             ],
             swiftSettings: strict
@@ -243,9 +248,13 @@ let package = Package(
         ),
         tests("RequestExplanation", needs: ["MeshModel"]),
         tests("SidecarInjection", needs: ["KubernetesAPI", "MeshModel"]),
+        tests("RequestReports", needs: ["MeshModel", logging]),
         tests(
             "Serverless",
-            needs: ["KubernetesAPI", "MeshModel", "ServerlessAPI", grpcCore, grpcTransport, logging, protobuf]
+            needs: [
+                "KubernetesAPI", "MeshModel", "RequestReports", "ServerlessAPI", grpcCore, grpcTransport, logging,
+                protobuf,
+            ]
         ),
         tests("TrafficEngine", needs: ["MeshModel"]),
         tests(

@@ -1,6 +1,7 @@
 // How long one tick of the autoscaler takes, and the memory it needs: `main [REVISIONS]`, 10,000 by default.
 
 import MeshModel
+import RequestReports
 import Serverless
 
 let count = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 10_000

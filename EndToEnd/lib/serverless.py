@@ -138,3 +138,41 @@ def counted(answers):
 def percentile(values, share):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+# Who holds requests: the autoscaler's arguments, and where routes lead then.
+ARCHITECTURES = {
+    "activator": (["autoscaler", "--activator-host", "activator-service.knative-serving.svc.cluster.local"],
+                  "activator-service"),
+    "callers' proxies": (["autoscaler"], ""),
+}
+
+
+def lead(architecture, name):
+    """Have requests of a Knative Service held by the activator, or by the callers' proxies."""
+    arguments, host = ARCHITECTURES[architecture]
+    patch = [{"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": arguments}]
+    run(["kubectl", "-n", "knative-serving", "patch", "deploy", "autoscaler", "--type", "json", "-p", json.dumps(patch)])
+    kubectl("-n knative-serving rollout status deploy/autoscaler --timeout=60s", timeout=90)
+
+    def led():
+        route = json.loads(kubectl(f"-n {NAMESPACE} get virtualservice {name} -o json"))["spec"]["http"][0]["route"]
+        return all(part["destination"]["host"].startswith(host or f"{name}-") for part in route)
+
+    eventually(f"requests are held by: {architecture}", led)
+
+
+def cold_start(name, revision):
+    """One request to a revision at zero: its answer, and how its time was spent, in seconds."""
+    at_zero(revision)
+    url = f"http://{name}.{NAMESPACE}/"
+    answers, began, ended = requests(url, arguments="-H 'x-lateen-activation-ms: tell'")
+    answer = answers[0]
+    expect(answer.status == 200, f"{answer.status} {answer.body}")
+    told = json.loads(answer.body)
+    return answer, {
+        "whole": ended - began,
+        "until the program began": told["began"] - began,
+        "its own start": told["listened"] - told["began"],
+        "after that": ended - told["listened"],
+    }

@@ -1,6 +1,6 @@
 // Stat messages in Go's gob: no frame breaks the reader, and what it makes of one is the same after writing it anew.
 
-import Serverless
+import RequestReports
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {

@@ -33,6 +33,12 @@ package struct PrometheusText {
             }
         }
         for number in statistics.mixer?.all ?? [] { text.add("envoy_http_mixer_filter", number, []) }
+        for (revision, activation) in statistics.activations.sorted(by: { $0.key < $1.key }) {
+            for number in activation.all where number.name != "wait_ms_sum" {
+                text.add("lateen_activation", number, [("revision", revision)])
+            }
+            text.add(activation.durations, "lateen_activation_wait", [("revision", revision)])
+        }
         for (key, count) in statistics.blocked.sorted(by: { $0.key.destination < $1.key.destination }) {
             let labels = [
                 ("destination", key.destination), ("address", key.address?.description ?? ""),

@@ -18,6 +18,7 @@ package final class ProxyRuntime: Sendable {
     private let options: ProxyRuntimeOptions
     private let logger: Logger
     private let state = Mutex(State())
+    private let rooms: WaitingRooms
     /// Writes access logs, so that a slow disk does not hold up a loop.
     private let logThread = NIOThreadPool(numberOfThreads: 1)
 
@@ -57,6 +58,7 @@ package final class ProxyRuntime: Sendable {
     package init(options: ProxyRuntimeOptions, logger: Logger) {
         self.options = options
         self.logger = logger
+        self.rooms = WaitingRooms(reporter: options.activationReporter)
     }
 
     /// Starts the event loops; nothing listens until a state is applied.
@@ -68,9 +70,17 @@ package final class ProxyRuntime: Sendable {
         for loop in group.makeIterator() {
             let options = self.options
             let logger = self.logger
+            let rooms = self.rooms
             let worker = try await loop.submit {
                 let seed = UInt64.random(in: .min ... .max)
-                let worker = Worker(loop: loop, options: options, lookups: lookups, logger: logger, seed: seed)
+                let worker = Worker(
+                    loop: loop,
+                    options: options,
+                    lookups: lookups,
+                    rooms: rooms,
+                    logger: logger,
+                    seed: seed
+                )
                 worker.startTicking()
                 return NIOLoopBound(worker, eventLoop: loop)
             }.get()
@@ -92,11 +102,15 @@ package final class ProxyRuntime: Sendable {
         let (tls, faults) = self.prepareTLS(state)
         failures += faults
         await self.hand(state, tls, logs)
+        self.rooms.use(state)
         self.watchFiles()
         failures += await self.listen(state)
         self.resolve(state)
         return failures
     }
+
+    /// Tells the autoscaler about the requests of revisions; to be called each second.
+    package func reportActivations() { self.rooms.report() }
 
     /// What all loops have counted.
     package func statistics() async -> ProxyStatistics {
@@ -105,6 +119,7 @@ package final class ProxyRuntime: Sendable {
             // A loop that has been shut down has nothing to say any more.
             if let own = try? await worker.onLoop({ $0.statistics }) { sum.merge(own) }
         }
+        sum.activations = self.rooms.statistics
         return sum
     }
 
@@ -151,6 +166,7 @@ package final class ProxyRuntime: Sendable {
         }
         for task in tasks { task.cancel() }
         for socket in sockets { socket.channel.close(promise: nil) }
+        self.rooms.stop()
         for worker in self.workers { _ = try? await worker.onLoop { $0.stop() } }  // gone: nothing to close
         self.state.withLock { state in
             state.workers.removeAll()

@@ -9,6 +9,7 @@ final class Worker {
     let loop: any EventLoop
     let options: ProxyRuntimeOptions
     let lookups: NameLookups
+    let rooms: WaitingRooms
     let logger: Logger
     /// Small first reads: a connection that only carries small messages shall not hold a large buffer.
     let receiveAllocator = AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 65536)
@@ -52,8 +53,16 @@ final class Worker {
     private var generator: SeededGenerator
     private var ticking: RepeatedTask?
 
-    init(loop: any EventLoop, options: ProxyRuntimeOptions, lookups: NameLookups, logger: Logger, seed: UInt64) {
+    init(
+        loop: any EventLoop,
+        options: ProxyRuntimeOptions,
+        lookups: NameLookups,
+        rooms: WaitingRooms,
+        logger: Logger,
+        seed: UInt64
+    ) {
         self.lookups = lookups
+        self.rooms = rooms
         self.loop = loop
         self.options = options
         self.logger = logger

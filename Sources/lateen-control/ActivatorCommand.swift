@@ -4,6 +4,7 @@ import Foundation
 import Hummingbird
 import KubernetesAPI
 import Logging
+import RequestReports
 import Serverless
 import ServiceLifecycle
 import UnixSignals

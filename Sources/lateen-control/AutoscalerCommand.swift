@@ -4,6 +4,7 @@ import Hummingbird
 import KubernetesAPI
 import Logging
 import NIOCore
+import RequestReports
 import Serverless
 import ServiceLifecycle
 import UnixSignals

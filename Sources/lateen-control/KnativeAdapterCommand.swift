@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import KubernetesAPI
 import Logging
+import RequestReports
 import Serverless
 import ServiceLifecycle
 import UnixSignals

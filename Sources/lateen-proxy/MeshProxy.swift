@@ -45,6 +45,7 @@ struct MeshProxy: Sendable {
     private let join: StateJoin
     private let identity: ProxyIdentity?
     private let client: ADSClient
+    private let activations: ActivationReports?
     private let group: MultiThreadedEventLoopGroup
 
     init(options: Options, level: LogLevel) throws {
@@ -70,6 +71,10 @@ struct MeshProxy: Sendable {
         if options.answersDNS { runtime.mintedNames = MintedAddresses(names: dns.minted) }
         runtime.namesGiven = { dns.namesGiven($0, grace: $1) }
         runtime.dnsBoundEgressMode = options.workload.dnsBoundEgress
+        self.activations = options.workload.autoscaler.map {
+            ActivationReports(name: options.workload.pod, target: $0)
+        }
+        runtime.activationReporter = self.activations
         self.process = ProxyProcess(
             options: runtime,
             facts: ServerFacts(
@@ -119,6 +124,9 @@ struct MeshProxy: Sendable {
             tasks.addTask { await admin.run() }
             tasks.addTask { await self.process.authorities.run() }
             tasks.addTask { await self.dns.run() }
+            if let activations = self.activations {
+                tasks.addTask { await activations.run { self.process.runtime.reportActivations() } }
+            }
             tasks.addTask { await self.join.run { await self.apply($0) } }
             self.keepIdentity(&tasks)
             if let check = self.options.health { tasks.addTask { await self.watchHealth(check) } }

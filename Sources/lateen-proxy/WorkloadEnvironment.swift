@@ -1,6 +1,7 @@
 import Foundation
 import MeshModel
 import MeshSubscribe
+import RequestReports
 
 /// What a proxy of the mesh is for.
 enum ProxyRole: String, Sendable {
@@ -16,7 +17,8 @@ struct WorkloadEnvironment: Sendable {
         "Reads POD_NAME, POD_NAMESPACE, INSTANCE_IP, SERVICE_ACCOUNT, ISTIO_METAJSON_LABELS, and where they are set "
         + "TRUST_DOMAIN, ISTIO_META_CLUSTER_ID, ISTIO_META_WORKLOAD_NAME, ISTIO_META_OWNER, ISTIO_META_POD_PORTS and "
         + "WORKLOAD_RSA_KEY_SIZE (keys of RSA with so many bits instead of ECDSA), LATEEN_DNS_BOUND_EGRESS (OFF, AUDIT or "
-        + "ENFORCE instead of the mesh's setting) and LATEEN_DNS_TTL (how many seconds names of the mesh may be kept; 30)."
+        + "ENFORCE instead of the mesh's setting), LATEEN_DNS_TTL (how many seconds names of the mesh may be kept; 30) and "
+        + "\(ActivationReports.variable) (who is told of requests for revisions; \(ActivationReports.targetDefault))."
 
     var role: ProxyRole
     var pod: String
@@ -30,6 +32,8 @@ struct WorkloadEnvironment: Sendable {
     var domain: String
     /// How many seconds clients may keep names of the mesh.
     var nameTTL: UInt32 = 30
+    /// Who is told of requests for revisions that may have no pods; `nil` only after a mistake.
+    var autoscaler: StatSender.Target?
     /// More for the control plane, under Istio's names.
     private var metadata: [String: String]
 
@@ -77,6 +81,11 @@ struct WorkloadEnvironment: Sendable {
             } else {
                 mistakes.append("LATEEN_DNS_TTL `\(text)` is no number of seconds from 1 to \(Self.nameTTLMax)")
             }
+        }
+        let autoscaler = environment[ActivationReports.variable] ?? ""
+        self.autoscaler = StatSender.Target(autoscaler.isEmpty ? ActivationReports.targetDefault : autoscaler)
+        if self.autoscaler == nil {
+            mistakes.append("\(ActivationReports.variable) `\(autoscaler)` is no address such as ws://autoscaler:8080")
         }
         self.domain = domain ?? "\(self.namespace).svc.cluster.local"
         guard mistakes.isEmpty else {

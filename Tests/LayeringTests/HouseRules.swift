@@ -121,9 +121,16 @@ enum HouseRules {
             because: "it holds generated messages only"
         ),
         Room(
+            name: "RequestReports",
+            rooms: ["MeshModel", "ServerlessAPI"],
+            bought: nio.union(["NIOHTTP1", "NIOWebSocket", "SwiftProtobuf"]),
+            mayUseFoundation: true,
+            because: "it tells how many requests are in flight, whoever counts them and whoever wants to know"
+        ),
+        Room(
             name: "Serverless",
-            rooms: ["KubernetesAPI", "MeshModel", "ServerlessAPI"],
-            bought: nio.union(["GRPC*", "NIOHTTP1", "NIOWebSocket", "SwiftProtobuf", "Yams"]),
+            rooms: ["KubernetesAPI", "MeshModel", "RequestReports", "ServerlessAPI", "TrafficEngine"],
+            bought: nio.union(["GRPC*", "SwiftProtobuf", "Yams"]),
             mayUseFoundation: true,
             because: "it scales revisions through the Kubernetes API and knows no proxy"
         ),
@@ -225,8 +232,8 @@ enum HouseRules {
             name: "lateen-control",
             rooms: [
                 "CertificateAuthority", "IdentityServer", "KubernetesAPI", "MeshConfig", "MeshModel", "MeshPush",
-                "MeshTranslate", "PolicyEngine", "RequestExplanation", "Serverless", "SidecarInjection",
-                "WorkloadRegistration",
+                "MeshTranslate", "PolicyEngine", "RequestExplanation", "RequestReports", "Serverless",
+                "SidecarInjection", "WorkloadRegistration",
                 "XDSAPI",
             ],
             bought: nio.union([
@@ -240,7 +247,8 @@ enum HouseRules {
             name: "lateen-proxy",
             rooms: [
                 "AdminServer", "DNSProxy", "DNSWire", "HealthProbing", "Interception", "MachineBundle", "MeshModel",
-                "MeshSubscribe", "ProxyRuntime", "RequestAuthorities", "TrafficEngine", "WorkloadIdentity", "XDSAPI",
+                "MeshSubscribe", "ProxyRuntime", "RequestAuthorities", "RequestReports", "TrafficEngine",
+                "WorkloadIdentity", "XDSAPI",
             ],
             bought: nio.union(["ArgumentParser", "GRPC*", "ServiceLifecycle", "SwiftProtobuf", "UnixSignals"]),
             mayUseFoundation: true,

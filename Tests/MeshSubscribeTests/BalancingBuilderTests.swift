@@ -1,3 +1,4 @@
+import MeshModel
 import MeshSubscribe
 import SwiftProtobuf
 import Testing
@@ -89,6 +90,25 @@ import XDSAPI
 
         routes.virtualHosts[0].routes[0].route.hashPolicy = [.with { $0.filterState.key = "x" }]
         #expect(builder.setRoutes([try Messages.any(routes)], version: "2") != [])
+    }
+
+    @Test("What may have to be woken is told by the cluster's metadata; other metadata means nothing")
+    func activation() throws {
+        func metadata(_ concurrency: Double, revision: String = "hello-00001") -> Google_Protobuf_Struct {
+            .with {
+                $0.fields["namespace"] = .with { $0.stringValue = "default" }
+                $0.fields["revision"] = .with { $0.stringValue = revision }
+                $0.fields["concurrency"] = .with { $0.numberValue = concurrency }
+            }
+        }
+        let name = "dev.lateen.activation"
+        let said = try self.cluster { $0.metadata.filterMetadata[name] = metadata(5) }
+        #expect(said?.activation?.revision.description == "default/hello-00001")
+        #expect(said?.activation?.concurrencyMax == 5)
+        #expect(try self.cluster { $0.metadata.filterMetadata["istio"] = metadata(5) }?.activation == nil)
+        for wrong in [metadata(-1), metadata(0.5), metadata(.infinity), metadata(1, revision: "")] {
+            #expect(try self.refused { $0.metadata.filterMetadata[name] = wrong })
+        }
     }
 
     private func cluster(_ change: (inout Message) -> Void) throws -> Cluster? {

@@ -55,6 +55,13 @@ struct MeshBuilder {
         }
     }
 
+    /// The service of this name stands for a revision.
+    mutating func holds(_ revision: RevisionActivation, for name: String) {
+        for index in self.snapshot.services.indices where self.snapshot.services[index].source.id.name == name {
+            self.snapshot.services[index].activation = revision
+        }
+    }
+
     /// A ServiceEntry with one host and one port.
     mutating func entry(
         _ text: String,

@@ -62,8 +62,33 @@ enum ServiceParser {
             publishesNotReady: typed.spec.publishNotReadyAddresses,
             targets: self.targets(typed.spec.ports)
         )
+        facts.service.activation = self.activation(object, id, &findings)
         self.addGateways(object, to: &facts, &findings)
         return facts
+    }
+
+    /// Our annotations of a revision's Service: whose pods these are, and how much one takes.
+    private static let activationAnnotation = "activation.lateen.dev/revision"
+    private static let concurrencyAnnotation = "activation.lateen.dev/concurrency"
+
+    private static func activation(
+        _ object: KubernetesObject,
+        _ id: ObjectID,
+        _ findings: inout Findings
+    ) -> RevisionActivation? {
+        guard let name = object.annotations[self.activationAnnotation], !name.isEmpty else { return nil }
+        let text = object.annotations[self.concurrencyAnnotation] ?? "0"
+        guard let concurrency = Int(text), (0...1_000_000).contains(concurrency) else {
+            findings.warning(
+                "metadata.annotations",
+                "`\(self.concurrencyAnnotation)` is `\(text)`; expected a whole number from 0 (no limit) to 1000000"
+            )
+            return nil
+        }
+        return RevisionActivation(
+            revision: ObjectID(namespace: id.namespace, name: name),
+            concurrencyMax: concurrency
+        )
     }
 
     /// Istio's label for the port of a gateway between networks, and its default.

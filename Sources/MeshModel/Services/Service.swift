@@ -95,6 +95,8 @@ package struct Service: Hashable, Sendable {
     package var resolvesDialledNames = false
     /// The other cluster that alone has the service; empty: ours has it.
     package var cluster = ""
+    /// Its pods may all be away: callers' requests wait for one.
+    package var activation: RevisionActivation?
     /// Addresses that were given to the host and are no longer answered; clients may remember them.
     package var formerAddresses: [IPAddress] = []
 

@@ -58,7 +58,31 @@ struct ClusterBuilder {
             outlierDetection: outliers,
             panicThreshold: choice.panicThreshold,
             http2: options.http2,
-            weighsLocalities: choice.weighsLocalities
+            weighsLocalities: choice.weighsLocalities,
+            activation: self.activation(&findings)
+        )
+    }
+
+    private static let activationMetadata = "dev.lateen.activation"
+
+    /// Of all metadata only ours means something here.
+    private func activation(_ findings: inout Findings) -> RevisionActivation? {
+        guard let said = self.message.metadata.filterMetadata[Self.activationMetadata] else { return nil }
+        let path = joined(self.path, "metadata.filter_metadata.\(Self.activationMetadata)")
+        let (namespace, name) = (said.fields["namespace"]?.stringValue, said.fields["revision"]?.stringValue)
+        guard let namespace, let name, !namespace.isEmpty, !name.isEmpty else {
+            findings.add(path, "`namespace` and `revision` are needed")
+            return nil
+        }
+        guard let concurrency = Int(exactly: said.fields["concurrency"]?.numberValue ?? 0),
+            (0...1_000_000).contains(concurrency)
+        else {
+            findings.add("\(path).concurrency", "expected a whole number from 0 to 1000000")
+            return nil
+        }
+        return RevisionActivation(
+            revision: ObjectID(namespace: namespace, name: name),
+            concurrencyMax: concurrency
         )
     }
 

@@ -336,7 +336,7 @@ struct SupportedFields: Sendable {
             14+http2_protocol_options:envoy.config.core.v3.Http2ProtocolOptions 16+dns_refresh_rate
             17+dns_lookup_family 19+outlier_detection:envoy.config.cluster.v3.OutlierDetection 20~cleanup_interval
             21+upstream_bind_config:envoy.config.core.v3.BindConfig 23+ring_hash_lb_config:envoy.config.cluster.v3.Cluster.RingHashLbConfig
-            24+transport_socket:envoy.config.core.v3.TransportSocket 25~metadata 26-protocol_selection
+            24+transport_socket:envoy.config.core.v3.TransportSocket 25+metadata 26-protocol_selection
             27+common_lb_config:envoy.config.cluster.v3.Cluster.CommonLbConfig 28+alt_stat_name
             29+common_http_protocol_options:envoy.config.core.v3.HttpProtocolOptions 30~upstream_connection_options
             31~close_connections_on_host_health_failure 32~ignore_health_on_host_removal

@@ -65,10 +65,24 @@ struct OutboundClusters {
         )
         self.setTLS(of: &cluster, target, contexts)
         self.setDiscovery(of: &cluster, target)
+        if let activation = target.service.activation {
+            cluster.metadata.filterMetadata[Self.activationMetadata] = Self.metadata(activation)
+        }
         if case .endpoints = target.discovery, target.ranking(self.scope.key).isWeighted {
             cluster.commonLbConfig.localityWeightedLbConfig = .init()
         }
         return cluster
+    }
+
+    /// Ours: what stands behind the cluster may have to be woken. Envoy passes it over.
+    static let activationMetadata = "dev.lateen.activation"
+
+    private static func metadata(_ activation: RevisionActivation) -> Google_Protobuf_Struct {
+        .with {
+            $0.fields["namespace"] = .with { $0.stringValue = activation.revision.namespace }
+            $0.fields["revision"] = .with { $0.stringValue = activation.revision.name }
+            $0.fields["concurrency"] = .with { $0.numberValue = Double(activation.concurrencyMax) }
+        }
     }
 
     private func contexts(of target: ClusterTarget) -> ClientTLSContexts {

@@ -59,6 +59,8 @@ struct Exchange {
     /// Body bytes that came later, kept until they are sent, or for another attempt.
     var heldBody = ByteBuffer()
     var retryTask: Scheduled<Void>?
+    /// The request waits for a pod of a revision, or has a place in one; `nil` for all others.
+    var visit: RoomVisit?
 
     /// How a request's body comes from the client.
     enum BodyForm {

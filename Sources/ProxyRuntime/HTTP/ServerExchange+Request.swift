@@ -230,6 +230,11 @@ extension ServerExchange {
         if fields.grpcTimeoutIndex >= 0, self.exchange.isGRPC {
             self.exchange.ownTimeout = GRPC.timeout(self.slice(bytes, fields.fields[fields.grpcTimeoutIndex].value))
         }
+        if cluster.room != nil {
+            let visit = RoomVisit()
+            visit.tellsWait = self.withView(bytes) { $0.has(Self.activationHeader) }
+            self.exchange.visit = visit
+        }
         if !forward.hashKeys.isEmpty, cluster.balancer.wantsHash { self.makeHash(bytes, forward.hashKeys) }
         self.writeHead(bytes, route, forward, forward.clusters[index])
         if !self.takeBodyBehindHead(bytes) { return }
@@ -305,6 +310,7 @@ extension ServerExchange {
 
     func startAttempt(freshOnly: Bool, avoiding previous: EndpointPool?) {
         guard let cluster = self.exchange.cluster else { return }
+        if let room = cluster.room, !self.hasPlace(in: room) { return }
         let limit = cluster.limits.requestsMax
         if limit != .max, cluster.counts.requestsActive >= Int(limit) {
             cluster.counts.requestsOverflowed += 1
@@ -312,7 +318,9 @@ extension ServerExchange {
             return
         }
         switch cluster.choose(for: self.facts, avoiding: previous, hash: self.exchange.hash) {
-        case .failed(let reason): self.attemptFailed(.init(reason: reason, outcome: nil))
+        case .failed(let reason):
+            if reason == .noHealthyEndpoint, let room = cluster.room, self.waitsAgain(in: room) { return }
+            self.attemptFailed(.init(reason: reason, outcome: nil))
         case .unresolved:
             self.waitingCluster = cluster
             cluster.wait(self, for: self.facts)
@@ -410,6 +418,7 @@ extension ServerExchange {
         self.waitingPool = nil
         self.waitingCluster?.stopWaiting(self, for: self.facts)
         self.waitingCluster = nil
+        self.leaveRoom()
         if self.exchange.parked.readableBytes > 0 {
             self.exchange.parked = ByteBuffer()
             self.gate?.cancel()
@@ -437,7 +446,10 @@ extension ServerExchange {
             self.giveUp(.requestTimedOut)
         } else if !self.exchange.isTunnel, tick >= self.deadlines.attempt {
             self.deadlines.attempt = Tick.never
-            if self.waitingCluster != nil {
+            if self.exchange.visit?.ticket != nil {
+                self.exchange.cluster?.counts.requestsTimedOut += 1
+                self.giveUp(.requestTimedOut)
+            } else if self.waitingCluster != nil {
                 self.attemptFailed(.init(reason: .upstreamNameUnresolved, outcome: nil))
             } else if self.machine.response == .none {
                 self.exchange.cluster?.counts.triesTimedOut += 1

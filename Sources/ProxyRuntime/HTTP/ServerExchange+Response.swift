@@ -99,6 +99,11 @@ extension ServerExchange {
                 writer.endLine()
             }
             if fields.serverIndex < 0, !left.contains(.server) { writer.put("server: lateen\r\n") }
+            if let visit = self.exchange.visit, visit.tellsWait {
+                writer.put("x-lateen-activation-ms: ")
+                writer.put(decimal: Int(visit.waitedNanoseconds / 1_000_000))
+                writer.endLine()
+            }
             if isUpgrade {
                 writer.put("connection: upgrade\r\nupgrade: websocket\r\n")
             } else if !self.isHTTP2 {
@@ -203,6 +208,7 @@ extension ServerExchange {
     func finishExchange() {
         guard self.exchange.isActive else { return }
         self.exchange.isActive = false
+        self.giveBackPlace()
         self.deadlines.route = Tick.never
         self.deadlines.attempt = Tick.never
         self.counters.counts.requestsActive -= 1

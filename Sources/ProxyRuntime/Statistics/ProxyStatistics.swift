@@ -18,6 +18,8 @@ package struct ProxyStatistics: Sendable, Hashable {
     package var mixer: MixerStatistics?
     /// By cluster name.
     package var clusters: [String: ClusterStatistics] = [:]
+    /// Of revisions that may have no pods, by `namespace/name`; counted for all loops together, and not merged.
+    package var activations: [String: ActivationStatistics] = [:]
     /// Traffic to destinations that the registry does not know, or that DNS did not lead there.
     package var blocked: [BlockedKey: UInt64] = [:]
     /// Blocked traffic whose key found no room in `blocked`.

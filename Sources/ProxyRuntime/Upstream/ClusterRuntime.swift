@@ -25,6 +25,8 @@ final class ClusterRuntime {
     private var resolved: [ClusterEndpoint]?
     /// Requests and connections that wait for the first answer of a DNS cluster.
     private var waiters: [any ClusterWaiter] = []
+    /// Where requests wait while there is no endpoint that can take them; `nil`: they do not.
+    private(set) var room: WaitingRoom?
     /// A limit that holds for all loops, divided by their number.
     private(set) var limits: ClusterLimits
 
@@ -35,6 +37,7 @@ final class ClusterRuntime {
         self.balancer = LoadBalancer(Self.options(cluster), endpoints: [], seed: worker.random())
         self.outliers = cluster.outlierDetection.map { OutlierWatch($0, worker: worker) }
         self.outliers?.onReturn = { [weak self] in self?.refreshBalancer() }
+        self.room = cluster.activation.map { worker.rooms.room(for: $0) }
         self.useEndpoints()
     }
 
@@ -71,6 +74,7 @@ final class ClusterRuntime {
         let old = self.cluster
         self.cluster = cluster
         self.limits = Self.share(cluster.limits, self.worker)
+        self.room = cluster.activation.map { self.worker.rooms.room(for: $0) }
         if Self.options(old) != Self.options(cluster) {
             self.balancer = LoadBalancer(
                 Self.options(cluster),

@@ -1,6 +1,7 @@
 package import KubernetesAPI
 package import Logging
 package import MeshModel
+package import RequestReports
 internal import Synchronization
 
 /// Holds requests for revisions without room until there is some, wakes the autoscaler, and passes requests on.

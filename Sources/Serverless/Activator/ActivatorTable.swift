@@ -1,4 +1,6 @@
 package import MeshModel
+package import RequestReports
+internal import TrafficEngine
 
 /// Everything that an activator knows of revisions: who waits, which pods answer, what is reported. Without input or output.
 ///

@@ -3,6 +3,7 @@ internal import GRPCNIOTransportHTTP2Posix
 package import KubernetesAPI
 package import Logging
 internal import MeshModel
+package import RequestReports
 internal import ServerlessAPI
 internal import SwiftProtobuf
 internal import Synchronization

@@ -1,4 +1,5 @@
 package import MeshModel
+package import RequestReports
 
 /// Tells the autoscaler of a revision's requests at once if there were none, and then once in an interval.
 package struct PokeLimiter: Sendable {

@@ -1,3 +1,5 @@
+internal import RequestReports
+
 /// A revision's annotations `autoscaling.knative.dev/…` over the cluster's defaults.
 ///
 /// Each has two spellings, `min-scale` and the older `minScale`; if both are there, the first counts.

@@ -1,4 +1,5 @@
 package import MeshModel
+package import RequestReports
 
 /// Every revision's scaler, and what is to be done about each: a value without clock or input.
 package struct Autoscaler: Sendable {

@@ -2,6 +2,7 @@ internal import Foundation
 package import KubernetesAPI
 package import Logging
 package import MeshModel
+package import RequestReports
 internal import Synchronization
 
 /// Scales Deployments through the Kubernetes API, by the reports that come in.

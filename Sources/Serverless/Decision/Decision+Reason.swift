@@ -1,3 +1,5 @@
+internal import RequestReports
+
 extension RevisionScaler.Verdict {
     /// Why it is so, in words: what was measured, what limited it, what became of it on the way to zero.
     package func reason(_ settings: ScalingSettings) -> String {

@@ -1,3 +1,5 @@
+package import RequestReports
+
 /// All that is known of one revision's load, and the decisions that follow from it.
 ///
 /// Moments are durations since any fixed point; seconds of the metric windows are counted from the same point.

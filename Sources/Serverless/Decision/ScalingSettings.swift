@@ -1,3 +1,5 @@
+package import RequestReports
+
 /// How one revision is scaled: annotations over the cluster's defaults, made numbers.
 package struct ScalingSettings: Sendable, Hashable {
     /// The burst that must find room without waiting in front of pods.

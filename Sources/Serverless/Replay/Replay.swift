@@ -1,3 +1,5 @@
+internal import RequestReports
+
 /// Runs a series of observations through the scaler, tick by tick.
 package struct Replay {
     /// A series may ask for no more decisions than this.

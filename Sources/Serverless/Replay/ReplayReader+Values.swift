@@ -1,4 +1,5 @@
 internal import KubernetesAPI
+internal import RequestReports
 
 /// The names that a replay's input knows, as they are compared: lower case, without `-` and `_`.
 enum ReplayNames {

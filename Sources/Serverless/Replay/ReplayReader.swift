@@ -1,4 +1,5 @@
 internal import KubernetesAPI
+internal import RequestReports
 
 /// Reads the input of a replay; the format is described where the command's help is.
 package struct ReplayReader {

@@ -1,4 +1,5 @@
 package import KubernetesAPI
+internal import RequestReports
 
 /// The decisions of a replay for people and for programs.
 package enum ReplayReport {

@@ -1,3 +1,5 @@
+package import RequestReports
+
 /// What was observed of one revision over some time, and how it is to be scaled: the input of a replay.
 package struct ReplaySeries: Sendable {
     /// One moment's observation.

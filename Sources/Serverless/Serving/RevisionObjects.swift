@@ -91,9 +91,13 @@ package struct RevisionObjects: Sendable {
         return container
     }
 
-    /// The Service in front of the revision's pods.
+    /// The Service in front of the revision's pods. Proxies that call it hold requests as its annotations say.
     package var service: KubernetesObject {
         var object = self.object(.services, self.revision.id.name)
+        object.annotations = [
+            ServingLabels.activation: self.revision.id.name,
+            ServingLabels.activationConcurrency: String(self.revision.containerConcurrency),
+        ]
         let name = self.revision.protocolName == "h2c" ? "http2" : "http"
         object.json["spec"] = [
             "selector": [ServingLabels.revision: .string(self.revision.id.name)],

@@ -34,6 +34,9 @@ package enum ServingLabels {
     package static let revision = "serving.knative.dev/revision"
     /// On revisions that some traffic goes to.
     package static let routingState = "serving.knative.dev/routingState"
+    /// On Services of revisions: proxies that call them hold requests while there is no pod that can take them.
+    package static let activation = "activation.lateen.dev/revision"
+    package static let activationConcurrency = "activation.lateen.dev/concurrency"
     /// Those that are not of the template.
     package static let own: Set<String> = [
         Self.service, Self.configuration, Self.configurationGeneration, Self.revision, Self.routingState,

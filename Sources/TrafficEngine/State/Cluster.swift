@@ -48,6 +48,8 @@ package final class Cluster: Sendable {
     package let http2: HTTP2Settings
     /// Use a locality's weight (Envoy `locality_weighted_lb_config`).
     package let weighsLocalities: Bool
+    /// Requests wait here while there is no endpoint, or all have as many as they take; `nil`: they do not.
+    package let activation: RevisionActivation?
 
     package init(
         id: ClusterID,
@@ -64,7 +66,8 @@ package final class Cluster: Sendable {
         outlierDetection: OutlierPolicy? = nil,
         panicThreshold: Double = 50,
         http2: HTTP2Settings = HTTP2Settings(),
-        weighsLocalities: Bool = false
+        weighsLocalities: Bool = false,
+        activation: RevisionActivation? = nil
     ) {
         self.id = id
         self.name = name
@@ -81,6 +84,7 @@ package final class Cluster: Sendable {
         self.panicThreshold = panicThreshold
         self.http2 = http2
         self.weighsLocalities = weighsLocalities
+        self.activation = activation
     }
 }
 

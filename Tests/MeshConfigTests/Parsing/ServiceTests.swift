@@ -33,6 +33,22 @@ import Testing
         #expect(!service.isExternal)
     }
 
+    @Test("A revision's Service says whose pods it leads to; what cannot be is told and left out")
+    func activation() throws {
+        func mesh(_ concurrency: String) throws -> Mesh {
+            let pair = "activation.lateen.dev/revision: s-1, activation.lateen.dev/concurrency: '\(concurrency)'"
+            let spec = "{clusterIP: 10.214.0.9, ports: [{port: 80}]}"
+            return try Mesh(self.service(spec, annotations: "{\(pair)}"))
+        }
+        #expect(
+            try mesh("5").snapshot.services.first?.activation
+                == RevisionActivation(revision: ObjectID(namespace: "shop", name: "s-1"), concurrencyMax: 5)
+        )
+        let wrong = try mesh("many")
+        #expect(wrong.snapshot.services.first?.activation == nil)
+        #expect(wrong.snapshot.services.count == 1)
+    }
+
     @Test("A headless Service has no address")
     func headless() throws {
         let mesh = try Mesh(self.service("{clusterIP: None, ports: [{port: 80}]}"))

@@ -216,6 +216,24 @@ import XDSAPI
         return mesh
     }
 
+    @Test("A service whose pods may all be away says in its clusters' metadata whom to wake; others say nothing")
+    func activation() throws {
+        var mesh = try self.mesh()
+        let name = "outbound|80||\(Self.web)"
+        #expect(try mesh.resources().clusters.first { $0.name == name }?.hasMetadata == false)
+
+        let revision = RevisionActivation(
+            revision: ObjectID(namespace: "default", name: "web-00001"),
+            concurrencyMax: 20
+        )
+        mesh.holds(revision, for: "web")
+        let cluster = try #require(try mesh.resources().clusters.first { $0.name == name })
+        let fields = cluster.metadata.filterMetadata["dev.lateen.activation"]?.fields
+        #expect(fields?["namespace"]?.stringValue == "default")
+        #expect(fields?["revision"]?.stringValue == "web-00001")
+        #expect(fields?["concurrency"]?.numberValue == 20)
+    }
+
     private func cluster(_ policy: TrafficPolicy) throws -> Envoy_Config_Cluster_V3_Cluster {
         var mesh = try self.mesh()
         try mesh.policy(for: Self.web, policy)

@@ -2,6 +2,7 @@ import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 import Logging
 import MeshModel
+import RequestReports
 import Serverless
 import ServerlessAPI
 import SwiftProtobuf

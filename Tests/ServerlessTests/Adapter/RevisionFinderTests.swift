@@ -1,4 +1,5 @@
 import MeshModel
+import RequestReports
 import Serverless
 import Testing
 

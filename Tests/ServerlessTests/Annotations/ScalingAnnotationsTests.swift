@@ -1,3 +1,4 @@
+import RequestReports
 import Serverless
 import Testing
 

@@ -1,5 +1,6 @@
 import KubernetesAPI
 import MeshModel
+import RequestReports
 import Serverless
 import Testing
 

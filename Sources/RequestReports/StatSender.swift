@@ -1,5 +1,4 @@
 internal import Foundation
-internal import KubernetesAPI
 package import Logging
 internal import NIOCore
 internal import NIOHTTP1
@@ -36,18 +35,24 @@ package final class StatSender: Sendable {
         var bell: AsyncStream<Void>.Continuation?
     }
 
-    /// Whoever waits for a pod waits so much longer after an interruption.
-    private static let backOffMax: Duration = .seconds(1)
+    /// Whoever waits for a pod waits so much longer after an interruption; by chance, so that not all come at once.
+    private static let pause = 100...1000
 
     private let target: Target
     private let form: StatForm
     private let logger: Logger
+    private let waitsForFirst: Bool
+    private let first: AsyncStream<Void>
+    private let firstBell: AsyncStream<Void>.Continuation
     private let state = Mutex(State())
 
-    package init(target: Target, form: StatForm, logger: Logger) {
+    /// `waitsForFirst`: no connection is opened before there is something to send.
+    package init(target: Target, form: StatForm, waitsForFirst: Bool = false, logger: Logger) {
         self.target = target
         self.form = form
+        self.waitsForFirst = waitsForFirst
         self.logger = logger
+        (self.first, self.firstBell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// How many messages were sent, and how many were given up for newer ones, or since there was no room.
@@ -61,13 +66,13 @@ package final class StatSender: Sendable {
             state.mailbox.post(message)
             state.bell?.yield()
         }
+        if self.waitsForFirst { self.firstBell.yield() }
     }
 
     /// Keeps the connection until the task is cancelled.
     package func run() async {
-        var backOff = BackOff(base: .milliseconds(100), max: Self.backOffMax, seed: UInt64.random(in: .min ... .max))
+        if self.waitsForFirst { for await _ in self.first { break } }
         while !Task.isCancelled {
-            let began = ContinuousClock.now
             do {
                 try await self.connectAndSend()
                 self.logger.debug("autoscaler closed the connection", metadata: ["host": "\(self.target.host)"])
@@ -77,9 +82,8 @@ package final class StatSender: Sendable {
                     metadata: ["host": "\(self.target.host)", "port": "\(self.target.port)", "error": "\(error)"]
                 )
             }
-            if began.duration(to: .now) > .seconds(10) { backOff.reset() }
             // Cancellation ends the loop.
-            try? await Task.sleep(for: backOff.next())
+            try? await Task.sleep(for: .milliseconds(Int.random(in: Self.pause)))
         }
     }
 

@@ -37,7 +37,7 @@ package struct ConcurrencyMeter: Sendable {
     /// adds up what it hears within a second, and one request would look like two.
     package mutating func report(at now: Duration) -> (concurrency: Double, requests: Double)? {
         self.advance(to: now)
-        let seconds = (now - self.reported).inSeconds
+        let seconds = (now - self.reported) / .seconds(1)
         let told = self.hasToldFirst ? 1.0 : 0
         let concurrency = max(0, (seconds > 0 ? self.area / seconds : Double(self.inFlight)) - told)
         let requests = Double(self.began) - told
@@ -53,7 +53,7 @@ package struct ConcurrencyMeter: Sendable {
     }
 
     private mutating func advance(to now: Duration) {
-        self.area += Double(self.inFlight) * (now - self.last).inSeconds
+        self.area += Double(self.inFlight) * ((now - self.last) / .seconds(1))
         self.last = now
     }
 }

@@ -1,5 +1,5 @@
 import MeshModel
-import Serverless
+import RequestReports
 import Testing
 
 @Suite struct GobStatCodecTests {

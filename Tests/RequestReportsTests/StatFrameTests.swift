@@ -1,6 +1,6 @@
 import Logging
 import MeshModel
-import Serverless
+import RequestReports
 import Synchronization
 import Testing
 

@@ -1,0 +1,21 @@
+internal import TrafficEngine
+
+/// What a request for a revision keeps: its turn while it waits for a pod, and its place in one. Other requests have none.
+final class RoomVisit {
+    /// A turn.
+    struct Ticket {
+        var room: WaitingRoom
+        var id: HeldRequests<WaitingRoom.Waiter>.ID
+        var sinceNanoseconds: UInt64
+    }
+
+    /// It waits.
+    var ticket: Ticket?
+    /// It counts there until it has ended.
+    var place: WaitingRoom?
+    /// The tick at which it has waited too long.
+    var deadline = Tick.never
+    var waitedNanoseconds: UInt64 = 0
+    /// The client wants to know how long it waited.
+    var tellsWait = false
+}

@@ -1,0 +1,44 @@
+import Logging
+import MeshModel
+import RequestReports
+import TrafficEngine
+
+/// Tells the autoscaler of the requests for revisions; opens no connection before there is one.
+struct ActivationReports: ActivationReporting {
+    /// Where Knative's autoscaler takes reports.
+    static let targetDefault = "ws://autoscaler.knative-serving.svc.cluster.local:8080"
+    static let variable = "LATEEN_AUTOSCALER"
+
+    private let name: String
+    private let sender: StatSender
+
+    /// - Parameters:
+    ///   - name: under which this proxy reports.
+    ///   - target: the autoscaler's address.
+    init(name: String, target: StatSender.Target) {
+        self.name = name
+        self.sender = StatSender(
+            target: target,
+            form: .protobuf,
+            waitsForFirst: true,
+            logger: Logger(label: "activation")
+        )
+    }
+
+    func report(_ revision: ObjectID, concurrency: Double, requests: Double) {
+        let stat = Stat(podName: self.name, averageConcurrentRequests: concurrency, requestCount: requests)
+        self.sender.send(StatMessage(revision: revision, stat: stat))
+    }
+
+    /// Until it is cancelled; `report` is called each second.
+    func run(_ report: @Sendable @escaping () -> Void) async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.sender.run() }
+            while !Task.isCancelled {
+                // Cancellation ends the loop.
+                try? await Task.sleep(for: .seconds(1))
+                report()
+            }
+        }
+    }
+}

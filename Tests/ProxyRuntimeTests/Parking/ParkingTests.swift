@@ -1,0 +1,141 @@
+import MeshModel
+import ProxyRuntime
+import Synchronization
+import Testing
+import TrafficEngine
+
+/// Requests for revisions wait in the proxy.
+@Suite struct ParkingTests {
+    private static let revision = ObjectID(namespace: "default", name: "hello-00001")
+
+    private final class Reports: ActivationReporting {
+        let concurrencies = Mutex<[Double]>([])
+
+        func report(_ revision: ObjectID, concurrency: Double, requests: Double) {
+            guard revision == ParkingTests.revision else { return }
+            self.concurrencies.withLock { $0.append(concurrency) }
+        }
+    }
+
+    private func cluster(_ ports: [UInt16], concurrency: Int = 0) -> Cluster {
+        self.cluster(ports, activation: RevisionActivation(revision: Self.revision, concurrencyMax: concurrency))
+    }
+
+    private func cluster(_ ports: [UInt16], activation: RevisionActivation?) -> Cluster {
+        Cluster(
+            id: ClusterID(index: 0),
+            name: "endpoint",
+            discovery: .endpoints(
+                ports.map { ClusterEndpoint(address: NetworkAddress(ip: TestProxy.loopback, port: $0)) }
+            ),
+            activation: activation
+        )
+    }
+
+    private func apply(_ cluster: Cluster, _ terminal: FilterChain.Terminal, to proxy: TestProxy) async {
+        let listener = Listener(
+            name: "test",
+            address: NetworkAddress(ip: TestProxy.loopback, port: 0),
+            chains: [FilterChain(name: "chain", terminal: terminal)]
+        )
+        let failures = await proxy.runtime.apply(ProxyState(revision: 2, listeners: [listener], clusters: [cluster]))
+        #expect(failures.isEmpty)
+    }
+
+    private func waiting(_ count: Int, at proxy: TestProxy) async {
+        _ = await proxy.waitForStatistics { $0.activations["default/hello-00001"]?.waiting == count }
+    }
+
+    @Test("A request without an endpoint waits with its body, wakes the autoscaler, and is answered when there is one")
+    func waits() async throws {
+        let server = try await RawServer.start()
+        let reports = Reports()
+        var options = ProxyRuntimeOptions()
+        options.activationReporter = reports
+        let terminal = FilterChain.Terminal.http()
+        try await TestProxy.run(terminal, clusters: [self.cluster([])], options: options) { proxy in
+            let client = try await proxy.connect()
+            client.send("POST / HTTP/1.1\r\nHost: x.test\r\nx-lateen-activation-ms: ?\r\nContent-Length: 4\r\n\r\nbo")
+            await self.waiting(1, at: proxy)
+            #expect(reports.concurrencies.withLock { $0 } == [1])
+            client.send("dy")
+
+            await self.apply(self.cluster([server.port]), terminal, to: proxy)
+            let endpoint = await server.connection(0)
+            await endpoint.waitFor("body")
+            endpoint.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            let answer = await client.waitFor("ok")
+            #expect(answer.contains("x-lateen-activation-ms: "))
+            let statistics = await proxy.waitForStatistics {
+                $0.activations["default/hello-00001"]?.inFlight == 0
+            }
+            #expect(statistics.activations["default/hello-00001"]?.held == 1)
+            #expect(statistics.activations["default/hello-00001"]?.durations.count == 1)
+            proxy.runtime.reportActivations()
+            #expect(reports.concurrencies.withLock(\.count) == 2)
+        }
+        try await server.stop()
+    }
+
+    @Test("A request whose time runs out while it waits is answered 504, and waits no more")
+    func timesOut() async throws {
+        try await TestProxy.run(.http(timeout: .milliseconds(200)), clusters: [self.cluster([])]) { proxy in
+            let client = try await proxy.connect()
+            client.send("GET / HTTP/1.1\r\nHost: x.test\r\n\r\n")
+
+            #expect(await client.waitFor("no answer came in time").contains("HTTP/1.1 504"))
+            await self.waiting(0, at: proxy)
+        }
+    }
+
+    @Test("An endpoint gets no more at once than it takes, and the next request when one has ended")
+    func capacity() async throws {
+        let server = try await RawServer.start()
+        let terminal = FilterChain.Terminal.http()
+        try await TestProxy.run(terminal, clusters: [self.cluster([server.port], concurrency: 1)]) { proxy in
+            let first = try await proxy.connect()
+            first.send("GET /first HTTP/1.1\r\nHost: x.test\r\n\r\n")
+            let endpoint = await server.connection(0)
+            await endpoint.waitFor("GET /first")
+            let second = try await proxy.connect()
+            second.send("GET /second HTTP/1.1\r\nHost: x.test\r\n\r\n")
+            await self.waiting(1, at: proxy)
+
+            endpoint.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none")
+            await first.waitFor("one")
+            await endpoint.waitFor("GET /second")
+            endpoint.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo")
+            await second.waitFor("two")
+        }
+        try await server.stop()
+    }
+
+    @Test("When the revision goes, or is another one, who waits for it goes on")
+    func revisionGone() async throws {
+        let terminal = FilterChain.Terminal.http()
+        try await TestProxy.run(terminal, clusters: [self.cluster([])]) { proxy in
+            let client = try await proxy.connect()
+            client.send("GET / HTTP/1.1\r\nHost: x.test\r\n\r\n")
+            await self.waiting(1, at: proxy)
+
+            var next = RevisionActivation(revision: Self.revision, concurrencyMax: 0)
+            next.revision.name = "hello-00002"
+            await self.apply(self.cluster([], activation: next), terminal, to: proxy)
+            _ = await proxy.waitForStatistics { $0.activations["default/hello-00002"]?.waiting == 1 }
+
+            await self.apply(self.cluster([], activation: nil), terminal, to: proxy)
+            #expect(await client.waitFor("\r\n\r\n").contains("HTTP/1.1 503"))
+        }
+    }
+
+    @Test("A client that goes away while it waits leaves its place to others")
+    func clientGone() async throws {
+        try await TestProxy.run(.http(), clusters: [self.cluster([])]) { proxy in
+            let client = try await proxy.connect()
+            client.send("GET / HTTP/1.1\r\nHost: x.test\r\n\r\n")
+            await self.waiting(1, at: proxy)
+            client.close()
+            await self.waiting(0, at: proxy)
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import Testing
+import TrafficEngine
+
+@Suite struct ConcurrencyMeterTests {
+    @Test("Requests in flight are averaged over the time between two reports")
+    func average() {
+        var meter = ConcurrencyMeter(at: .zero)
+        _ = meter.began(at: .zero)
+        _ = meter.report(at: .seconds(1))
+        _ = meter.began(at: .milliseconds(1500))
+        meter.ended(at: .milliseconds(1750))
+
+        let report = meter.report(at: .seconds(2))
+        #expect(report?.concurrency == 1.25)
+        #expect(report?.requests == 1)
+        #expect(meter.report(at: .seconds(3))?.concurrency == 1)
+    }
+
+    @Test("What was told at once is not told again")
+    func toldOnce() {
+        var meter = ConcurrencyMeter(at: .zero)
+        for _ in 1...3 { _ = meter.began(at: .zero) }
+
+        let report = meter.report(at: .seconds(1))
+        #expect(report?.concurrency == 2)
+        #expect(report?.requests == 2)
+        #expect(meter.report(at: .seconds(2))?.concurrency == 3)
+    }
+
+    @Test("The first request after none is told at once, the next ones are not")
+    func first() {
+        var meter = ConcurrencyMeter(at: .zero)
+
+        #expect(meter.began(at: .zero) == true)
+        #expect(meter.began(at: .zero) == false)
+        meter.ended(at: .zero)
+        meter.ended(at: .zero)
+        _ = meter.report(at: .seconds(1))
+        #expect(meter.began(at: .milliseconds(1500)) == false)
+    }
+
+    @Test("The end of traffic is reported once, and then nothing")
+    func end() {
+        var meter = ConcurrencyMeter(at: .zero)
+        _ = meter.began(at: .zero)
+        meter.ended(at: .milliseconds(100))
+        _ = meter.report(at: .seconds(1))
+
+        #expect(meter.report(at: .seconds(2))?.concurrency == 0)
+        #expect(meter.report(at: .seconds(3)) == nil)
+        #expect(meter.began(at: .seconds(4)) == true)
+    }
+}
