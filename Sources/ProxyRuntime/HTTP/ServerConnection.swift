@@ -94,6 +94,8 @@ final class ServerConnection: ServerExchange, ChannelDuplexHandler, Flushing {
         guard case ChannelEvent.inputClosed = event else { return }
         self.inputHasEnded = true
         switch self.phase {
+        // Who waits for a pod that may never come shall not keep others from their place.
+        case .waiting where self.exchange.visit?.ticket != nil: context.close(promise: nil)
         case .waiting: ()  // The client may have closed its side only; it gets its answer.
         case .tunnel: self.upstream?.endOutput()
         case .head, .body, .closing, .closed: context.close(promise: nil)
