@@ -45,7 +45,8 @@ final class ClusterRuntime {
         LoadBalancer.Options(
             cluster.balancing,
             panicThreshold: cluster.panicThreshold,
-            weighsLocalities: cluster.weighsLocalities
+            weighsLocalities: cluster.weighsLocalities,
+            looksAtAll: cluster.activation != nil
         )
     }
 
