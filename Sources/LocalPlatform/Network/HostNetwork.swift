@@ -114,6 +114,8 @@ package enum HostNetwork {
     /// Puts settings back after a cluster has gone, unless others are left that need them: whatever leaves the machines of
     /// further clusters goes through this one.
     package static func putBack(after state: StateFolder) {
+        // Without a file, or with one that nobody can read, there is nothing to put back; a setting that has gone meanwhile
+        // keeps the others from nothing.
         guard Daemon.running(besides: state).isEmpty, let data = try? Data(contentsOf: Self.file),
             let before = try? JSONDecoder().decode([String: String].self, from: data)
         else { return }
