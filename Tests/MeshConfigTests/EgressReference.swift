@@ -1,4 +1,4 @@
-/// The objects of the egress-gateway reference, letter by letter (facts part 5, #49).
+/// The objects of the egress-gateway reference, letter by letter.
 enum EgressReference {
     /// Flow 1: HTTP through the gateway.
     static let httpEntry = """
