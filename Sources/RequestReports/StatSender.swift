@@ -42,15 +42,24 @@ package final class StatSender: Sendable {
     private let form: StatForm
     private let logger: Logger
     private let waitsForFirst: Bool
+    private let upgradeLimit: Duration
     private let first: AsyncStream<Void>
     private let firstBell: AsyncStream<Void>.Continuation
     private let state = Mutex(State())
 
-    /// `waitsForFirst`: no connection is opened before there is something to send.
-    package init(target: Target, form: StatForm, waitsForFirst: Bool = false, logger: Logger) {
+    /// `waitsForFirst`: no connection is opened before there is something to send. `upgradeLimit`: who takes the
+    /// connection has so long to say that it speaks WebSocket.
+    package init(
+        target: Target,
+        form: StatForm,
+        waitsForFirst: Bool = false,
+        upgradeLimit: Duration = .seconds(5),
+        logger: Logger
+    ) {
         self.target = target
         self.form = form
         self.waitsForFirst = waitsForFirst
+        self.upgradeLimit = upgradeLimit
         self.logger = logger
         (self.first, self.firstBell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -153,11 +162,12 @@ package final class StatSender: Sendable {
 
     private func connect() async throws -> FrameChannel {
         let target = self.target
+        let limit = TimeAmount(self.upgradeLimit)
         let negotiated = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(5))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connect(host: target.host, port: target.port) { channel in
-                channel.eventLoop.makeCompletedFuture { try Self.configure(channel, target) }
+                channel.eventLoop.makeCompletedFuture { try Self.configure(channel, target, limit) }
             }
         guard let channel = try await negotiated.get() else {
             throw StatFrameError(description: "\(target.host):\(target.port) speaks HTTP, but no WebSocket")
@@ -165,7 +175,11 @@ package final class StatSender: Sendable {
         return channel
     }
 
-    private static func configure(_ channel: any Channel, _ target: Target) throws -> EventLoopFuture<FrameChannel?> {
+    private static func configure(
+        _ channel: any Channel,
+        _ target: Target,
+        _ limit: TimeAmount
+    ) throws -> EventLoopFuture<FrameChannel?> {
         let upgrader = NIOTypedWebSocketClientUpgrader<FrameChannel?>(
             maxFrameSize: 64 << 10,
             upgradePipelineHandler: { channel, _ in
@@ -181,9 +195,13 @@ package final class StatSender: Sendable {
                 return channel.eventLoop.makeSucceededFuture(nil)
             }
         )
-        return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
+        let upgraded = try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
             configuration: .init(upgradeConfiguration: upgrade)
         )
+        // Closing ends the wait for the answer with an error.
+        let limited = channel.eventLoop.scheduleTask(in: limit) { channel.close(promise: nil) }
+        upgraded.whenComplete { _ in limited.cancel() }
+        return upgraded
     }
 }
 
