@@ -51,6 +51,31 @@ import TrafficEngine
         """
     }
 
+    @Test("A file may name policies of every kind, the policy engine's filter included")
+    func policyEngine() throws {
+        let router = "- name: envoy.filters.http.router"
+        let mixer = """
+            - name: mixer
+                      typed_config:
+                        "@type": type.googleapis.com/istio.mixer.v1.config.client.HttpClientConfig
+                        transport: { checkCluster: backend, networkFailPolicy: { policy: FAIL_CLOSE } }
+                        defaultDestinationService: a
+                        serviceConfigs: { a: { disableReportCalls: true } }
+                      \(router)
+            """
+        let text = self.good.replacing(router, with: mixer)
+
+        let bootstrap = try BootstrapLoader.load(text: text, file: "test.yaml")
+
+        guard case .http(let manager) = bootstrap.state.listeners.first?.chains.first?.terminal,
+            case .mixer(let policy) = manager.policies.first
+        else {
+            Issue.record("no policy engine in \(bootstrap.state.listeners)")
+            return
+        }
+        #expect(policy.checkServer?.name == "backend" && policy.reportServer == nil && !policy.failsOpen)
+    }
+
     @Test("A file of Envoy becomes a state")
     func loads() throws {
         let bootstrap = try BootstrapLoader.load(text: self.good, file: "test.yaml")

@@ -1,3 +1,4 @@
+internal import MeshModel
 internal import SwiftProtobuf
 internal import TrafficEngine
 internal import XDSAPI

@@ -13,7 +13,10 @@ enum ExtensionPoint {
                 TypeURL.networkExternalAuthorization,
             ]
         case .httpFilter:
-            [TypeURL.jwtAuthentication, TypeURL.httpExternalAuthorization, TypeURL.httpRBAC, TypeURL.router]
+            [
+                TypeURL.jwtAuthentication, TypeURL.httpExternalAuthorization, TypeURL.httpRBAC, TypeURL.mixer,
+                TypeURL.router,
+            ]
         case .listenerFilter: [TypeURL.originalDestination, TypeURL.tlsInspector, TypeURL.httpInspector]
         case .accessLog: [TypeURL.fileAccessLog, TypeURL.stdoutAccessLog, TypeURL.stderrAccessLog]
         case .transportSocket: [TypeURL.upstreamTLSContext, TypeURL.downstreamTLSContext, TypeURL.rawBuffer]
