@@ -47,6 +47,8 @@ final class Worker {
     private var scratch: [ByteBuffer] = []
     /// Takes apart the heads of HTTP/2, one at a time.
     let assembler = HeadAssembler()
+    /// What peers' certificates say.
+    var certificates = CertificateReadings()
     /// What HTTP/2 counts about its clients' connections.
     var http2 = HTTP2Counts()
     private var waitingForFlush: [any Flushing] = []

@@ -48,17 +48,6 @@ extension IPAddress {
     }
 }
 
-extension PeerIdentity {
-    init(_ certificate: NIOSSLCertificate, names: CertificateNames) {
-        self.init(
-            uris: names.uris,
-            dnsNames: names.dns,
-            subject: DistinguishedName.text(certificate.subjectName),
-            hash: CertificateHash.hex(of: certificate)
-        )
-    }
-}
-
 /// Names of subjects and issuers as text.
 enum DistinguishedName {
     /// RFC 2253: the last part first. Parts that the library does not name are left out.

@@ -95,13 +95,13 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
                 }
                 return
             }
-            let names = CertificateNames(certificate)
-            if let refusal = check.refusal(of: certificate, names: names, expectedName: self.expectedName) {
+            let reading = self.worker.certificates.reading(of: certificate)
+            if let refusal = check.refusal(of: certificate, reading, expectedName: self.expectedName) {
                 let text = HandshakeFailure.text(verification: refusal.message)
                 self.fail(context, .failed(refusal.kind, detail: text))
                 return
             }
-            var identity = PeerIdentity(certificate, names: names)
+            var identity = reading.identity
             if self.encodesCertificate { identity.certificate = CertificateText.pem(certificate) }
             peer.identity = identity
         }

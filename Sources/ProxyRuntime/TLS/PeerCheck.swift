@@ -1,3 +1,4 @@
+internal import MeshModel
 internal import NIOCore
 package import NIOSSL
 package import TrafficEngine
@@ -67,14 +68,15 @@ package struct PeerCheck: Sendable {
 
     /// What is wrong with a certificate whose chain is right; `nil`: nothing.
     package func refusal(of certificate: NIOSSLCertificate, expectedName: String?) -> PeerRefusal? {
-        self.refusal(of: certificate, names: CertificateNames(certificate), expectedName: expectedName)
+        self.refusal(of: certificate, CertificateReading(certificate), expectedName: expectedName)
     }
 
     func refusal(
         of certificate: NIOSSLCertificate,
-        names: CertificateNames,
+        _ reading: CertificateReading,
         expectedName: String?
     ) -> PeerRefusal? {
+        let names = reading.names
         if let refusal = self.refusal(of: names, expectedName: expectedName) {
             return PeerRefusal(
                 kind: .name,
@@ -83,7 +85,7 @@ package struct PeerCheck: Sendable {
             )
         }
         // The chain of a session that is resumed was checked when the session began, perhaps in the certificate's time.
-        if self.checksChain, Self.dateFault(of: certificate) != nil {
+        if self.checksChain, Self.dateFault(reading.notBefore, reading.notAfter) != nil {
             return PeerRefusal(kind: .error, message: self.chainRefusal(of: certificate))
         }
         if let refusal = self.hashRefusal(of: certificate) { return refusal }
@@ -139,16 +141,16 @@ package struct PeerCheck: Sendable {
         let names = CertificateNames(certificate)
         let issuer = DistinguishedName.text(certificate.issuerName)
         let reason =
-            Self.dateFault(of: certificate)
+            Self.dateFault(certificate.notValidBefore, certificate.notValidAfter)
             ?? "certificate chain does not lead to a trusted root, or may not be used so"
         return "\(reason); peer presented \(names.text), issuer \(issuer.isEmpty ? "-" : issuer), "
             + "valid from \(Self.instant(certificate.notValidBefore)) to \(Self.instant(certificate.notValidAfter))"
     }
 
-    private static func dateFault(of certificate: NIOSSLCertificate) -> String? {
+    private static func dateFault(_ notBefore: time_t, _ notAfter: time_t) -> String? {
         let now = time(nil)
-        if certificate.notValidAfter < now { return "certificate has expired" }
-        return certificate.notValidBefore > now ? "certificate is not yet valid" : nil
+        if notAfter < now { return "certificate has expired" }
+        return notBefore > now ? "certificate is not yet valid" : nil
     }
 
     private static func matches(_ name: Name, _ names: CertificateNames) -> Bool {
