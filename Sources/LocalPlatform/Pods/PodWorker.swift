@@ -26,7 +26,7 @@ actor PodWorker {
     var object: KubernetesObject
     var pod: Pod
     var slots: [Slot]
-    private let wake: AsyncStream<Void>.Continuation
+    let wake: AsyncStream<Void>.Continuation
     private let wakes: AsyncStream<Void>
 
     var address: String?
@@ -34,15 +34,15 @@ actor PodWorker {
     var generatedFiles: [String: String] = [:]
     var volumes: PodVolumes?
     var volumePlaces: [String: String]?
-    private var retryAt: ContinuousClock.Instant?
-    private var isGone = false
+    var retryAt: ContinuousClock.Instant?
+    var isGone = false
     /// The platform stops; nothing is started any more.
     var isStopping = false
-    private var hasCleanedUp = false
-    private var writtenStatus: JSONValue?
+    var hasCleanedUp = false
+    var writtenStatus: JSONValue?
     private var startTime: Int64
     /// Reasons already told by an event, so that each attempt does not tell them again.
-    private var lastComplaint: [String: String] = [:]
+    var lastComplaint: [String: String] = [:]
 
     init(object: KubernetesObject, services: NodeServices) throws {
         self.uid = object.uid
@@ -131,7 +131,7 @@ actor PodWorker {
         return self.nextDeadline()
     }
 
-    private func nextDeadline() -> ContinuousClock.Instant? {
+    func nextDeadline() -> ContinuousClock.Instant? {
         var deadlines = self.slots.compactMap(\.startAt) + self.slots.compactMap(\.killAt)
         if let retryAt { deadlines.append(retryAt) }
         if let renewAt = self.volumes?.renewAt {
@@ -362,141 +362,5 @@ actor PodWorker {
             "container ended",
             metadata: ["container": "\(self.slots[index].record.name)", "code": "\(status.code)", "next": "\(delay)"]
         )
-    }
-
-    // MARK: The end
-
-    /// Asks all containers to end, then makes them, then removes what is left.
-    private func end() async -> ContinuousClock.Instant? {
-        let grace =
-            self.isGone
-            ? 0
-            : self.object.json[path: "metadata", "deletionGracePeriodSeconds"]?.int
-                ?? self.pod.spec.terminationGracePeriodSeconds ?? 30
-        for index in self.slots.indices {
-            guard let run = self.slots[index].run else { continue }
-            if self.slots[index].killReason == nil {
-                self.slots[index].killReason = "deleted"
-                self.slots[index].killAt = .now + .seconds(grace)
-                await self.event(
-                    .normal,
-                    self.field(index),
-                    "Killing",
-                    "Stopping container \(self.slots[index].record.name)"
-                )
-                run.terminate()
-            }
-            let killAt = min(self.slots[index].killAt ?? .now, .now + .seconds(grace))
-            self.slots[index].killAt = killAt
-            if killAt <= .now {
-                run.kill9()
-                self.slots[index].killAt = .now + .seconds(1)
-            }
-        }
-        if self.slots.contains(where: { $0.run != nil }) {
-            await self.writeStatus()
-            return self.nextDeadline()
-        }
-        await self.cleanUp()
-        return nil
-    }
-
-    private func cleanUp() async {
-        await self.link?.remove()
-        try? FileManager.default.removeItem(at: self.folder)
-        try? FileManager.default.removeItem(at: self.logFolder)
-        if !self.isGone {
-            let path = ResourceType.pods.path(namespace: self.object.namespace, name: self.object.name)
-            let options: JSONValue = [
-                "apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0,
-                "preconditions": ["uid": .string(self.uid)],
-            ]
-            do {
-                _ = try await self.services.client.send(.DELETE, path, body: options)
-            } catch let error as KubernetesError where error.isNotFound || error.isConflict {
-            } catch {
-                self.logger.warning("cannot delete the pod's object", metadata: ["error": "\(error)"])
-                self.retryAt = .now + .seconds(1)
-                return
-            }
-        }
-        await self.services.addresses.release(self.uid)
-        self.hasCleanedUp = true
-        self.wake.yield()
-    }
-
-    private func stopSidecars() async {
-        for slot in self.slots where slot.record.role == .sidecar { slot.run?.terminate() }
-    }
-
-    /// Ends a container so that it starts anew, as after a failed liveness probe.
-    func restart(_ index: Int, _ run: ContainerRun) async {
-        guard self.slots[index].run === run else { return }
-        run.terminate()
-        let grace = self.pod.spec.terminationGracePeriodSeconds ?? 30
-        try? await Task.sleep(for: .seconds(grace))
-        run.kill9()
-    }
-
-    // MARK: Status and events
-
-    private static func restore(_ slots: inout [Slot], from status: PodStatus) {
-        let now = ClockText.nowSeconds()
-        let statuses = status.containerStatuses + status.initContainerStatuses
-        let isFinished = ["Succeeded", "Failed"].contains(status.phase)
-        for index in slots.indices {
-            guard let status = statuses.first(where: { $0.name == slots[index].record.name }) else { continue }
-            slots[index].record.restore(status, now: now)
-            // The network namespace is made anew, so what init containers did in it must be done again.
-            if !isFinished, slots[index].record.role == .initializer {
-                slots[index].record.last = slots[index].record.termination
-                slots[index].record.state = .waiting(reason: "PodInitializing", message: nil)
-            }
-        }
-    }
-
-    func writeStatus() async {
-        guard !self.isGone else { return }
-        let status = self.statusBuilder.status(
-            previous: self.writtenStatus ?? self.object.status,
-            now: ClockText.nowSeconds()
-        )
-        guard status != self.writtenStatus else { return }
-        do {
-            let written = try await self.services.client.patch(
-                .pods,
-                namespace: self.object.namespace,
-                name: self.object.name,
-                subresource: "status",
-                .merge(["metadata": ["uid": .string(self.uid)], "status": status])
-            )
-            self.writtenStatus = status
-            self.services.mirror.wrote(written, of: .pods)
-        } catch let error as KubernetesError where error.isNotFound || error.isConflict {
-            self.logger.debug("status not written", metadata: ["error": "\(error)"])
-        } catch {
-            self.logger.warning("cannot write the pod's status", metadata: ["error": "\(error)"])
-            self.retryAt = .now + .seconds(1)
-        }
-    }
-
-    func wakeUp() { self.wake.yield() }
-
-    func field(_ index: Int) -> String {
-        let list = self.slots[index].record.role == .main ? "containers" : "initContainers"
-        return "spec.\(list){\(self.slots[index].record.name)}"
-    }
-
-    func event(_ kind: EventRecorder.Kind, _ field: String?, _ reason: String, _ message: String) async {
-        await self.services.events.record(kind, about: self.object, field: field, reason: reason, message: message)
-    }
-
-    /// A warning that is told once until it changes.
-    private func complain(_ reason: String, _ message: String, field: String? = nil) async {
-        let key = reason + (field ?? "")
-        guard self.lastComplaint[key] != message else { return }
-        self.lastComplaint[key] = message
-        self.logger.info("pod is held up", metadata: ["reason": "\(reason)", "message": "\(message)"])
-        await self.event(.warning, field, reason, message)
     }
 }

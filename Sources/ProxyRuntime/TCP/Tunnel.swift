@@ -12,14 +12,14 @@ internal import Darwin
 /// A client's connection and its counterpart at an endpoint, bytes passed on as they come.
 final class Tunnel: TimerTarget, ClusterWaiter {
     private let worker: Worker
-    private let proxy: TCPProxy
-    private let facts: ClientFacts
+    let proxy: TCPProxy
+    let facts: ClientFacts
     private let counters: TCPCounters
     private let logs: [AccessLog]
     private let startMilliseconds: Int
     private let startNanoseconds: UInt64
     private var machine = TunnelMachine()
-    private var client: TunnelSide?
+    var client: TunnelSide?
     private var server: TunnelSide?
     private var cluster: ClusterRuntime?
     private var clusterName: String
@@ -176,7 +176,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         self.connect(cluster)
     }
 
-    private func connected(_ side: TunnelSide) {
+    func connected(_ side: TunnelSide) {
         self.upstreamLocal = side.localAddress
         let action = self.machine.connected()
         if action == .closeServer {
@@ -299,7 +299,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     private var isOver = false
 
     /// The proxy ends it.
-    private func end(_ reason: EndReason) {
+    func end(_ reason: EndReason) {
         guard self.machine.ended() else { return }
         self.client?.closeAfterFlush()
         self.server?.closeAfterFlush()
@@ -408,117 +408,5 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         }
         let next = min(self.idleDeadline, self.resolveDeadline)
         return next == Tick.never ? nil : next
-    }
-}
-
-/// One of a tunnel's two channels; alone in its pipeline.
-final class TunnelSide: ChannelDuplexHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
-    private let tunnel: Tunnel
-    private let isClient: Bool
-    private var context: ChannelHandlerContext?
-    private var wantsRead = false
-    private var isReset = false
-
-    init(tunnel: Tunnel, isClient: Bool) {
-        self.tunnel = tunnel
-        self.isClient = isClient
-    }
-
-    var isWritable: Bool { self.context?.channel.isWritable ?? false }
-    var localAddress: NetworkAddress? { self.context?.localAddress.flatMap(NetworkAddress.init) }
-
-    func write(_ bytes: ByteBuffer) { self.context?.write(self.wrapOutboundOut(bytes), promise: nil) }
-
-    func flush() { self.context?.flush() }
-
-    func close() { self.context?.close(promise: nil) }
-
-    func endOutput() { self.context.map { $0.channel.closeAfterFlush(mode: .output) } }
-
-    func closeAfterFlush() { self.context.map { $0.channel.closeAfterFlush(mode: .all) } }
-
-    /// Ends the connection so that the peer sees a reset, as it happened on the other side.
-    func reset() {
-        guard let context = self.context else { return }
-        if let provider = context.channel as? any SocketOptionProvider {
-            // If it cannot be set, the connection ends in order: the peer learns of the end all the same.
-            _ = provider.setSoLinger(linger(l_onoff: 1, l_linger: 0))
-        }
-        // TLS would say goodbye first: the reset comes from below it.
-        if let tls = try? context.pipeline.syncOperations.context(handlerType: NIOSSLHandler.self) {  // throws if plain
-            tls.close(promise: nil)
-        } else {
-            context.close(promise: nil)
-        }
-    }
-
-    func resumeReading() {
-        guard self.wantsRead, let context = self.context else { return }
-        self.wantsRead = false
-        context.read()
-    }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        if self.isClient, context.channel.isActive { self.tunnel.start() }
-    }
-
-    func channelActive(context: ChannelHandlerContext) {
-        if self.isClient { self.tunnel.start() }
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.context = nil
-        if self.isClient { self.tunnel.clientRemoved() }
-    }
-
-    func read(context: ChannelHandlerContext) {
-        // Reads stop when what is read could not go anywhere.
-        if let peer = self.tunnel.peer(isClient: self.isClient), peer.isWritable {
-            context.read()
-        } else {
-            self.wantsRead = true
-        }
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var bytes = self.unwrapInboundIn(data)
-        if self.isClient {
-            guard let admitted = self.tunnel.admit(bytes) else { return }
-            bytes = admitted
-        }
-        guard let peer = self.tunnel.peer(isClient: self.isClient) else {
-            self.tunnel.hold(bytes)
-            return
-        }
-        self.tunnel.count(bytes.readableBytes, fromClient: self.isClient)
-        peer.write(bytes)
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) { self.tunnel.peer(isClient: self.isClient)?.flush() }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { self.tunnel.peer(isClient: self.isClient)?.resumeReading() }
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case ChannelEvent.inputClosed = event { self.tunnel.sideEnded(isClient: self.isClient) }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // An end without TLS's goodbye is how many programs close: it is passed on as an end, which follows.
-        if case NIOSSLError.uncleanShutdown = error { return }
-        self.isReset = true
-        context.close(promise: nil)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        self.context = nil
-        self.tunnel.sideClosed(isClient: self.isClient, isReset: self.isReset)
     }
 }
