@@ -139,7 +139,7 @@ let package = Package(
         room(
             "PolicyEngine",
             needs: [
-                "KubernetesAPI", "MeshModel", "MixerAPI", "TrafficEngine", grpcCore, grpcProtobuf, grpcTransport,
+                "KubernetesAPI", "MeshModel", "MixerAPI", grpcCore, grpcProtobuf, grpcTransport,
                 logging, nioCore, nioPosix, protobuf,
             ]
         ),

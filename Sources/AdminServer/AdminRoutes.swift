@@ -1,4 +1,5 @@
 internal import Glibc
+internal import MeshModel
 internal import ProxyRuntime
 internal import TrafficEngine
 

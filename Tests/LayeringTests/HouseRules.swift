@@ -138,7 +138,7 @@ enum HouseRules {
         Room(name: "TrafficEngine", rooms: ["MeshModel"], because: "it decides and does no input or output"),
         Room(
             name: "PolicyEngine",
-            rooms: ["KubernetesAPI", "MeshModel", "MixerAPI", "TrafficEngine"],
+            rooms: ["KubernetesAPI", "MeshModel", "MixerAPI"],
             bought: nio.union(["GRPC*", "SwiftProtobuf"]),
             mayUseFoundation: true,
             because: "it decides about attributes, whoever sends them, and knows no proxies"
@@ -165,7 +165,7 @@ enum HouseRules {
         ),
         Room(
             name: "RequestAuthorities",
-            rooms: ["MeshModel", "MixerAPI", "TrafficEngine", "XDSAPI"],
+            rooms: ["MeshModel", "MixerAPI", "XDSAPI"],
             bought: nio.union(["AsyncHTTPClient", "GRPC*", "JWTKit", "NIOHTTP1", "SwiftProtobuf"]),
             mayUseFoundation: true,
             because: "it asks others about requests, off the hot path"

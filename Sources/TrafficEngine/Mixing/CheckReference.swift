@@ -1,3 +1,5 @@
+internal import MeshModel
+
 /// An attribute that an answer depends on (`ReferencedAttributes.AttributeMatch`).
 package struct CheckReference: Hashable, Sendable {
     package enum Condition: Hashable, Sendable {

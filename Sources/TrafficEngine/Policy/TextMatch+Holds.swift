@@ -1,3 +1,5 @@
+internal import MeshModel
+
 extension TextMatch {
     func holds(_ text: UnsafeRawBufferPointer) -> Bool {
         switch self {

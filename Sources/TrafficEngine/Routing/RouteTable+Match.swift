@@ -1,3 +1,5 @@
+internal import MeshModel
+
 extension RouteTable {
     /// The virtual host that a request's authority belongs to; `nil`: none.
     package func virtualHost(_ request: RequestView) -> VirtualHost? {

@@ -1,3 +1,5 @@
+package import MeshModel
+
 /// Virtual hosts and their routes; which host a request belongs to is found by `RouteTable+Match.swift`.
 package final class RouteTable: Sendable {
     package let name: String

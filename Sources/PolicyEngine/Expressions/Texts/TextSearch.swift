@@ -1,4 +1,4 @@
-internal import TrafficEngine
+internal import MeshModel
 
 /// A regular expression that is looked for anywhere in a text, in RE2's syntax, in linear time and within bounds.
 struct TextSearch: Sendable {

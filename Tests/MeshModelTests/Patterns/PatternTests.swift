@@ -1,5 +1,5 @@
+import MeshModel
 import Testing
-import TrafficEngine
 
 @Suite struct PatternTests {
     @Test(
