@@ -154,6 +154,8 @@ package struct ProxyKey: Hashable, Sendable {
     package var mintsAddresses = false
     /// It can ask the policy engine about requests; stock Envoy cannot.
     package var asksPolicyEngine = false
+    /// What the annotation of its pod says about that.
+    package var policyCheck: PolicyCheckChoice?
     /// The peer's certificate proved the identity; only such a proxy receives secrets.
     package var isAuthenticated = false
 
@@ -176,6 +178,9 @@ package struct ProxyKey: Hashable, Sendable {
         var key = self
         if key.locality.isEmpty { key.locality = snapshot.workloads[self.address]?.locality ?? Locality() }
         if key.network.isEmpty { key.network = self.labels["topology.istio.io/network"] ?? snapshot.network }
+        // Without an engine nothing depends on it, and proxies that differ in it share their configuration.
+        if snapshot.settings.policyEngine.isOff { key.asksPolicyEngine = false }
+        key.policyCheck = key.asksPolicyEngine ? snapshot.workloads[self.address]?.policyCheck : nil
         return key
     }
 }

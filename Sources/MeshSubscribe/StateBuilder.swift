@@ -19,6 +19,7 @@ package struct ResourceError: Hashable, Sendable, CustomStringConvertible {
 /// A resource that did not change keeps its object, so that the data plane sees by identity what is new. A resource
 /// that is wrong is refused alone: its last good version stays, and the others of the response are taken.
 package struct StateBuilder: Sendable {
+    private let workload: OwnWorkload?
     private var registry = ClusterRegistry()
     private var listeners = ResourceSet<Listener>()
     private var routes = ResourceSet<RouteTable>()
@@ -36,15 +37,17 @@ package struct StateBuilder: Sendable {
         var endpointsName: String?
     }
 
-    package init() {}
+    /// `workload`: whose proxy it is, where that matters.
+    package init(workload: OwnWorkload? = nil) { self.workload = workload }
 
     /// All listeners (LDS, state of the world): those that are not among `resources` are gone.
     package mutating func setListeners(_ resources: [Google_Protobuf_Any], version: String) -> [ResourceError] {
         var registry = self.registry
+        let workload = self.workload
         defer { self.registry = registry }
         return self.listeners.replace(resources, version: version) {
             (message: Envoy_Config_Listener_V3_Listener, findings: inout Findings) in
-            ListenerBuilder.build(message, at: "", &registry, &findings)
+            ListenerBuilder.build(message, of: workload, at: "", &registry, &findings)
         }
     }
 

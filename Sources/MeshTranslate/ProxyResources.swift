@@ -50,6 +50,9 @@ package struct OutboundKey: Hashable, Sendable {
     package var mintsAddresses: Bool
     /// Whether secrets may be among the resources.
     package var isAuthenticated: Bool
+    /// Whether the proxies can ask the policy engine, and what their pods' annotations say about that.
+    package var asksPolicyEngine: Bool
+    package var policyCheck: PolicyCheckChoice?
     /// The Sidecar that says what may be reached; `nil`: everything that is exported to the namespace.
     package var sidecar: ObjectReference?
 
@@ -66,6 +69,8 @@ package struct OutboundKey: Hashable, Sendable {
         self.network = proxy.network
         self.mintsAddresses = proxy.mintsAddresses
         self.isAuthenticated = proxy.isAuthenticated
+        self.asksPolicyEngine = proxy.asksPolicyEngine
+        self.policyCheck = proxy.policyCheck
         self.sidecar = sidecar?.source
     }
 }

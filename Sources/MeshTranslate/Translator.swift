@@ -20,7 +20,7 @@ package enum Translator {
         switch key.role {
         case .sidecar:
             let plan = OutboundPlan(scope)
-            resources.listeners = OutboundListeners(scope: scope, plan: plan).listeners()
+            resources.listeners = self.listeners(scope, plan)
             resources.routes = OutboundRoutes(scope: scope, plan: plan).configurations()
         // No application is behind a gateway; what it listens on differs from gateway to gateway.
         case .router: ()
@@ -29,6 +29,11 @@ package enum Translator {
         if key.isAuthenticated { self.addSecrets(to: &resources, namespace: key.namespace, snapshot) }
         resources.sort()
         return resources
+    }
+
+    private static func listeners(_ scope: ProxyScope, _ plan: OutboundPlan) -> [Envoy_Config_Listener_V3_Listener] {
+        MixerFilters.outbound(of: scope.key, in: scope.snapshot)
+            .inserted(into: OutboundListeners(scope: scope, plan: plan).listeners())
     }
 
     /// Names of the labels that any rule asks of clients; by all others, proxies need not be told apart.
@@ -55,11 +60,18 @@ package enum Translator {
             case .router: GatewayBuilder(proxy: proxy, snapshot: snapshot).resources()
             }
         resources.listeners = PolicyFilters(proxy: proxy, snapshot: snapshot).inserted(into: resources.listeners)
-        resources.listeners = MixerFilters(proxy: proxy, snapshot: snapshot).inserted(into: resources.listeners)
+        resources.listeners = self.mixers(of: proxy, in: snapshot).inserted(into: resources.listeners)
         if proxy.isAuthenticated {
             self.addSecrets(to: &resources, namespace: proxy.workload.namespace, snapshot)
         }
         return resources
+    }
+
+    private static func mixers(of proxy: ProxyKey, in snapshot: MeshSnapshot) -> MixerFilters {
+        switch proxy.role {
+        case .sidecar: .inbound(of: proxy, in: snapshot)
+        case .router: .outbound(of: OutboundKey(proxy.placed(in: snapshot), labels: []), in: snapshot)
+        }
     }
 
     private static func addSecrets(to resources: inout ProxyResources, namespace: String, _ snapshot: MeshSnapshot) {
@@ -86,7 +98,7 @@ package enum Translator {
         let scope = ProxyScope(key: key, snapshot: snapshot)
         var resources = ProxyResources()
         if key.role == .sidecar {
-            resources.listeners = OutboundListeners(scope: scope, plan: OutboundPlan(scope)).listeners()
+            resources.listeners = self.listeners(scope, OutboundPlan(scope))
         }
         resources.nameTable = NameTableBuilder(scope: scope).table(of: Set(services.map(\.host)))
         resources.sort()

@@ -19,7 +19,6 @@ extension Explainer {
             switch policy {
             case .rules(let rules): if !self.admits(rules, self.request) { return false }
             case .external(let external): self.ask(external)
-            case .mixer(let mixer): self.ask(mixer)
             case .tokens(let tokens):
                 let issuers = tokens.providers.map(\.issuer).joined(separator: ", ")
                 self.add(
@@ -37,7 +36,8 @@ extension Explainer {
         self.add(.policy, "\(external.provider.name) (\(external.clusterName)) is asked: \(external.name)")
     }
 
-    private mutating func ask(_ mixer: MixerPolicy) {
+    /// Names the policy engine, if it would be asked about the request.
+    mutating func ask(_ mixer: MixerPolicy) {
         guard let server = mixer.checkServer else { return }
         let fallback = mixer.failsOpen ? "passes" : "is refused"
         self.add(.policy, "the policy engine (\(server.name)) is asked; without an answer the request \(fallback)")

@@ -135,6 +135,7 @@ package struct Explainer {
         switch chain.terminal {
         case .http(let manager):
             guard self.admits(manager.policies) else { return nil }
+            if let mixer = manager.mixer { self.ask(mixer) }
             return self.route(manager)
         case .tcp(let proxy):
             let name = self.clusterName(of: proxy)

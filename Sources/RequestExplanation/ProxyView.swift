@@ -14,7 +14,9 @@ struct ProxyView {
     init(_ key: ProxyKey, in snapshot: MeshSnapshot) {
         self.key = key
         let resources = Translator.resources(of: key, in: snapshot)
-        var builder = StateBuilder()
+        var builder = StateBuilder(
+            workload: OwnWorkload(name: key.workload.name, namespace: key.workload.namespace)
+        )
         _ = builder.setClusters(Self.packed(resources.clusters), version: "")
         _ = builder.setEndpoints(Self.packed(resources.endpoints), version: "")
         _ = builder.setListeners(Self.packed(resources.listeners), version: "")

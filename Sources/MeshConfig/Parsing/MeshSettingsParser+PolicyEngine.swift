@@ -17,10 +17,11 @@ extension MeshSettingsParser {
         settings.policyEngine.reportServer =
             self.server(mesh.mixerReportServer, "\(field).mixerReportServer", domain, &findings)
         settings.policyEngine.failsOpen = mesh.policyCheckFailOpen
-        if mesh.enableClientSidePolicyCheck {
+        settings.policyEngine.checksClients = mesh.enableClientSidePolicyCheck
+        if mesh.enableClientSidePolicyCheck, settings.policyEngine.checkServer == nil {
             findings.warning(
                 "\(field).enableClientSidePolicyCheck",
-                "is not supported: the policy engine is asked where requests arrive"
+                "has no effect without mixerCheckServer and `disablePolicyChecks: false`"
             )
         }
         if !isDisabled, mesh.mixerCheckServer.isEmpty {

@@ -17,6 +17,8 @@ package struct PolicyEngineSettings: Hashable, Sendable {
     package var reportServer: Server?
     /// Requests pass while the engine cannot be asked.
     package var failsOpen = false
+    /// Sidecars ask about what their own workload sends, too (`enableClientSidePolicyCheck`). Gateways always ask.
+    package var checksClients = false
 
     package init() {}
 

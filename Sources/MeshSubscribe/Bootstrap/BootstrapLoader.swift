@@ -156,7 +156,8 @@ private struct BootstrapReader {
             if !message.name.isEmpty, !names.insert(message.name).inserted {
                 self.findings.add("\(path).name", "there is another listener `\(message.name)`")
             }
-            guard let listener = ListenerBuilder.build(message, at: path, &self.registry, &self.findings) else {
+            guard let listener = ListenerBuilder.build(message, of: nil, at: path, &self.registry, &self.findings)
+            else {
                 continue
             }
             if !listener.routeNames.isEmpty {

@@ -59,11 +59,28 @@ struct ClusterBuilder {
             panicThreshold: choice.panicThreshold,
             http2: options.http2,
             weighsLocalities: choice.weighsLocalities,
-            activation: self.activation(&findings)
+            activation: self.activation(&findings),
+            service: self.service(&findings)
         )
     }
 
     private static let activationMetadata = "dev.lateen.activation"
+
+    private static let serviceMetadata = "dev.lateen.service"
+
+    private func service(_ findings: inout Findings) -> MixerService? {
+        guard let said = self.message.metadata.filterMetadata[Self.serviceMetadata] else { return nil }
+        guard let host = said.fields["host"]?.stringValue, !host.isEmpty else {
+            findings.add(joined(self.path, "metadata.filter_metadata.\(Self.serviceMetadata)"), "`host` is needed")
+            return nil
+        }
+        let attributes = said.fields["attributes"]?.structValue.fields ?? [:]
+        return MixerService(
+            host: host,
+            attributes: attributes.mapValues { .text($0.stringValue) },
+            isChargedByClients: said.fields["external"]?.boolValue ?? false
+        )
+    }
 
     /// Of all metadata only ours means something here.
     private func activation(_ findings: inout Findings) -> RevisionActivation? {

@@ -8,11 +8,12 @@ enum ConnectionManagerBuilder {
 
     static func build(
         _ message: Message,
+        of workload: OwnWorkload?,
         at path: String,
         _ registry: inout ClusterRegistry,
         _ findings: inout Findings
     ) -> HTTPConnectionManager? {
-        let policies = Self.policies(message, at: path, &registry, &findings)
+        let policies = Self.policies(message, of: workload, at: path, &registry, &findings)
         guard let routes = Self.routes(message, at: path, &registry, &findings) else { return nil }
         let common = message.commonHTTPProtocolOptions
         return HTTPConnectionManager(
@@ -36,7 +37,8 @@ enum ConnectionManagerBuilder {
             clientCertificateHeader: Self.clientCertificateHeader(message, at: path, &findings),
             trustedHops: Int(message.xffNumTrustedHops),
             normalizesPath: message.normalizePath.value,
-            policies: policies
+            policies: policies.http,
+            mixer: policies.mixer
         )
     }
 
@@ -82,12 +84,13 @@ enum ConnectionManagerBuilder {
     /// What stands in front of the router, which has to be there.
     private static func policies(
         _ message: Message,
+        of workload: OwnWorkload?,
         at path: String,
         _ registry: inout ClusterRegistry,
         _ findings: inout Findings
-    ) -> [HTTPPolicy] {
+    ) -> PolicyChainBuilder {
         var hasRouter = false
-        var policies = PolicyChainBuilder()
+        var policies = PolicyChainBuilder(workload: workload)
         for (index, filter) in message.httpFilters.enumerated() {
             let path = "\(path).http_filters[\(index)]"
             if filter.disabled { continue }
@@ -111,7 +114,7 @@ enum ConnectionManagerBuilder {
             }
         }
         if !hasRouter { findings.add("\(path).http_filters", "the router filter is needed") }
-        return policies.http
+        return policies
     }
 
     private static func routes(

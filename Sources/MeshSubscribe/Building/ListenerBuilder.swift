@@ -6,15 +6,17 @@ internal import XDSAPI
 /// Listeners with their filter chains.
 struct ListenerBuilder {
     private var registry: ClusterRegistry
+    private let workload: OwnWorkload?
 
     /// Adds a finding for everything that is wrong; the listener is usable only if there was none.
     static func build(
         _ message: Envoy_Config_Listener_V3_Listener,
+        of workload: OwnWorkload?,
         at path: String,
         _ registry: inout ClusterRegistry,
         _ findings: inout Findings
     ) -> Listener? {
-        var builder = ListenerBuilder(registry: registry)
+        var builder = ListenerBuilder(registry: registry, workload: workload)
         defer { registry = builder.registry }
         return builder.listener(message, at: path, &findings)
     }
@@ -139,7 +141,7 @@ struct ListenerBuilder {
             return nil
         }
         var usesServerName = false
-        var policies = PolicyChainBuilder()
+        var policies = PolicyChainBuilder(workload: self.workload)
         for (index, filter) in message.filters.enumerated() where index != last {
             let path = "\(path).filters[\(index)]"
             let inner = "\(path).typed_config"
@@ -212,7 +214,9 @@ struct ListenerBuilder {
         case TypeURL.httpConnectionManager:
             typealias Message = ConnectionManagerBuilder.Message
             guard let message = filter.typedConfig.unpacked(Message.self, at: inner, &findings) else { return nil }
-            return ConnectionManagerBuilder.build(message, at: inner, &self.registry, &findings).map { .http($0) }
+            let workload = self.workload
+            return ConnectionManagerBuilder.build(message, of: workload, at: inner, &self.registry, &findings)
+                .map { .http($0) }
         case TypeURL.tcpProxy:
             typealias Message = Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy
             guard let message = filter.typedConfig.unpacked(Message.self, at: inner, &findings) else { return nil }

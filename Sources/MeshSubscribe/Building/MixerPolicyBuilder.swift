@@ -7,6 +7,7 @@ internal import XDSAPI
 enum MixerPolicyBuilder {
     static func build(
         _ message: Istio_Mixer_V1_Config_Client_HttpClientConfig,
+        by workload: OwnWorkload?,
         at path: String,
         _ registry: inout ClusterRegistry,
         _ findings: inout Findings
@@ -15,24 +16,53 @@ enum MixerPolicyBuilder {
         let service = message.serviceConfigs[message.defaultDestinationService]
         // The service's own policy counts before the mesh's (ServiceConfig.network_fail_policy).
         let policy = service.flatMap { $0.hasNetworkFailPolicy ? $0.networkFailPolicy : nil }
-        var attributes = Self.values(message.mixerAttributes)
-        if let service { attributes.merge(Self.values(service.mixerAttributes)) { $1 } }
         func server(_ name: String, isOff: Bool) -> MixerPolicy.Server? {
             name.isEmpty || isOff ? nil : MixerPolicy.Server(cluster: registry.id(of: name), name: name)
         }
-        var quotas: [QuotaRule] = []
-        for (index, spec) in (service?.quotaSpec ?? []).enumerated() {
-            let path = "\(path).service_configs[\(message.defaultDestinationService)].quota_spec[\(index)]"
-            quotas += spec.rules.enumerated().map { Self.quota($1, at: "\(path).rules[\($0)]", &findings) }
+        var attributes = Self.values(message.mixerAttributes)
+        let isOutbound = attributes["context.reporter.kind"] == .text("outbound")
+        if isOutbound, let workload {
+            // Who tells it, the proxy knows by itself.
+            let own = ["context.reporter.uid": workload.uid, "source.uid": workload.uid]
+            attributes.merge(own.mapValues { .text($0) }) { said, _ in said }
+            attributes["source.namespace"] = attributes["source.namespace"] ?? .text(workload.namespace)
         }
         return MixerPolicy(
+            side: isOutbound ? .outbound : .inbound,
             checkServer: server(transport.checkCluster, isOff: service?.disableCheckCalls ?? false),
             reportServer: server(transport.reportCluster, isOff: service?.disableReportCalls ?? false),
             failsOpen: (policy ?? transport.networkFailPolicy).policy == .failOpen,
             attributes: attributes,
-            quotas: quotas
+            services: Self.services(message, at: path, &findings)
         )
     }
+
+    /// The default first, the others in the order of their hosts.
+    private static func services(
+        _ message: Istio_Mixer_V1_Config_Client_HttpClientConfig,
+        at path: String,
+        _ findings: inout Findings
+    ) -> [MixerServiceRules] {
+        let first = message.defaultDestinationService
+        let configs = message.serviceConfigs.sorted { Self.rank($0.key, first) < Self.rank($1.key, first) }
+        return configs.map { host, config in
+            let path = "\(path).service_configs[\(host)]"
+            let attributes = Self.values(config.mixerAttributes)
+            var quotas: [QuotaRule] = []
+            for (index, spec) in config.quotaSpec.enumerated() {
+                for (number, rule) in spec.rules.enumerated() {
+                    quotas.append(Self.quota(rule, at: "\(path).quota_spec[\(index)].rules[\(number)]", &findings))
+                }
+            }
+            return MixerServiceRules(
+                host: host.lowercased(),
+                service: attributes.isEmpty ? nil : MixerService(host: host, attributes: attributes),
+                quotas: quotas
+            )
+        }
+    }
+
+    private static func rank(_ host: String, _ first: String) -> (Int, String) { (host == first ? 0 : 1, host) }
 
     private static func values(_ attributes: Istio_Mixer_V1_Attributes) -> [String: MixerValue] {
         attributes.attributes.compactMapValues { value -> MixerValue? in

@@ -9,7 +9,10 @@ internal import XDSAPI
 /// becomes that filter's condition.
 struct PolicyChainBuilder {
     private(set) var http: [HTTPPolicy] = []
+    private(set) var mixer: MixerPolicy?
     private(set) var connection: [ConnectionPolicy] = []
+    /// Whose proxy it is, for what that says of itself.
+    private let workload: OwnWorkload?
     /// Shadow rules by the metadata key in which they note what matched.
     private var notes: [String: Note] = [:]
 
@@ -17,6 +20,8 @@ struct PolicyChainBuilder {
         var entries: [RulePolicy.Entry]
         var showsDenials: Bool
     }
+
+    init(workload: OwnWorkload?) { self.workload = workload }
 
     /// Takes an HTTP filter if it is a policy.
     mutating func takeHTTP(
@@ -54,7 +59,8 @@ struct PolicyChainBuilder {
         case TypeURL.mixer:
             typealias Filter = Istio_Mixer_V1_Config_Client_HttpClientConfig
             guard let filter = message.unpacked(Filter.self, at: path, &findings) else { return true }
-            self.http.append(.mixer(MixerPolicyBuilder.build(filter, at: path, &registry, &findings)))
+            if self.mixer != nil { findings.add(path, "a second filter of this type is not supported") }
+            self.mixer = MixerPolicyBuilder.build(filter, by: self.workload, at: path, &registry, &findings)
         default: return false
         }
         return true

@@ -59,7 +59,7 @@ package final class ADSClient: Sendable {
     private let configuration: Configuration
     private let handlers: Handlers
     private let logger: Logger
-    private let session = Mutex(Session())
+    private let session: Mutex<Session>
     private let ready = Mutex(false)
     private let source = Mutex(Origin.none)
     private let states: (stream: AsyncStream<ProxyState>, continuation: AsyncStream<ProxyState>.Continuation)
@@ -69,6 +69,7 @@ package final class ADSClient: Sendable {
 
     package init(configuration: Configuration, handlers: Handlers, logger: Logger) {
         self.configuration = configuration
+        self.session = Mutex(Session(workload: OwnWorkload(nodeID: configuration.node.id)))
         self.handlers = handlers
         self.logger = logger
         self.states = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))

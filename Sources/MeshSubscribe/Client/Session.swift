@@ -22,7 +22,7 @@ package struct Session: Sendable {
     }
 
     private var machine = SubscriptionMachine()
-    package internal(set) var builder = StateBuilder()
+    package internal(set) var builder: StateBuilder
     package private(set) var counts: [ResourceKind: UpdateCounts] = [:]
     var names = NameTable()
     /// Whether a response on this stream has told all names; later ones tell what has changed.
@@ -33,7 +33,8 @@ package struct Session: Sendable {
     /// Whether a state was given out.
     package internal(set) var isStarted = false
 
-    package init() {}
+    /// `workload`: whose proxy it is, where that matters.
+    package init(workload: OwnWorkload? = nil) { self.builder = StateBuilder(workload: workload) }
 
     package var isConnected: Bool { self.machine.isConnected }
 

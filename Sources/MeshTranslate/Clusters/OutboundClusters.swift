@@ -6,9 +6,12 @@ import XDSAPI
 struct OutboundClusters {
     private let scope: ProxyScope
     private let targets: [ClusterTarget]
+    /// The policy engine is asked about, or told of, what leaves by the clusters.
+    private let tellsServices: Bool
 
     init(scope: ProxyScope) {
         self.scope = scope
+        self.tellsServices = !scope.settings.policyEngine.outbound(of: scope.key).isOff
         self.targets = Self.targets(scope)
     }
 
@@ -68,6 +71,9 @@ struct OutboundClusters {
         if let activation = target.service.activation {
             cluster.metadata.filterMetadata[Self.activationMetadata] = Self.metadata(activation)
         }
+        if self.tellsServices {
+            cluster.metadata.filterMetadata[Self.serviceMetadata] = Self.metadata(target.service)
+        }
         if case .endpoints = target.discovery, target.ranking(self.scope.key).isWeighted {
             cluster.commonLbConfig.localityWeightedLbConfig = .init()
         }
@@ -82,6 +88,20 @@ struct OutboundClusters {
             $0.fields["namespace"] = .with { $0.stringValue = activation.revision.namespace }
             $0.fields["revision"] = .with { $0.stringValue = activation.revision.name }
             $0.fields["concurrency"] = .with { $0.numberValue = Double(activation.concurrencyMax) }
+        }
+    }
+
+    /// Ours: what the policy engine is told of the service behind the cluster.
+    static let serviceMetadata = "dev.lateen.service"
+
+    private static func metadata(_ service: Service) -> Google_Protobuf_Struct {
+        var attributes = Google_Protobuf_Struct()
+        for (name, text) in ServiceAttributes.of(service) { attributes.fields[name] = .init(stringValue: text) }
+        return .with {
+            $0.fields["host"] = .init(stringValue: service.host.text)
+            $0.fields["attributes"] = .init(structValue: attributes)
+            // Nobody in front of it is of the mesh, so that quotas are charged where requests leave.
+            $0.fields["external"] = .init(boolValue: service.isExternal)
         }
     }
 

@@ -2,63 +2,80 @@ import MeshModel
 import SwiftProtobuf
 import XDSAPI
 
-import struct Foundation.Data
-
-/// The filters that ask the policy engine about requests to a workload, and tell it what became of them: Istio's
-/// `mixer`, one for each port, since each says which service it speaks for.
+/// The filters that have the policy engine asked about requests, and told what became of them: Istio's `mixer`.
 ///
 /// Without an engine in the mesh settings there is none at all, and never one for stock Envoy, which would refuse it.
 struct MixerFilters {
-    private typealias Config = Istio_Mixer_V1_Config_Client_HttpClientConfig
-    private typealias Value = Istio_Mixer_V1_Attributes.AttributeValue
+    typealias Config = Istio_Mixer_V1_Config_Client_HttpClientConfig
     private typealias Manager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager
 
-    private let proxy: ProxyKey
-    private let snapshot: MeshSnapshot
     private let engine: PolicyEngineSettings
+    private let config: (Envoy_Config_Listener_V3_FilterChain) -> Config?
 
-    init(proxy: ProxyKey, snapshot: MeshSnapshot) {
-        self.proxy = proxy
-        self.snapshot = snapshot
-        var engine = snapshot.settings.policyEngine
-        switch snapshot.workloads[proxy.address]?.policyCheck {
-        case .disable: engine.checkServer = nil
-        case .allowOnError: engine.failsOpen = true
-        case .enable, nil: ()
-        }
-        // Requests at gateways are asked about where they arrive.
-        let isAsking = proxy.role == .sidecar && proxy.asksPolicyEngine
-        self.engine = isAsking ? engine : PolicyEngineSettings()
+    /// - Parameters:
+    ///   - engine: as it holds for these chains.
+    ///   - config: the filter's settings in a chain, but for the engine; `nil`: the chain gets none.
+    private init(
+        _ engine: PolicyEngineSettings,
+        config: @escaping (Envoy_Config_Listener_V3_FilterChain) -> Config?
+    ) {
+        self.engine = engine
+        self.config = config
     }
 
-    /// The listeners with the filters in their HTTP chains for declared ports, behind all other policies: whom those
-    /// refuse, nobody need be asked about.
+    /// In front of a workload, one filter for each declared port: it says which services lead there.
+    static func inbound(of proxy: ProxyKey, in snapshot: MeshSnapshot) -> MixerFilters {
+        let proxy = proxy.placed(in: snapshot)
+        let engine = snapshot.settings.policyEngine.inbound(of: proxy)
+        if engine.isOff { return MixerFilters(engine) { _ in nil } }
+        let settings = InboundMixer(proxy: proxy, snapshot: snapshot, engine: engine)
+        return MixerFilters(engine) { chain in
+            guard chain.filterChainMatch.hasDestinationPort else { return nil }
+            return settings.config(port: chain.filterChainMatch.destinationPort.value)
+        }
+    }
+
+    /// Where requests leave, of workloads or by a gateway. Which service one is for, its cluster says; who tells it, the
+    /// proxy knows best, so that proxies need not be told apart.
+    static func outbound(of key: OutboundKey, in snapshot: MeshSnapshot) -> MixerFilters {
+        let engine = snapshot.settings.policyEngine.outbound(of: key)
+        if engine.isOff { return MixerFilters(engine) { _ in nil } }
+        let config = Config.with {
+            $0.mixerAttributes.attributes = ["context.reporter.kind": .text("outbound")]
+            if engine.checkServer != nil { $0.serviceConfigs = QuotaFilters(snapshot).ofClients }
+        }
+        return MixerFilters(engine) { _ in config }
+    }
+
+    /// The listeners with the filters in their HTTP chains, behind all other policies: whom those refuse, nobody need be
+    /// asked about.
     func inserted(into listeners: [Envoy_Config_Listener_V3_Listener]) -> [Envoy_Config_Listener_V3_Listener] {
         if self.engine.isOff { return listeners }
-        let services = self.services()
         return listeners.map { listener in
             var listener = listener
-            for index in listener.filterChains.indices { self.insert(services, into: &listener.filterChains[index]) }
+            for index in listener.filterChains.indices { self.insert(into: &listener.filterChains[index]) }
+            if listener.hasDefaultFilterChain { self.insert(into: &listener.defaultFilterChain) }
             return listener
         }
     }
 
-    private func insert(
-        _ services: [UInt32: Service],
-        into chain: inout Envoy_Config_Listener_V3_FilterChain
-    ) {
-        guard let last = chain.filters.indices.last, chain.filterChainMatch.hasDestinationPort,
-            chain.filters[last].typedConfig.typeURL == TypeURL.httpConnectionManager
+    private func insert(into chain: inout Envoy_Config_Listener_V3_FilterChain) {
+        guard let last = chain.filters.indices.last,
+            chain.filters[last].typedConfig.typeURL == TypeURL.httpConnectionManager, var config = self.config(chain)
         else { return }
-        let port = chain.filterChainMatch.destinationPort.value
+        config.transport.networkFailPolicy.policy = self.engine.failsOpen ? .failOpen : .failClose
+        config.transport.checkCluster = self.engine.checkServer.map(Self.cluster) ?? ""
+        config.transport.reportCluster = self.engine.reportServer.map(Self.cluster) ?? ""
         do {
             var manager = try Manager(unpackingAny: chain.filters[last].typedConfig)
             let filter = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter.with {
                 $0.name = "mixer"
-                $0.typedConfig = .packing(self.config(services[port], port: port))
+                $0.typedConfig = .packing(config)
             }
             // In front of the router, which is always the last.
             manager.httpFilters.insert(filter, at: max(0, manager.httpFilters.count - 1))
+            // Rules about paths are worth nothing if `/a/../b` is none of them.
+            if self.engine.checkServer != nil { manager.normalizePath.value = true }
             chain.filters[last].typedConfig = .packing(manager)
         } catch {
             // It was packed by this room a moment ago.
@@ -66,99 +83,33 @@ struct MixerFilters {
         }
     }
 
-    /// The workload's ports and, of the services that lead to one, the oldest.
-    private func services() -> [UInt32: Service] {
-        var found: [UInt32: Service] = [:]
-        for service in self.snapshot.services {
-            for endpoint in self.snapshot.endpoints[ServiceKey(service), default: []]
-            where endpoint.cluster.isEmpty
-                && (endpoint.workload == self.proxy.workload || endpoint.address == .ip(self.proxy.address))
-            {
-                let port = UInt32(endpoint.port.number)
-                if found[port] == nil { found[port] = service }
-            }
-        }
-        return found
-    }
-
-    // MARK: One filter
-
-    private func config(_ service: Service?, port: UInt32) -> Config {
-        .with {
-            $0.transport.networkFailPolicy.policy = self.engine.failsOpen ? .failOpen : .failClose
-            $0.transport.checkCluster = self.engine.checkServer.map(Self.cluster) ?? ""
-            $0.transport.reportCluster = self.engine.reportServer.map(Self.cluster) ?? ""
-            $0.mixerAttributes.attributes = self.attributes(port: port)
-            let host = service?.host.text ?? ""
-            $0.defaultDestinationService = host
-            $0.serviceConfigs[host] = Istio_Mixer_V1_Config_Client_ServiceConfig.with {
-                $0.disableCheckCalls = self.engine.checkServer == nil
-                $0.disableReportCalls = self.engine.reportServer == nil
-                if let service {
-                    $0.mixerAttributes.attributes = Self.attributes(of: service)
-                    $0.quotaSpec = self.quotas(of: service.host)
-                }
-            }
-        }
-    }
-
     private static func cluster(_ server: PolicyEngineSettings.Server) -> String {
-        "outbound|\(server.port)||\(server.host)"
+        ResourceName.outboundCluster(server.host, port: server.port)
+    }
+}
+
+extension PolicyEngineSettings {
+    /// As they hold for requests that reach a workload. At gateways requests leave as they come in.
+    func inbound(of proxy: ProxyKey) -> PolicyEngineSettings {
+        proxy.role == .sidecar && proxy.asksPolicyEngine ? self.chosen(proxy.policyCheck) : PolicyEngineSettings()
     }
 
-    /// Whose traffic it is, and that it is told by the side that receives it.
-    private func attributes(port: UInt32) -> [String: Value] {
-        let workload = self.proxy.workload
-        let uid = "kubernetes://\(workload.name).\(workload.namespace)"
-        return [
-            "context.reporter.kind": Self.text("inbound"),
-            "context.reporter.uid": Self.text(uid),
-            "destination.uid": Self.text(uid),
-            "destination.namespace": Self.text(workload.namespace),
-            "destination.ip": .with { $0.bytesValue = Data(self.proxy.address.bytes) },
-            "destination.port": .with { $0.int64Value = Int64(port) },
-        ]
+    /// As they hold for requests that leave: gateways ask about all of them, sidecars only if that is wanted, since
+    /// requests are asked about where they arrive.
+    func outbound(of key: OutboundKey) -> PolicyEngineSettings {
+        guard key.asksPolicyEngine else { return PolicyEngineSettings() }
+        var engine = self.chosen(key.policyCheck)
+        if key.role == .sidecar, !engine.checksClients { engine.checkServer = nil }
+        return engine
     }
 
-    private static func attributes(of service: Service) -> [String: Value] {
-        let id = service.source.id
-        var attributes = ["destination.service.host": Self.text(service.host.text)]
-        guard service.isKubernetes else { return attributes }
-        attributes["destination.service.name"] = Self.text(id.name)
-        attributes["destination.service.namespace"] = Self.text(id.namespace)
-        attributes["destination.service.uid"] = Self.text("istio://\(id.namespace)/services/\(id.name)")
-        // Its name in old rules.
-        attributes["destination.service"] = Self.text(service.host.text)
-        return attributes
-    }
-
-    private static func text(_ text: String) -> Value { .with { $0.stringValue = text } }
-
-    private func quotas(of host: HostName) -> [Istio_Mixer_V1_Config_Client_QuotaSpec] {
-        self.snapshot.quotas.filter { $0.hosts.contains { $0.covers(host) } }.map { binding in
-            .with {
-                $0.rules = binding.rules.map { rule in
-                    .with {
-                        $0.match = rule.matches.map { match in .with { $0.clause = match.mapValues(Self.match) } }
-                        $0.quotas = rule.charges.sorted { $0.key < $1.key }.map { name, amount in
-                            .with {
-                                $0.quota = name
-                                $0.charge = amount
-                            }
-                        }
-                    }
-                }
-            }
+    private func chosen(_ choice: PolicyCheckChoice?) -> PolicyEngineSettings {
+        var engine = self
+        switch choice {
+        case .disable: engine.checkServer = nil
+        case .allowOnError: engine.failsOpen = true
+        case .enable, nil: ()
         }
-    }
-
-    private static func match(_ match: StringMatch) -> Istio_Mixer_V1_Config_Client_StringMatch {
-        .with {
-            switch match {
-            case .exact(let text): $0.exact = text
-            case .prefix(let text): $0.prefix = text
-            case .regex(let text): $0.regex = text
-            }
-        }
+        return engine
     }
 }

@@ -1,10 +1,72 @@
 internal import NIOCore
 internal import TrafficEngine
 
+/// The policy engine is asked when it is known where a request goes, and before an endpoint is chosen: the answer may
+/// take its time, and meanwhile endpoints come and go.
 extension ServerExchange {
-    /// Tells the policy engine what became of the request, if its policies want that.
+    /// A request has come that the engine may be told of.
+    func beginMixing(_ bytes: UnsafeRawBufferPointer, _ policy: MixerPolicy) {
+        let mixing = self.mixing ?? MixerGate(worker: self.worker, policy: policy)
+        self.mixing = mixing
+        self.withView(bytes) { mixing.begin($0, facts: self.facts) }
+    }
+
+    /// The request goes to the cluster that was picked from the route, if the engine lets it.
+    func askEngine(
+        _ mixing: MixerGate,
+        _ bytes: UnsafeRawBufferPointer,
+        _ route: Route,
+        _ forward: ForwardAction
+    ) {
+        let service = self.worker.cluster(forward.clusters[self.exchange.clusterIndex].cluster)?.cluster.service
+        let outcome = self.withView(bytes) { view in
+            mixing.check(
+                view,
+                facts: self.facts,
+                service: service,
+                effects: self.exchange.effects ?? PolicyEffects()
+            ) { outcome in self.engineAnswered(outcome) }
+        }
+        switch outcome {
+        case .waiting:
+            self.exchange.parked.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[..<self.scanner.headCount]))
+        case .allowed, .denied: self.engineDecided(outcome, bytes, route, forward)
+        }
+    }
+
+    /// The answer that the request has waited for.
+    private func engineAnswered(_ outcome: PolicyOutcome) {
+        guard self.exchange.isActive, self.exchange.parked.readableBytes > 0, let route = self.exchange.route,
+            let forward = self.exchange.forward
+        else { return }
+        let head = self.exchange.parked
+        self.exchange.parked = ByteBuffer()
+        head.withUnsafeReadableBytes { self.engineDecided(outcome, $0, route, forward) }
+        if self.exchange.isActive { self.armTimer() }
+        self.worker.flushWaiting()
+    }
+
+    private func engineDecided(
+        _ outcome: PolicyOutcome,
+        _ bytes: UnsafeRawBufferPointer,
+        _ route: Route,
+        _ forward: ForwardAction
+    ) {
+        switch outcome {
+        case .waiting: ()
+        case .allowed(let effects):
+            if !effects.isEmpty { self.exchange.effects = effects }
+            self.send(bytes, route, forward)
+        case .denied(let denial):
+            self.captureRequest(bytes, path: nil)
+            self.exchange.details = denial.details
+            self.reply(status: denial.status, denial.reason, denial.body, edits: denial.headers)
+        }
+    }
+
+    /// Tells the policy engine what became of the request, if its policy wants that.
     final func reportExchange() {
-        guard var report = self.gate?.takeReport(), let server = report.policy.reportServer else { return }
+        guard var report = self.mixing?.takeReport(), let server = report.policy.reportServer else { return }
         let nanoseconds = NIODeadline.now().uptimeNanoseconds &- self.exchange.startNanoseconds
         report.duration = .nanoseconds(Int64(clamping: nanoseconds))
         report.startMilliseconds = Int64(WallClock.milliseconds()) - Int64(clamping: nanoseconds / 1_000_000)
@@ -17,6 +79,7 @@ extension ServerExchange {
             report.bytesSent = max(0, self.exchange.bytesWritten - self.exchange.headBytesWritten)
         }
         report.flags = self.exchange.reason.responseFlag
+        if report.policy.side == .outbound { report.upstream = self.exchange.pool?.address }
         self.worker.mixer.report(report, to: server, on: self.worker)
     }
 }

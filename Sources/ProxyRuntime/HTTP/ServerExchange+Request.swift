@@ -80,6 +80,7 @@ extension ServerExchange {
             self.reply(status: 405, .answeredByRoute, "CONNECT is not served here\n")
             return
         }
+        if let mixer = self.policing.mixer { self.beginMixing(bytes, mixer) }
         if self.policing.policies.isEmpty { self.route(bytes) } else { self.askPolicies(bytes) }
     }
 
@@ -189,7 +190,7 @@ extension ServerExchange {
     /// The virtual host that stands for all unknown hosts under `REGISTRY_ONLY`.
     private static let blockedHostName = "block_all"
 
-    private func withView<Result>(_ bytes: UnsafeRawBufferPointer, _ body: (RequestView) -> Result) -> Result {
+    func withView<Result>(_ bytes: UnsafeRawBufferPointer, _ body: (RequestView) -> Result) -> Result {
         let scanner = self.scanner
         return scanner.fields.fields.withUnsafeBufferPointer { fields in
             body(
@@ -206,11 +207,20 @@ extension ServerExchange {
     }
 
     private func forward(_ bytes: UnsafeRawBufferPointer, _ route: Route, _ forward: ForwardAction) {
-        let index =
+        self.exchange.forward = forward
+        self.exchange.clusterIndex =
             forward.clusters.count == 1
             ? 0 : forward.pickIndex(random: UInt32(truncatingIfNeeded: self.worker.random()))
-        self.exchange.forward = forward
-        self.exchange.clusterIndex = index
+        if let mixing = self.mixing {
+            self.askEngine(mixing, bytes, route, forward)
+        } else {
+            self.send(bytes, route, forward)
+        }
+    }
+
+    /// Nobody need be asked about the request any more: looks for an endpoint of the cluster that was picked.
+    func send(_ bytes: UnsafeRawBufferPointer, _ route: Route, _ forward: ForwardAction) {
+        let index = self.exchange.clusterIndex
         guard let cluster = self.worker.cluster(forward.clusters[index].cluster) else {
             self.exchange.clusterName = forward.clusters[index].name
             self.captureRequest(bytes, path: nil)
@@ -299,6 +309,8 @@ extension ServerExchange {
 
     /// From the request's end on the whole answer has so long; one that has begun is cut off then.
     private func startRouteTimeout() {
+        // Who is asked about the request takes time of their own.
+        guard self.exchange.parked.readableBytes == 0 else { return }
         var timeout = self.exchange.forward?.timeout
         if let own = self.exchange.ownTimeout { timeout = min(timeout ?? own, own) }
         guard let timeout else { return }
@@ -422,6 +434,7 @@ extension ServerExchange {
         if self.exchange.parked.readableBytes > 0 {
             self.exchange.parked = ByteBuffer()
             self.gate?.cancel()
+            self.mixing?.cancel()
         }
         self.exchange.retryTask?.cancel()
         self.exchange.retryTask = nil

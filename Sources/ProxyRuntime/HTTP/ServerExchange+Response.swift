@@ -216,7 +216,7 @@ extension ServerExchange {
         if self.machine.retriesExhausted { self.exchange.cluster?.counts.retriesExhausted += 1 }
         if self.exchange.isRetrying { self.exchange.cluster?.retriesActive -= 1 }
         if !self.logs.isEmpty { self.log() }
-        if self.gate != nil { self.reportExchange() }
+        if self.mixing != nil { self.reportExchange() }
         // Let go of what belongs to configuration that may have gone; the buffers stay.
         self.exchange.route = nil
         self.exchange.forward = nil

@@ -66,6 +66,8 @@ class ServerExchange: TimerTarget {
     final var waitingCluster: ClusterRuntime?
     /// The policies that the request waits for.
     final var gate: PolicyGate?
+    /// Asks the policy engine; `nil`: the chain does not have it asked.
+    final var mixing: MixerGate?
     /// Whose policies hold: those of new connections, so that a policy holds for all requests once it is received.
     final var policing: HTTPConnectionManager
     /// The state in which they were looked up; a chain may be older than its connection.
@@ -123,6 +125,7 @@ class ServerExchange: TimerTarget {
         guard current !== self.policing else { return }
         self.policing = current
         self.gate = nil
+        self.mixing = nil
     }
 
     /// The connection is to end with the requests that it has.

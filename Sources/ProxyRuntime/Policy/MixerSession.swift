@@ -106,7 +106,7 @@ final class MixerSession {
             if isRefused { self.counts.denials += 1 } else { self.counts.accepts += 1 }
             if isRefused, answer.verdict.status.isOK { self.counts.quotaDenials += 1 }
             question.request.withView { view in
-                let attributes = RequestAttributes(view, question.facts, question.policy)
+                let attributes = RequestAttributes(view, question.facts, question.policy, question.service)
                 let now = worker.elapsed
                 self.answers[server.name, default: CheckCache()].keep(answer, for: attributes, now: now)
                 for charge in question.charges {

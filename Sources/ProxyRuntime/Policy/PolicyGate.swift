@@ -12,10 +12,6 @@ final class PolicyGate {
     private let manager: HTTPConnectionManager?
     private let counters: PolicyCounters
     private let needsRemoteAddress: Bool
-    /// The policy whose engine is told what became of each request; usually none.
-    private let reporting: MixerPolicy?
-    /// Of the request that is under way.
-    private var report: MixerReport?
     private var index = 0
     /// Grows with every request, so that an answer for an earlier one is not taken for this one's.
     private var number = 0
@@ -43,10 +39,9 @@ final class PolicyGate {
             switch $0 {
             case .rules(let policy): policy.needsRemoteAddress
             case .external(let policy): policy.condition?.needsRemoteAddress ?? false
-            case .tokens, .mixer: false
+            case .tokens: false
             }
         }
-        self.reporting = policies.lazy.compactMap(\.reporting).first
     }
 
     /// Starts with a request; one that was under way is forgotten.
@@ -73,7 +68,6 @@ final class PolicyGate {
             )
         }
         self.facts = known
-        self.report = self.reporting.map { MixerReport(request: OwnedRequest(view), facts: known, policy: $0) }
         let outcome = self.advance(view)
         if case .waiting = outcome { self.completion = completion }
         return outcome
@@ -118,7 +112,6 @@ final class PolicyGate {
         case .rules(let rules): self.decide(rules, view, facts).map { .denied($0) }
         case .tokens(let tokens): self.check(tokens, view)
         case .external(let external): self.ask(external, view, facts)
-        case .mixer(let mixer): self.ask(mixer, view, facts)
         }
     }
 
@@ -238,61 +231,6 @@ final class PolicyGate {
                 headers: HeaderEdits(set: [.init(name: Array("www-authenticate".utf8), value: challenge)])
             )
         )
-    }
-
-    // MARK: The policy engine
-
-    /// What the engine is to be told of the request that has ended, but for its end.
-    func takeReport() -> MixerReport? {
-        let report = self.report
-        self.report = nil
-        return report
-    }
-
-    private func ask(_ policy: MixerPolicy, _ view: RequestView, _ facts: PolicyFacts) -> PolicyOutcome? {
-        guard let server = policy.checkServer else { return nil }
-        let session = self.worker.mixer
-        let attributes = RequestAttributes(view, facts, policy)
-        let charges = policy.quotas.isEmpty ? [] : policy.charges(attributes)
-        let unpaid: [QuotaCharge]
-        switch session.decide(attributes, charges, server, on: self.worker) {
-        case .verdict(let verdict): return self.settle(verdict, view, isFromCache: true)
-        case .ask(let charges): unpaid = charges
-        }
-        let owned = self.owned ?? OwnedRequest(view)
-        self.owned = owned
-        var question = MixerQuestion(
-            request: owned,
-            facts: facts,
-            policy: policy,
-            milliseconds: Int64(WallClock.milliseconds()),
-            endpoints: self.worker.addresses(of: server)
-        )
-        if !unpaid.isEmpty {
-            question.charges = unpaid
-            question.deduplicationID = String(self.worker.random(), radix: 16)
-        }
-        let number = self.number
-        session.ask(question, server, on: self.worker) { self.answered($0, policy, unpaid, number) }
-        return .waiting
-    }
-
-    private func answered(_ answer: MixerAnswer, _ policy: MixerPolicy, _ charges: [QuotaCharge], _ number: Int) {
-        guard number == self.number, let owned = self.owned else { return }
-        switch answer {
-        case .failed: self.resume(policy.failsOpen ? nil : .denied(MixerText.failure))
-        case .answered(let answer):
-            self.resume(owned.withView { self.settle(answer.verdict(after: charges), $0, isFromCache: false) })
-        }
-    }
-
-    /// `nil`: the request may go on.
-    private func settle(_ verdict: CheckVerdict, _ view: RequestView, isFromCache: Bool) -> PolicyOutcome? {
-        self.report?.check = MixerReport.Check(status: verdict.status, isFromCache: isFromCache)
-        if let denial = MixerText.denial(verdict) { return .denied(denial) }
-        self.effects.responseHeaders = self.effects.responseHeaders.then(verdict.responseHeaders)
-        self.change(verdict.requestHeaders, view)
-        return nil
     }
 
     // MARK: Services

@@ -115,7 +115,7 @@ struct CheckShape: Sendable {
         case .request(let attribute):
             if attributes.append(attribute, to: &key) { return true }
             // What the request does not say, the settings may.
-            return self.append(attributes.policy.keys[attribute.rawValue], to: &key)
+            return self.append(attributes.fixedKey(attribute.rawValue), to: &key)
         case .header(let name): return attributes.append(header: name, to: &key)
         case .headers:
             let request = attributes.request
@@ -137,9 +137,9 @@ struct CheckShape: Sendable {
             }
             key.append(contentsOf: target[(question + 1)...])
             return true
-        case .fixed(let name): return self.append(attributes.policy.keys[name], to: &key)
+        case .fixed(let name): return self.append(attributes.fixedKey(name), to: &key)
         case .fixedEntry(let name, let entry):
-            guard case .map(let entries) = attributes.policy.attributes[name], let value = entries[entry] else {
+            guard case .map(let entries) = attributes.fixed(name), let value = entries[entry] else {
                 return false
             }
             key.append(contentsOf: value.utf8)

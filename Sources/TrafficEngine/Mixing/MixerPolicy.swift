@@ -1,13 +1,3 @@
-extension HTTPPolicy {
-    /// It, if what becomes of requests is told to somebody.
-    package var reporting: MixerPolicy? {
-        switch self {
-        case .mixer(let policy): policy.reportServer == nil ? nil : policy
-        case .tokens, .external, .rules: nil
-        }
-    }
-}
-
 /// What a filter chain asks the policy engine (Mixer) and tells it: Istio's HTTP filter `mixer`.
 package final class MixerPolicy: Sendable {
     /// A cluster that the engine is behind.
@@ -21,6 +11,15 @@ package final class MixerPolicy: Sendable {
         }
     }
 
+    /// On which side of the way the proxy stands (`context.reporter.kind`).
+    package enum Side: Hashable, Sendable {
+        /// In front of the workload: the request's host says which of its services is meant.
+        case inbound
+        /// At the client or a gateway: where the route leads says which service is meant.
+        case outbound
+    }
+
+    package let side: Side
     /// Asked whether a request may pass; `nil`: nobody is.
     package let checkServer: Server?
     /// Told what became of a request; `nil`: nobody is.
@@ -29,23 +28,25 @@ package final class MixerPolicy: Sendable {
     package let failsOpen: Bool
     /// Attributes that are the same for all requests, by name: whose traffic it is, and who says so.
     package let attributes: [String: MixerValue]
-    /// What requests are charged for.
-    package let quotas: [QuotaRule]
+    /// What holds for some services; inbound they are those that lead to the port, the oldest first.
+    package let services: [MixerServiceRules]
     /// The values of `attributes` as keys of caches have them.
     let keys: [String: [UInt8]]
 
     package init(
+        side: Side = .inbound,
         checkServer: Server?,
         reportServer: Server?,
         failsOpen: Bool,
         attributes: [String: MixerValue] = [:],
-        quotas: [QuotaRule] = []
+        services: [MixerServiceRules] = []
     ) {
+        self.side = side
         self.checkServer = checkServer
         self.reportServer = reportServer
         self.failsOpen = failsOpen
         self.attributes = attributes
-        self.quotas = quotas
+        self.services = services
         self.keys = attributes.mapValues(\.keyBytes)
     }
 }

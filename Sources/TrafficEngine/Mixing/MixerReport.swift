@@ -1,3 +1,5 @@
+internal import MeshModel
+
 /// What became of one request, to be told to the policy engine.
 package struct MixerReport: Sendable {
     /// What the engine had said about the request.
@@ -14,6 +16,10 @@ package struct MixerReport: Sendable {
     package var request: OwnedRequest
     package var facts: PolicyFacts
     package var policy: MixerPolicy
+    /// The service that the request was for; `nil`: it was refused or answered before that was known.
+    package var service: MixerService?
+    /// The endpoint that the request went to, where it left for one.
+    package var upstream: NetworkAddress?
     /// When the request's head was read, since 1970.
     package var startMilliseconds: Int64 = 0
     package var duration = Duration.zero
@@ -41,7 +47,11 @@ package struct MixerReport: Sendable {
         var headBytes = 0
         var values = self.request.withView { view in
             headBytes = view.headers.reduce(0) { $0 + Int($1.name.count) + Int($1.value.count) }
-            return RequestAttributes(view, self.facts, self.policy).all(at: self.startMilliseconds)
+            return RequestAttributes(view, self.facts, self.policy, self.service).all(at: self.startMilliseconds)
+        }
+        if let upstream = self.upstream {
+            values["destination.ip"] = .bytes(upstream.ip.bytes)
+            values["destination.port"] = .number(Int64(upstream.port))
         }
         values["request.size"] = .number(Int64(self.bytesReceived))
         values["request.total_size"] = .number(Int64(self.bytesReceived + headBytes))

@@ -98,9 +98,10 @@ extension MixerStatus {
     }
 }
 
-extension MixerPolicy {
+extension MixerDestination {
     /// What a request is charged, one amount for each quota.
     package func charges(_ attributes: RequestAttributes) -> [QuotaCharge] {
+        if self.quotas.isEmpty { return [] }
         var charges: [QuotaCharge] = []
         for rule in self.quotas where rule.holds(attributes) {
             for charge in rule.charges {
@@ -121,7 +122,7 @@ extension RequestAttributes {
     /// Appends the text of an attribute; `false`: there is none.
     func append(named name: String, to text: inout [UInt8]) -> Bool {
         if let attribute = RequestAttribute(rawValue: name), self.append(attribute, to: &text) { return true }
-        guard case .text(let value) = self.policy.attributes[name] else { return false }
+        guard case .text(let value) = self.fixed(name) else { return false }
         text.append(contentsOf: value.utf8)
         return true
     }

@@ -37,12 +37,28 @@ package struct RequestAttributes {
     let request: RequestView
     let facts: PolicyFacts
     let policy: MixerPolicy
+    let service: MixerService?
 
-    package init(_ request: RequestView, _ facts: PolicyFacts, _ policy: MixerPolicy) {
+    /// `service`: the one that the request is for.
+    package init(
+        _ request: RequestView,
+        _ facts: PolicyFacts,
+        _ policy: MixerPolicy,
+        _ service: MixerService? = nil
+    ) {
         self.request = request
         self.facts = facts
         self.policy = policy
+        self.service = service
     }
+
+    // MARK: Fixed ones
+
+    /// An attribute that the settings say: of the service, or else of the proxy.
+    func fixed(_ name: String) -> MixerValue? { self.service?.attributes[name] ?? self.policy.attributes[name] }
+
+    /// Its bytes in keys of caches.
+    func fixedKey(_ name: String) -> [UInt8]? { self.service?.keys[name] ?? self.policy.keys[name] }
 
     // MARK: One by one
 
@@ -152,6 +168,7 @@ package struct RequestAttributes {
     /// All attributes by name; those of the request count before the fixed ones. `milliseconds`: when it came, since 1970.
     package func all(at milliseconds: Int64) -> [String: MixerValue] {
         var values = self.policy.attributes
+        if let service = self.service { values.merge(service.attributes) { $1 } }
         var bytes: [UInt8] = []
         for attribute in RequestAttribute.allCases {
             bytes.removeAll(keepingCapacity: true)

@@ -21,6 +21,8 @@ package struct MixerQuestion: Sendable {
     package var request: OwnedRequest
     package var facts: PolicyFacts
     package var policy: MixerPolicy
+    /// The one that the request is for.
+    package var service: MixerService?
     /// When the request came, since 1970.
     package var milliseconds: Int64
     /// What is to be charged if the request may pass, by the quota's name.
@@ -34,19 +36,23 @@ package struct MixerQuestion: Sendable {
         request: OwnedRequest,
         facts: PolicyFacts,
         policy: MixerPolicy,
+        service: MixerService? = nil,
         milliseconds: Int64,
         endpoints: [NetworkAddress]
     ) {
         self.request = request
         self.facts = facts
         self.policy = policy
+        self.service = service
         self.milliseconds = milliseconds
         self.endpoints = endpoints
     }
 
     /// All attributes, as the engine is told them.
     package var attributes: [String: MixerValue] {
-        self.request.withView { RequestAttributes($0, self.facts, self.policy).all(at: self.milliseconds) }
+        self.request.withView {
+            RequestAttributes($0, self.facts, self.policy, self.service).all(at: self.milliseconds)
+        }
     }
 }
 

@@ -50,6 +50,8 @@ package final class Cluster: Sendable {
     package let weighsLocalities: Bool
     /// Requests wait here while there is no endpoint, or all have as many as they take; `nil`: they do not.
     package let activation: RevisionActivation?
+    /// What the policy engine is told of the service behind it; `nil`: the engine is not asked, or there is none.
+    package let service: MixerService?
 
     package init(
         id: ClusterID,
@@ -67,7 +69,8 @@ package final class Cluster: Sendable {
         panicThreshold: Double = 50,
         http2: HTTP2Settings = HTTP2Settings(),
         weighsLocalities: Bool = false,
-        activation: RevisionActivation? = nil
+        activation: RevisionActivation? = nil,
+        service: MixerService? = nil
     ) {
         self.id = id
         self.name = name
@@ -85,6 +88,7 @@ package final class Cluster: Sendable {
         self.http2 = http2
         self.weighsLocalities = weighsLocalities
         self.activation = activation
+        self.service = service
     }
 }
 

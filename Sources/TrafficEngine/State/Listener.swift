@@ -157,6 +157,8 @@ package final class HTTPConnectionManager: Sendable {
     package let normalizesPath: Bool
     /// Asked in order before a route is looked for; see `HTTPPolicy`.
     package let policies: [HTTPPolicy]
+    /// The policy engine: asked when it is known where a request goes, and told what became of it; `nil`: it is not.
+    package let mixer: MixerPolicy?
 
     package init(
         statPrefix: String,
@@ -174,8 +176,10 @@ package final class HTTPConnectionManager: Sendable {
         clientCertificateHeader: ClientCertificateHeader = ClientCertificateHeader(),
         trustedHops: Int = 0,
         normalizesPath: Bool = false,
-        policies: [HTTPPolicy] = []
+        policies: [HTTPPolicy] = [],
+        mixer: MixerPolicy? = nil
     ) {
+        self.mixer = mixer
         self.normalizesPath = normalizesPath
         self.codec = codec
         self.http2 = http2

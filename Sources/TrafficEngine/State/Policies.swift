@@ -8,8 +8,6 @@ package enum HTTPPolicy: Sendable {
     case external(ExternalPolicy)
     /// Rules (Envoy `rbac`).
     case rules(RulePolicy)
-    /// The policy engine decides, and is told what happened (Istio's `mixer`).
-    case mixer(MixerPolicy)
 }
 
 /// A check of connections (Envoy's network filters `rbac` and `ext_authz`).

@@ -17,7 +17,15 @@ import Testing
         let on = try self.engine("{mixerCheckServer: 'istio-policy.istio-system:9091', disablePolicyChecks: false}")
         #expect(on.checkServer?.host.text == "istio-policy.istio-system.svc.cluster.local")
         #expect(on.checkServer?.port.number == 9091)
-        #expect(!on.failsOpen && on.reportServer == nil)
+        #expect(!on.failsOpen && !on.checksClients && on.reportServer == nil)
+    }
+
+    @Test("Clients' proxies ask if that is wanted, and a wish without anybody to ask is pointed out")
+    func clients() throws {
+        let on = "mixerCheckServer: 'istio-policy.istio-system:9091', disablePolicyChecks: false"
+        #expect(try self.engine("{\(on), enableClientSidePolicyCheck: true}").checksClients)
+        let mesh = try Mesh(Samples.settings("{enableClientSidePolicyCheck: true}"))
+        #expect(mesh.snapshot.diagnoses.contains { $0.field.contains("enableClientSidePolicyCheck") })
     }
 
     @Test("Reports need no checks")

@@ -1,4 +1,7 @@
 import MeshModel
+import MeshSubscribe
+import MeshTranslate
+import SwiftProtobuf
 import Testing
 import TrafficEngine
 
@@ -12,10 +15,7 @@ import TrafficEngine
             snapshot.settings.policyEngine.checkServer = .init(host: engine, port: port)
             change(&snapshot)
         }
-        for policy in try mesh.http() {
-            if case .mixer(let mixer) = policy { return mixer }
-        }
-        return nil
+        return try mesh.manager().mixer
     }
 
     @Test("A workload's requests are checked, with what is known of it")
@@ -25,10 +25,12 @@ import TrafficEngine
         #expect(policy.reportServer == nil)
         #expect(!policy.failsOpen)
         #expect(policy.attributes["destination.uid"] == .text("kubernetes://web-1.shop"))
-        #expect(policy.attributes["destination.service.host"] == .text("web.shop.svc.cluster.local"))
+        let service = try #require(policy.first.service)
+        #expect(service.attributes["destination.service.host"] == .text("web.shop.svc.cluster.local"))
+        #expect(policy.side == .inbound)
         #expect(policy.attributes["destination.port"] == .number(80))
         #expect(policy.attributes["destination.ip"] == .bytes([10, 213, 0, 1]))
-        #expect(policy.quotas.isEmpty)
+        #expect(policy.first.quotas.isEmpty)
     }
 
     @Test("Without an engine there is no policy")
@@ -63,8 +65,73 @@ import TrafficEngine
                 ]
             }
         )
-        let rule = try #require(policy.quotas.first)
+        let rule = try #require(policy.first.quotas.first)
         #expect(rule.charges == [QuotaCharge(quota: "requests", amount: 2)])
         #expect(rule.matches.first?.clauses.first?.attribute == "request.path")
     }
+
+    /// The state of a proxy of the same mesh, out of bytes.
+    private func state(of role: ProxyKey.Role, _ change: (inout MeshSnapshot) -> Void) throws -> ProxyState {
+        var mesh = try PolicyMesh()
+        let engine = try #require(HostName("istio-policy.istio-system.svc.cluster.local"))
+        let port = try #require(Port(9091))
+        mesh.edit { snapshot in
+            snapshot.settings.policyEngine.checkServer = .init(host: engine, port: port)
+            snapshot.settings.policyEngine.checksClients = true
+            change(&snapshot)
+        }
+        var proxy = ProxyKey(
+            role: role,
+            address: .v4(0x0ad5_0002),
+            workload: ObjectID(namespace: "ops", name: "caller-1"),
+            dnsDomain: "ops.svc.cluster.local"
+        )
+        proxy.asksPolicyEngine = true
+        let resources = Translator.resources(of: proxy, in: mesh.snapshot)
+        var builder = StateBuilder(workload: OwnWorkload(nodeID: "sidecar~10.213.0.2~caller-1.ops~ops.svc"))
+        #expect(builder.setClusters(try resources.clusters.map(Messages.any), version: "1") == [])
+        #expect(builder.setEndpoints(try resources.endpoints.map(Messages.any), version: "1") == [])
+        #expect(builder.setRoutes(try resources.routes.map(Messages.any), version: "1") == [])
+        #expect(builder.setListeners(try resources.listeners.map(Messages.any), version: "1") == [])
+        return builder.makeState()
+    }
+
+    @Test("On the way out the proxy says who it is, and the cluster which service it stands for")
+    func outbound() throws {
+        let state = try self.state(of: .sidecar) { _ in }
+        let listener = try #require(state.listeners.first { $0.name == "0.0.0.0_80" })
+        let chains = listener.chains + [listener.defaultChain].compactMap { $0 }
+        let policies = chains.compactMap { chain in
+            if case .http(let manager) = chain.terminal { manager.mixer } else { nil }
+        }
+        let policy = try #require(policies.first)
+        #expect(policy.side == .outbound)
+        #expect(policy.attributes["context.reporter.kind"] == .text("outbound"))
+        #expect(policy.attributes["context.reporter.uid"] == .text("kubernetes://caller-1.ops"))
+        #expect(policy.attributes["source.uid"] == .text("kubernetes://caller-1.ops"))
+        #expect(policy.attributes["source.namespace"] == .text("ops"))
+        let cluster = try #require(
+            state.clusters.compactMap { $0 }.first { $0.name == "outbound|80||web.shop.svc.cluster.local" }
+        )
+        let service = try #require(cluster.service)
+        #expect(service.attributes["destination.service.name"] == .text("web"))
+        #expect(service.attributes["destination.service.namespace"] == .text("shop"))
+        #expect(policy.destination(of: service).service === service)
+    }
+
+    @Test("Clusters say nothing of services where nobody is asked about what leaves")
+    func silent() throws {
+        let state = try self.state(of: .sidecar) { $0.settings.policyEngine.checksClients = false }
+        #expect(state.clusters.allSatisfy { $0?.service == nil })
+        let gateway = try self.state(of: .router) { $0.settings.policyEngine.checksClients = false }
+        #expect(gateway.clusters.contains { $0?.service != nil })
+    }
+
+    @Test("A node's id tells the workload", arguments: ["sidecar~1.2.3.4~a.b~d", "router~::1~x.y.b~"])
+    func node(_ id: String) throws {
+        #expect(try #require(OwnWorkload(nodeID: id)).namespace == "b")
+    }
+
+    @Test("A node's id of another form tells nothing", arguments: ["", "a~b~c", "a~b~c~d", "a~b~.c~d", "a~b~c.~d"])
+    func strange(_ id: String) { #expect(OwnWorkload(nodeID: id) == nil) }
 }

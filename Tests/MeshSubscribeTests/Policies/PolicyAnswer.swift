@@ -33,8 +33,6 @@ struct PolicyAnswer: Hashable {
                 self.verdict = .asks(provider: external.provider.name)
                 self.rule = external.name
                 return
-            // What the engine would say is not known here.
-            case .mixer: continue
             case .rules(let rules):
                 let match = rules.firstMatch(request, facts, claims: claims).map { Self.name(rules.entries[$0]) }
                 if let match { self.matched.append(match) }

@@ -76,8 +76,13 @@ struct PolicyMesh {
     }
 
     func http(labels: [String: String] = ["app": "web"]) throws -> [HTTPPolicy] {
+        try self.manager(labels: labels).policies
+    }
+
+    /// What serves port 80.
+    func manager(labels: [String: String] = ["app": "web"]) throws -> HTTPConnectionManager {
         for chain in try self.listener(labels: labels).chains where chain.match.destinationPort == 80 {
-            if case .http(let manager) = chain.terminal { return manager.policies }
+            if case .http(let manager) = chain.terminal { return manager }
         }
         throw Missing()
     }

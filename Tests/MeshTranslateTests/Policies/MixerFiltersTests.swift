@@ -101,4 +101,97 @@ import XDSAPI
         #expect(rule.match.first?.clause["request.path"]?.prefix == "/a")
         #expect(rule.quotas.first?.quota == "requests" && rule.quotas.first?.charge == 2)
     }
+
+    @Test("All services that lead to a port are told apart, the oldest first in doubt")
+    func several() throws {
+        var mesh = try self.mesh()
+        try mesh.service("alias", ip: "10.96.0.2", ports: ["http": 80], endpoints: ["10.213.9.9": ["app": "web"]])
+        let config = try #require(try self.filter(in: mesh)).config
+        #expect(config.defaultDestinationService == "web.default.svc.cluster.local")
+        #expect(config.serviceConfigs.count == 2)
+        let alias = try #require(config.serviceConfigs["alias.default.svc.cluster.local"])
+        #expect(alias.mixerAttributes.attributes["destination.service.name"]?.stringValue == "alias")
+    }
+
+    // MARK: The way out
+
+    /// The filters of all HTTP chains for what leaves by a port.
+    private func outbound(_ mesh: MeshBuilder, port number: Int = 80) throws -> [Config] {
+        let listeners = try mesh.resources(asksPolicyEngine: true).listeners
+        let listener = try #require(listeners.first { $0.name == "0.0.0.0_\(number)" })
+        let chains = listener.filterChains + (listener.hasDefaultFilterChain ? [listener.defaultFilterChain] : [])
+        return try chains.compactMap { chain in
+            guard let any = chain.filters.last?.typedConfig, any.isA(Manager.self) else { return nil }
+            let manager = try Manager(unpackingAny: any)
+            #expect(manager.normalizePath.value == manager.httpFilters.contains { $0.name == "mixer" })
+            return try manager.httpFilters.first { $0.name == "mixer" }
+                .map { try Config(unpackingAny: $0.typedConfig) }
+        }
+    }
+
+    @Test("Sidecars ask about what leaves only if that is wanted, and say whose side it is")
+    func clients() throws {
+        #expect(try self.outbound(self.mesh()).isEmpty)
+        let configs = try self.outbound(self.mesh { $0.settings.policyEngine.checksClients = true })
+        #expect(!configs.isEmpty)
+        for config in configs {
+            #expect(config.transport.checkCluster == "outbound|9091||istio-policy.istio-system.svc.cluster.local")
+            #expect(config.mixerAttributes.attributes.mapValues(\.stringValue) == ["context.reporter.kind": "outbound"])
+        }
+    }
+
+    @Test("Sidecars tell what became of what leaves, if anybody is told at all")
+    func clientReports() throws {
+        let mesh = try self.mesh {
+            $0.settings.policyEngine.reportServer = $0.settings.policyEngine.checkServer
+        }
+        let listeners = try mesh.resources(asksPolicyEngine: true).listeners
+        let listener = try #require(listeners.first { $0.name == "0.0.0.0_80" })
+        let manager = try Manager(unpackingAny: try #require(listener.defaultFilterChain.filters.last).typedConfig)
+        let filter = try #require(manager.httpFilters.first { $0.name == "mixer" })
+        let config = try Config(unpackingAny: filter.typedConfig)
+        #expect(config.transport.checkCluster == "" && config.transport.reportCluster != "")
+        #expect(!manager.normalizePath.value)
+    }
+
+    @Test("A pod that wants no checks is not asked about on its way out either")
+    func choice() throws {
+        let mesh = try self.mesh { snapshot in
+            snapshot.settings.policyEngine.checksClients = true
+            let address = try address("10.213.9.9")
+            let id = ObjectID(namespace: "default", name: "client")
+            var workload = Workload(id: id, address: address, labels: [:], serviceAccount: "default")
+            workload.policyCheck = .disable
+            snapshot.workloads[address] = workload
+        }
+        #expect(try self.outbound(mesh).isEmpty)
+    }
+
+    @Test("Quotas of services outside the mesh are charged where requests leave, those of others are not")
+    func external() throws {
+        var mesh = try self.mesh { $0.settings.policyEngine.checksClients = true }
+        try mesh.entry("api.test", port: 80, .http, resolution: .dns(roundRobin: false))
+        try mesh.edit { snapshot in
+            for name in ["api.test", "web.default.svc.cluster.local", "*.test"] {
+                snapshot.quotas.append(
+                    QuotaBinding(
+                        source: ObjectReference(kind: "QuotaSpecBinding", id: ObjectID(namespace: "n", name: name)),
+                        createdAt: 1,
+                        hosts: [try host(name)],
+                        rules: [.init(matches: [], charges: ["requests": 1])]
+                    )
+                )
+            }
+        }
+        let config = try #require(try self.outbound(mesh).first)
+        #expect(Set(config.serviceConfigs.keys) == ["api.test", "*.test"])
+        #expect(config.serviceConfigs["api.test"]?.quotaSpec.count == 1)
+        let clusters = try mesh.resources(asksPolicyEngine: true).clusters
+        func isExternal(_ name: String) -> Bool? {
+            clusters.first { $0.name == name }?.metadata.filterMetadata["dev.lateen.service"]?
+                .fields["external"]?.boolValue
+        }
+        #expect(isExternal("outbound|80||api.test") == true)
+        #expect(isExternal("outbound|80||web.default.svc.cluster.local") == false)
+    }
 }

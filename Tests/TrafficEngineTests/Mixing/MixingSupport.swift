@@ -14,9 +14,10 @@ struct MixedRequest {
         failsOpen: false,
         attributes: ["destination.namespace": .text("shop"), "destination.labels": .map(["app": "web"])]
     )
+    var service: MixerService?
 
     func withAttributes<Result>(_ body: (RequestAttributes) -> Result) -> Result {
-        self.text.withView { body(RequestAttributes($0, self.facts, self.policy)) }
+        self.text.withView { body(RequestAttributes($0, self.facts, self.policy, self.service)) }
     }
 
     init(_ target: String = "/", headers: [(String, String)] = []) {

@@ -134,7 +134,9 @@ import TrafficEngine
             checkServer: nil,
             reportServer: nil,
             failsOpen: false,
-            attributes: ["destination.namespace": .text("shop")],
+            attributes: ["destination.namespace": .text("shop")]
+        )
+        let destination = MixerDestination(
             quotas: [
                 QuotaRule(matches: [], charges: [QuotaCharge(quota: "all", amount: 1)]),
                 QuotaRule(matches: [path], charges: [QuotaCharge(quota: "all", amount: 2)]),
@@ -142,12 +144,12 @@ import TrafficEngine
             ]
         )
         #expect(
-            request.withAttributes { request.policy.charges($0) } == [
+            request.withAttributes { destination.charges($0) } == [
                 QuotaCharge(quota: "all", amount: 3), QuotaCharge(quota: "shop", amount: 1),
             ]
         )
         request.text.target = "/b"
-        #expect(request.withAttributes { request.policy.charges($0) }.first == QuotaCharge(quota: "all", amount: 1))
+        #expect(request.withAttributes { destination.charges($0) }.first == QuotaCharge(quota: "all", amount: 1))
     }
 
     @Test("A quota that grants less than is needed refuses a request that may pass; one that says nothing does not")

@@ -1,0 +1,136 @@
+internal import MeshModel
+internal import NIOCore
+internal import TrafficEngine
+
+/// Asks the policy engine about one request at a time, once it is known where it goes, and keeps what the engine is to
+/// be told of it.
+final class MixerGate {
+    private let worker: Worker
+    private let policy: MixerPolicy
+    /// Of the request that is under way; `nil`: nobody is told.
+    private var report: MixerReport?
+    /// Grows with every question, so that an answer for an earlier one is not taken for this one's.
+    private var number = 0
+    private var pending: Pending?
+
+    /// A request that waits for the engine's answer.
+    private struct Pending {
+        var charges: [QuotaCharge]
+        /// What policies before this one have changed.
+        var effects: PolicyEffects
+        var completion: (PolicyOutcome) -> Void
+    }
+
+    init(worker: Worker, policy: MixerPolicy) {
+        self.worker = worker
+        self.policy = policy
+    }
+
+    /// A request has come; one that was under way is forgotten. `view` is valid during this call.
+    func begin(_ view: RequestView, facts: ClientFacts) {
+        self.cancel()
+        guard self.policy.reportServer != nil else { return }
+        self.report = MixerReport(request: OwnedRequest(view), facts: PolicyFacts(facts), policy: self.policy)
+    }
+
+    /// It is known where the request goes: asks whether it may.
+    ///
+    /// - Parameters:
+    ///   - view: the head, valid during this call.
+    ///   - facts: of the connection.
+    ///   - service: what its cluster stands for; only looked at on the way out.
+    ///   - effects: what policies before this one have changed.
+    ///   - completion: called on the loop, later, with `allowed` or `denied`, if `waiting` is returned.
+    /// - Returns: `waiting` if the engine has to be asked; the effects of `allowed` are all that apply.
+    func check(
+        _ view: RequestView,
+        facts: ClientFacts,
+        service: MixerService?,
+        effects: PolicyEffects,
+        completion: @escaping (PolicyOutcome) -> Void
+    ) -> PolicyOutcome {
+        let destination =
+            switch self.policy.side {
+            case .inbound: self.policy.destination(of: view)
+            case .outbound: self.policy.destination(of: service)
+            }
+        self.report?.service = destination.service
+        guard let server = self.policy.checkServer else { return .allowed(effects) }
+        let pending = Pending(charges: [], effects: effects, completion: completion)
+        let facts = PolicyFacts(facts)
+        if effects.requestHeaders.isEmpty { return self.decide(view, nil, facts, destination, server, pending) }
+        // The engine sees the request as other policies have left it.
+        var owned = OwnedRequest(view)
+        owned.apply(effects.requestHeaders)
+        return owned.withView { self.decide($0, owned, facts, destination, server, pending) }
+    }
+
+    /// The request has ended, or goes elsewhere: nothing is called for it any more.
+    func cancel() {
+        self.number += 1
+        self.pending = nil
+    }
+
+    /// What the engine is to be told of the request that has ended, but for its end.
+    func takeReport() -> MixerReport? {
+        let report = self.report
+        self.report = nil
+        return report
+    }
+
+    private func decide(
+        _ view: RequestView,
+        _ owned: OwnedRequest?,
+        _ facts: PolicyFacts,
+        _ destination: MixerDestination,
+        _ server: MixerPolicy.Server,
+        _ pending: Pending
+    ) -> PolicyOutcome {
+        let session = self.worker.mixer
+        let attributes = RequestAttributes(view, facts, self.policy, destination.service)
+        let unpaid: [QuotaCharge]
+        switch session.decide(attributes, destination.charges(attributes), server, on: self.worker) {
+        case .verdict(let verdict): return self.settle(verdict, pending.effects, isFromCache: true)
+        case .ask(let charges): unpaid = charges
+        }
+        var question = MixerQuestion(
+            request: owned ?? OwnedRequest(view),
+            facts: facts,
+            policy: self.policy,
+            service: destination.service,
+            milliseconds: Int64(WallClock.milliseconds()),
+            endpoints: self.worker.addresses(of: server)
+        )
+        if !unpaid.isEmpty {
+            question.charges = unpaid
+            question.deduplicationID = String(self.worker.random(), radix: 16)
+        }
+        self.pending = pending
+        self.pending?.charges = unpaid
+        self.number += 1
+        let number = self.number
+        session.ask(question, server, on: self.worker) { self.answered($0, number) }
+        return .waiting
+    }
+
+    private func answered(_ answer: MixerAnswer, _ number: Int) {
+        guard number == self.number, let pending = self.pending else { return }
+        self.pending = nil
+        switch answer {
+        case .failed:
+            pending.completion(self.policy.failsOpen ? .allowed(pending.effects) : .denied(MixerText.failure))
+        case .answered(let answer):
+            let verdict = answer.verdict(after: pending.charges)
+            pending.completion(self.settle(verdict, pending.effects, isFromCache: false))
+        }
+    }
+
+    private func settle(_ verdict: CheckVerdict, _ effects: PolicyEffects, isFromCache: Bool) -> PolicyOutcome {
+        self.report?.check = MixerReport.Check(status: verdict.status, isFromCache: isFromCache)
+        if let denial = MixerText.denial(verdict) { return .denied(denial) }
+        var effects = effects
+        effects.requestHeaders = effects.requestHeaders.then(verdict.requestHeaders)
+        effects.responseHeaders = effects.responseHeaders.then(verdict.responseHeaders)
+        return .allowed(effects)
+    }
+}

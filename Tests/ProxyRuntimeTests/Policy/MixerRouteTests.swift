@@ -1,0 +1,146 @@
+import MeshModel
+import ProxyRuntime
+import Testing
+import TrafficEngine
+
+/// The policy engine is asked once it is known where a request goes, and before an endpoint is chosen.
+@Suite struct MixerRouteTests {
+    private static let get = "GET /a HTTP/1.1\r\nHost: x.test\r\n\r\n"
+    private static let revision = ObjectID(namespace: "default", name: "hello-00001")
+
+    private static func service(_ host: String = "hello.default.svc.cluster.local") -> MixerService {
+        MixerService(host: host, attributes: ["destination.service.host": .text(host)], isChargedByClients: true)
+    }
+
+    private static func answer(code: Int32 = 0) -> MixerAnswer {
+        .answered(CheckAnswer(CheckVerdict(MixerStatus(code: code, message: "n.m:because"))))
+    }
+
+    private func asked(_ engine: TestEngine, _ proxy: TestProxy) async {
+        _ = await proxy.waitForStatistics { _ in engine.questions.count == 1 }
+    }
+
+    @Test("On the way out the engine is told which service the cluster stands for, and that is charged")
+    func destination() async throws {
+        let engine = TestEngine(Self.answer())
+        let endpoint = try await RawServer.start()
+        var setup = MixerProxy(engine: engine, reports: true, side: .outbound, service: Self.service())
+        setup.quotas = [QuotaRule(matches: [], charges: [QuotaCharge(quota: "requests", amount: 1)])]
+        try await setup.run(ports: [endpoint.port]) { proxy in
+            let client = try await proxy.connect()
+            client.send(Self.get)
+            let connection = await endpoint.connection(0)
+            await connection.waitFor("GET /a")
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            await client.waitFor("ok")
+            let question = try #require(engine.questions.first)
+            #expect(question.attributes["destination.service.host"] == .text("hello.default.svc.cluster.local"))
+            #expect(question.charges == [QuotaCharge(quota: "requests", amount: 1)])
+        }
+        var told = engine.reports.makeAsyncIterator()
+        let values = try #require(await told.next()?.first).attributes
+        #expect(values["destination.service.host"] == .text("hello.default.svc.cluster.local"))
+        #expect(values["destination.port"] == .number(Int64(endpoint.port)))
+        #expect(values["destination.ip"] == .bytes([127, 0, 0, 1]))
+        try await endpoint.stop()
+    }
+
+    @Test("A request goes to an endpoint that came while the engine was asked, with the body that came meanwhile")
+    func later() async throws {
+        let engine = TestEngine(Self.answer(), holds: true)
+        let endpoint = try await RawServer.start()
+        let setup = MixerProxy(engine: engine, side: .outbound, service: Self.service())
+        try await setup.run(ports: []) { proxy in
+            let client = try await proxy.connect()
+            client.send("POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: 4\r\n\r\nbo")
+            await self.asked(engine, proxy)
+            client.send("dy")
+            await setup.apply(ports: [endpoint.port], to: proxy)
+            engine.release()
+            let connection = await endpoint.connection(0)
+            await connection.waitFor("body")
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            #expect(await client.waitFor("ok").hasPrefix("HTTP/1.1 200 "))
+        }
+        try await endpoint.stop()
+    }
+
+    @Test("The route's time begins when the engine has answered")
+    func timeout() async throws {
+        let engine = TestEngine(Self.answer(), holds: true)
+        let endpoint = try await RawServer.start()
+        let setup = MixerProxy(engine: engine, side: .outbound, timeout: .milliseconds(50))
+        try await setup.run(ports: [endpoint.port]) { proxy in
+            let client = try await proxy.connect()
+            client.send(Self.get)
+            await self.asked(engine, proxy)
+            // Another request runs into the time, so that it is over for the first, too.
+            let slow = MixerProxy(engine: nil, failsOpen: true, side: .outbound, timeout: .milliseconds(50))
+            try await slow.run(ports: [endpoint.port]) { other in
+                let client = try await other.connect()
+                client.send(Self.get)
+                await client.waitFor("no answer came in time")
+            }
+            engine.release()
+            let connection = await endpoint.connection(1)
+            await connection.waitFor("GET /a")
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            #expect(await client.waitFor("ok").hasPrefix("HTTP/1.1 200 "))
+        }
+        try await endpoint.stop()
+    }
+
+    @Test("A request is asked about before it waits for a pod, and one that is refused never does")
+    func waitingRoom() async throws {
+        for code in [Int32(0), 7] {
+            let engine = TestEngine(Self.answer(code: code), holds: true)
+            var setup = MixerProxy(engine: engine, side: .outbound, service: Self.service())
+            setup.activation = RevisionActivation(revision: Self.revision, concurrencyMax: 0)
+            try await setup.run(ports: []) { proxy in
+                let client = try await proxy.connect()
+                client.send(Self.get)
+                await self.asked(engine, proxy)
+                #expect(await proxy.runtime.statistics().activations["default/hello-00001"]?.held ?? 0 == 0)
+                engine.release()
+                if code == 0 {
+                    _ = await proxy.waitForStatistics { $0.activations["default/hello-00001"]?.waiting == 1 }
+                } else {
+                    #expect(await client.waitFor("PERMISSION_DENIED:").hasPrefix("HTTP/1.1 403 "))
+                    #expect(await proxy.runtime.statistics().activations["default/hello-00001"]?.held ?? 0 == 0)
+                }
+            }
+        }
+    }
+
+    @Test("A client that leaves while the engine is asked is not served, and the answer is for nobody else")
+    func leaves() async throws {
+        let engine = TestEngine(Self.answer(), holds: true)
+        let endpoint = try await RawServer.start()
+        let setup = MixerProxy(engine: engine, side: .outbound)
+        try await setup.run(ports: [endpoint.port]) { proxy in
+            let client = try await proxy.connect()
+            client.send(Self.get)
+            await self.asked(engine, proxy)
+            client.close()
+            _ = await proxy.waitForStatistics { $0.http["test"]?.requestsActive == 0 }
+            engine.release()
+            _ = await proxy.waitForStatistics { $0.mixer?.accepts == 1 }
+            #expect(endpoint.connectionCount == 0)
+        }
+        try await endpoint.stop()
+    }
+
+    @Test("A cluster that has gone when the engine answers is unknown, and nothing is sent")
+    func gone() async throws {
+        let engine = TestEngine(Self.answer(), holds: true)
+        let setup = MixerProxy(engine: engine, side: .outbound, service: Self.service())
+        try await setup.run(ports: []) { proxy in
+            let client = try await proxy.connect()
+            client.send(Self.get)
+            await self.asked(engine, proxy)
+            _ = await proxy.runtime.apply(ProxyState(revision: 2))
+            engine.release()
+            #expect(await client.waitFor("unknown cluster").hasPrefix("HTTP/1.1 503 "))
+        }
+    }
+}
