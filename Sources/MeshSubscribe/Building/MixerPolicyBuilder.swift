@@ -33,8 +33,19 @@ enum MixerPolicyBuilder {
             reportServer: server(transport.reportCluster, isOff: service?.disableReportCalls ?? false),
             failsOpen: (policy ?? transport.networkFailPolicy).policy == .failOpen,
             attributes: attributes,
-            services: Self.services(message, at: path, &findings)
+            services: Self.services(message, at: path, &findings),
+            forwarded: Self.forwarded(message, isOutbound ? workload : nil)
         )
+    }
+
+    /// Who sends requests, for the proxies that they go to.
+    private static func forwarded(
+        _ message: Istio_Mixer_V1_Config_Client_HttpClientConfig,
+        _ workload: OwnWorkload?
+    ) -> [UInt8] {
+        let said = message.forwardAttributes.attributes["source.uid"]?.stringValue ?? ""
+        guard let uid = said.isEmpty ? workload?.uid : said else { return [] }
+        return ForwardedAttributes.value(sourceUID: uid)
     }
 
     /// The default first, the others in the order of their hosts.

@@ -10,14 +10,15 @@ struct MixerFilters {
     private typealias Manager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager
 
     private let engine: PolicyEngineSettings
-    private let config: (Envoy_Config_Listener_V3_FilterChain) -> Config?
+    /// `nil`: there are no filters at all.
+    private let config: ((Envoy_Config_Listener_V3_FilterChain) -> Config?)?
 
     /// - Parameters:
     ///   - engine: as it holds for these chains.
     ///   - config: the filter's settings in a chain, but for the engine; `nil`: the chain gets none.
     private init(
         _ engine: PolicyEngineSettings,
-        config: @escaping (Envoy_Config_Listener_V3_FilterChain) -> Config?
+        config: ((Envoy_Config_Listener_V3_FilterChain) -> Config?)? = nil
     ) {
         self.engine = engine
         self.config = config
@@ -27,7 +28,7 @@ struct MixerFilters {
     static func inbound(of proxy: ProxyKey, in snapshot: MeshSnapshot) -> MixerFilters {
         let proxy = proxy.placed(in: snapshot)
         let engine = snapshot.settings.policyEngine.inbound(of: proxy)
-        if engine.isOff { return MixerFilters(engine) { _ in nil } }
+        if engine.isOff { return MixerFilters(engine) }
         let settings = InboundMixer(proxy: proxy, snapshot: snapshot, engine: engine)
         return MixerFilters(engine) { chain in
             guard chain.filterChainMatch.hasDestinationPort else { return nil }
@@ -36,10 +37,11 @@ struct MixerFilters {
     }
 
     /// Where requests leave, of workloads or by a gateway. Which service one is for, its cluster says; who tells it, the
-    /// proxy knows best, so that proxies need not be told apart.
+    /// proxy knows best, so that proxies need not be told apart. Where nobody is asked or told, proxies of the mesh are at
+    /// least told who sends the request.
     static func outbound(of key: OutboundKey, in snapshot: MeshSnapshot) -> MixerFilters {
         let engine = snapshot.settings.policyEngine.outbound(of: key)
-        if engine.isOff { return MixerFilters(engine) { _ in nil } }
+        if snapshot.settings.policyEngine.isOff || !key.asksPolicyEngine { return MixerFilters(engine) }
         let config = Config.with {
             $0.mixerAttributes.attributes = ["context.reporter.kind": .text("outbound")]
             if engine.checkServer != nil { $0.serviceConfigs = QuotaFilters(snapshot).ofClients }
@@ -50,18 +52,21 @@ struct MixerFilters {
     /// The listeners with the filters in their HTTP chains, behind all other policies: whom those refuse, nobody need be
     /// asked about.
     func inserted(into listeners: [Envoy_Config_Listener_V3_Listener]) -> [Envoy_Config_Listener_V3_Listener] {
-        if self.engine.isOff { return listeners }
+        guard let config = self.config else { return listeners }
         return listeners.map { listener in
             var listener = listener
-            for index in listener.filterChains.indices { self.insert(into: &listener.filterChains[index]) }
-            if listener.hasDefaultFilterChain { self.insert(into: &listener.defaultFilterChain) }
+            for index in listener.filterChains.indices { self.insert(config, into: &listener.filterChains[index]) }
+            if listener.hasDefaultFilterChain { self.insert(config, into: &listener.defaultFilterChain) }
             return listener
         }
     }
 
-    private func insert(into chain: inout Envoy_Config_Listener_V3_FilterChain) {
+    private func insert(
+        _ config: (Envoy_Config_Listener_V3_FilterChain) -> Config?,
+        into chain: inout Envoy_Config_Listener_V3_FilterChain
+    ) {
         guard let last = chain.filters.indices.last,
-            chain.filters[last].typedConfig.typeURL == TypeURL.httpConnectionManager, var config = self.config(chain)
+            chain.filters[last].typedConfig.typeURL == TypeURL.httpConnectionManager, var config = config(chain)
         else { return }
         config.transport.networkFailPolicy.policy = self.engine.failsOpen ? .failOpen : .failClose
         config.transport.checkCluster = self.engine.checkServer.map(Self.cluster) ?? ""

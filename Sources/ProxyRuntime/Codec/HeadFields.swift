@@ -221,7 +221,10 @@ package struct HeadFields {
     }
 
     private mutating func noteExtension(_ name: UnsafeRawBufferPointer, _ index: Int) {
-        if name.count == 23, Bytes.equal(name, "x-forwarded-client-cert") {
+        if name.count == 18, Bytes.equal(name, "x-istio-attributes") {
+            // What proxies tell each other: nobody else may write it, and nobody else need see it.
+            self.dropped.insert(index)
+        } else if name.count == 23, Bytes.equal(name, "x-forwarded-client-cert") {
             // Two lines are one list; which of them is whose cannot be told, so only the first can be kept.
             if self.clientCertificateIndex >= 0 {
                 self.dropped.insert(index)

@@ -56,6 +56,8 @@ struct Exchange {
     var head = ByteBuffer()
     /// So many bytes of it are the head.
     var headCount = 0
+    /// `head` tells the proxy of the endpoint who sends the request.
+    var tellsSource = false
     /// Body bytes that came later, kept until they are sent, or for another attempt.
     var heldBody = ByteBuffer()
     var retryTask: Scheduled<Void>?

@@ -81,6 +81,7 @@ extension ServerExchange {
             writer.endLine()
         }
         self.exchange.headCount = head.readableBytes
+        self.exchange.tellsSource = false
         self.exchange.head = head
         if !self.logs.isEmpty { self.captureRequest(bytes, path: path) }
     }

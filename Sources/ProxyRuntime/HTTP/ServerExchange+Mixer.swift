@@ -64,6 +64,26 @@ extension ServerExchange {
         }
     }
 
+    /// Puts into the head who sends the request if it goes to an endpoint of the mesh, and takes it out if it does not:
+    /// another attempt may go to an endpoint of the other kind.
+    func tellSource(_ mixing: MixerGate, to pool: EndpointPool) {
+        let line = mixing.sourceLine
+        guard !line.isEmpty, pool.isOfMesh != self.exchange.tellsSource else { return }
+        var rest = self.exchange.head
+        let told = self.exchange.tellsSource ? line.count : 0
+        // It stands in front of the empty line.
+        guard var front = rest.readSlice(length: self.exchange.headCount - 2 - told) else { return }
+        rest.moveReaderIndex(forwardBy: told)
+        var head = ByteBuffer()
+        head.reserveCapacity(front.readableBytes + line.count + rest.readableBytes)
+        head.writeBuffer(&front)
+        if pool.isOfMesh { head.writeBytes(line) }
+        head.writeBuffer(&rest)
+        self.exchange.head = head
+        self.exchange.headCount += pool.isOfMesh ? line.count : -told
+        self.exchange.tellsSource = pool.isOfMesh
+    }
+
     /// Tells the policy engine what became of the request, if its policy wants that.
     final func reportExchange() {
         guard var report = self.mixing?.takeReport(), let server = report.policy.reportServer else { return }

@@ -344,6 +344,7 @@ extension ServerExchange {
 
     private func startAttempt(_ cluster: ClusterRuntime, _ pool: EndpointPool, freshOnly: Bool) {
         self.exchange.pool = pool
+        if let mixing = self.mixing { self.tellSource(mixing, to: pool) }
         self.exchange.attemptIsCounted = true
         cluster.began(pool)
         cluster.counts.requests += 1

@@ -12,6 +12,8 @@ final class MixerGate {
     /// Grows with every question, so that an answer for an earlier one is not taken for this one's.
     private var number = 0
     private var pending: Pending?
+    /// What endpoints of the mesh are told of the workload; empty: nothing.
+    private(set) lazy var sourceLine: [UInt8] = self.makeSourceLine()
 
     /// A request that waits for the engine's answer.
     private struct Pending {
@@ -63,6 +65,11 @@ final class MixerGate {
         var owned = OwnedRequest(view)
         owned.apply(effects.requestHeaders)
         return owned.withView { self.decide($0, owned, facts, destination, server, pending) }
+    }
+
+    private func makeSourceLine() -> [UInt8] {
+        let value = self.policy.forwarded
+        return value.isEmpty ? [] : ForwardedAttributes.header + Array(": ".utf8) + value + Array("\r\n".utf8)
     }
 
     /// The request has ended, or goes elsewhere: nothing is called for it any more.

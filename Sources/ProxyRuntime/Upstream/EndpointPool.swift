@@ -17,6 +17,8 @@ final class EndpointPool {
     let socketAddress: SocketAddress
     /// Connections are secured by TLS.
     private let isSecure: Bool
+    /// It is of the mesh: with the certificates of the mesh both sides prove who they are.
+    let isOfMesh: Bool
     private var idle: [UpstreamConnection] = []
     /// Connections of HTTP/2 that may take streams, busy or not.
     private var multiplexed: [HTTP2ClientConnection] = []
@@ -68,7 +70,9 @@ final class EndpointPool {
         self.cluster = cluster
         self.socketAddress = SocketAddress(address)
         let transports = cluster.cluster.transports
-        self.isSecure = transport < transports.count && transports[transport] != nil
+        let tls = transport < transports.count ? transports[transport] : nil
+        self.isSecure = tls != nil
+        self.isOfMesh = tls?.isOfMesh ?? false
     }
 
     var isUnused: Bool { self.counts.connectionsActive == 0 && self.connecting.all == 0 && self.pending.isEmpty }

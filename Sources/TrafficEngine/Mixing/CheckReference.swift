@@ -119,7 +119,7 @@ struct CheckShape: Sendable {
         case .header(let name): return attributes.append(header: name, to: &key)
         case .headers:
             let request = attributes.request
-            for field in request.headers {
+            for field in request.headers where !attributes.isForwarded(field) {
                 key.appendPart(request[field.name])
                 key.appendPart(request[field.value])
             }

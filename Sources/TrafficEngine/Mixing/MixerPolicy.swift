@@ -28,6 +28,8 @@ package final class MixerPolicy: Sendable {
     package let failsOpen: Bool
     /// Attributes that are the same for all requests, by name: whose traffic it is, and who says so.
     package let attributes: [String: MixerValue]
+    /// What proxies of the mesh are told of the workload, as the value of a header (`ForwardedAttributes`); empty: nothing.
+    package let forwarded: [UInt8]
     /// What holds for some services; inbound they are those that lead to the port, the oldest first.
     package let services: [MixerServiceRules]
     /// The values of `attributes` as keys of caches have them.
@@ -39,8 +41,10 @@ package final class MixerPolicy: Sendable {
         reportServer: Server?,
         failsOpen: Bool,
         attributes: [String: MixerValue] = [:],
-        services: [MixerServiceRules] = []
+        services: [MixerServiceRules] = [],
+        forwarded: [UInt8] = []
     ) {
+        self.forwarded = forwarded
         self.side = side
         self.checkServer = checkServer
         self.reportServer = reportServer

@@ -14,6 +14,8 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
     /// `http` or `grpc`.
     case protocolName = "context.protocol"
     case sourceAddress = "source.ip"
+    /// As the peer's proxy says of itself (`ForwardedAttributes`).
+    case sourceUID = "source.uid"
     /// The peer's identity without `spiffe://`.
     case sourcePrincipal = "source.principal"
     /// The same; its name in old rules.
@@ -80,6 +82,9 @@ package struct RequestAttributes {
         case .sourceAddress:
             guard let source = self.facts.source else { return false }
             key.append(contentsOf: source.bytes)
+        case .sourceUID:
+            guard let uid = self.forwardedUID else { return false }
+            key.append(contentsOf: uid)
         case .sourcePrincipal, .sourceUser:
             guard let principal = self.principal else { return false }
             key.append(contentsOf: principal.utf8)
@@ -97,6 +102,7 @@ package struct RequestAttributes {
     /// Appends the values of a header, which is named in lower case. Repeated lines are one list (RFC 9110 section 5.3).
     func append(header name: [UInt8], to key: inout [UInt8]) -> Bool {
         if name.first == UInt8(ascii: ":") { return self.append(pseudoHeader: name, to: &key) }
+        if name == ForwardedAttributes.header { return false }
         var isThere = false
         for field in self.request.headers where self.request[field.name].equals(name, ignoringCase: true) {
             if isThere { key.append(UInt8(ascii: ",")) }
@@ -154,6 +160,22 @@ package struct RequestAttributes {
         return parts[2]
     }
 
+    /// Only of a peer that has proved who it is, and no more than that allows; two lines tell nothing.
+    private var forwardedUID: [UInt8]? {
+        guard let namespace = self.namespace else { return nil }
+        var value: UnsafeRawBufferPointer?
+        for field in self.request.headers where self.isForwarded(field) {
+            guard value == nil else { return nil }
+            value = self.request[field.value]
+        }
+        return value.flatMap { ForwardedAttributes.sourceUID(in: $0, of: namespace) }
+    }
+
+    /// A line for proxies, which counts as none of the request's headers.
+    func isForwarded(_ field: HeaderField) -> Bool {
+        self.request[field.name].equals(ForwardedAttributes.header, ignoringCase: true)
+    }
+
     private var parameters: [(UnsafeRawBufferPointer.SubSequence, UnsafeRawBufferPointer.SubSequence)] {
         let target = self.request[self.request.target]
         guard let question = target.position(of: UInt8(ascii: "?")) else { return [] }
@@ -178,7 +200,7 @@ package struct RequestAttributes {
                 case .sourceAddress: .bytes(bytes)
                 case .isMutualTLS: .truth(bytes == [1])
                 case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID,
-                    .protocolName, .sourcePrincipal, .sourceUser, .sourceNamespace, .serverName:
+                    .protocolName, .sourceUID, .sourcePrincipal, .sourceUser, .sourceNamespace, .serverName:
                     .text(String(decoding: bytes, as: UTF8.self))
                 }
         }
@@ -199,7 +221,7 @@ package struct RequestAttributes {
 
     private var headerMap: [String: String] {
         var entries: [String: String] = [:]
-        for field in self.request.headers {
+        for field in self.request.headers where !self.isForwarded(field) {
             let name = String(decoding: self.request[field.name].map(lowered), as: UTF8.self)
             let value = String(decoding: self.request[field.value], as: UTF8.self)
             entries[name] = entries[name].map { "\($0),\(value)" } ?? value

@@ -67,6 +67,13 @@ package struct ClientTLS: Hashable, Sendable {
     }
 }
 
+extension ClientTLS {
+    /// Both sides show the mesh's own certificates.
+    package var isOfMesh: Bool {
+        self.certificate == .secret(TLSSecret.ownCertificate) && self.validation.roots == .secret(TLSSecret.meshRoots)
+    }
+}
+
 /// Where a certificate and its key come from.
 package enum CertificateSource: Hashable, Sendable {
     /// A secret of `ProxyState.secrets`.

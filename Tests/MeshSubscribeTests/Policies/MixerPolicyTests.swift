@@ -1,9 +1,11 @@
+import Foundation
 import MeshModel
 import MeshSubscribe
 import MeshTranslate
 import SwiftProtobuf
 import Testing
 import TrafficEngine
+import XDSAPI
 
 /// Settings of the policy engine go the whole way: translated, sent as bytes, read.
 @Suite struct MixerPolicyTests {
@@ -117,6 +119,10 @@ import TrafficEngine
         #expect(service.attributes["destination.service.name"] == .text("web"))
         #expect(service.attributes["destination.service.namespace"] == .text("shop"))
         #expect(policy.destination(of: service).service === service)
+        let told = Istio_Mixer_V1_Attributes.with {
+            $0.attributes["source.uid"] = .with { $0.stringValue = "kubernetes://caller-1.ops" }
+        }
+        #expect(String(decoding: policy.forwarded, as: UTF8.self) == (try told.serializedData()).base64EncodedString())
     }
 
     @Test("Clusters say nothing of services where nobody is asked about what leaves")

@@ -58,12 +58,17 @@ final class TestEngine: RequestMixing {
 struct MixerProxy {
     var engine: TestEngine?
     var failsOpen = false
+    var checks = true
     var reports = false
     var side = MixerPolicy.Side.inbound
     var quotas: [QuotaRule] = []
     var service: MixerService?
     var activation: RevisionActivation?
     var timeout: Duration?
+    var forwarded: [UInt8] = []
+    var retry: RetryPolicy?
+    /// The number of the cluster that requests go to.
+    var target = 1
 
     static func run(
         _ engine: TestEngine?,
@@ -112,19 +117,21 @@ struct MixerProxy {
         return [.test(ports: ports.first ?? 1), target]
     }
 
-    private var terminal: FilterChain.Terminal {
+    var terminal: FilterChain.Terminal {
         let forward = ForwardAction(
-            clusters: [WeightedCluster(cluster: ClusterID(index: 1), name: "target")],
-            timeout: self.timeout
+            clusters: [WeightedCluster(cluster: ClusterID(index: self.target), name: "target")],
+            timeout: self.timeout,
+            retry: self.retry
         )
         let route = Route(name: "route", match: RouteMatch(path: .prefix(Array("/".utf8))), action: .forward(forward))
         let server = MixerPolicy.Server(cluster: ClusterID(index: 0), name: "endpoint")
         let policy = MixerPolicy(
             side: self.side,
-            checkServer: server,
+            checkServer: self.checks ? server : nil,
             reportServer: self.reports ? server : nil,
             failsOpen: self.failsOpen,
-            services: [MixerServiceRules(host: "*", quotas: self.quotas)]
+            services: [MixerServiceRules(host: "*", quotas: self.quotas)],
+            forwarded: self.forwarded
         )
         return .http(
             HTTPConnectionManager(

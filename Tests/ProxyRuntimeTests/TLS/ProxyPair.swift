@@ -27,6 +27,8 @@ struct ProxyPair {
         var speaksHTTP = false
         /// In the place of the usual one.
         var serverTerminal: FilterChain.Terminal?
+        var clientTerminal: FilterChain.Terminal?
+        var serverOptions = ProxyRuntimeOptions()
         /// What must hold of a connection for TLS to be taken off.
         var match = FilterChainMatch()
         /// The way of other connections.
@@ -81,7 +83,7 @@ struct ProxyPair {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let logs = (server: folder.path + "/server", client: folder.path + "/client")
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let server = ProxyRuntime(options: ProxyRuntimeOptions(), logger: logger)
+        let server = ProxyRuntime(options: setup.serverOptions, logger: logger)
         let client = ProxyRuntime(options: ProxyRuntimeOptions(), logger: logger)
         try await server.start()
         try await client.start()
@@ -110,7 +112,12 @@ struct ProxyPair {
         let outbound = Listener(
             name: "outbound",
             address: NetworkAddress(ip: TestProxy.loopback, port: 0),
-            chains: [FilterChain(name: "plain", terminal: Self.terminal(setup.speaksHTTP, log: logs.client))]
+            chains: [
+                FilterChain(
+                    name: "plain",
+                    terminal: setup.clientTerminal ?? Self.terminal(setup.speaksHTTP, log: logs.client)
+                )
+            ]
         )
         let address = NetworkAddress(ip: TestProxy.loopback, port: securePort)
         let cluster = Cluster(

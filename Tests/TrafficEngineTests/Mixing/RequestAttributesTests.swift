@@ -42,6 +42,50 @@ import TrafficEngine
         #expect(values["connection.mtls"] == .truth(false))
     }
 
+    @Test("Who a peer's proxy says that it is counts, if the certificate proves the namespace and it is said once")
+    func forwarded() {
+        let told = String(decoding: ForwardedAttributes.value(sourceUID: "kubernetes://a-1.shop"), as: UTF8.self)
+        let line = ("x-istio-Attributes", told)
+        func uid(_ peer: String?, _ lines: [(String, String)]) -> MixerValue? {
+            var request = MixedRequest("/", headers: lines)
+            request.policy = MixerPolicy(
+                checkServer: nil,
+                reportServer: nil,
+                failsOpen: false,
+                attributes: ["source.uid": .text("own")]
+            )
+            request.facts.peer = peer.map { PeerIdentity(uris: [$0]) }
+            return request.withAttributes { $0.all(at: 0) }["source.uid"]
+        }
+        let peer = "spiffe://cluster.local/ns/shop/sa/a"
+        #expect(uid(peer, [line]) == .text("kubernetes://a-1.shop"))
+        #expect(uid(peer, []) == .text("own"))
+        #expect(uid(peer, [line, line]) == .text("own"))
+        #expect(uid(nil, [line]) == .text("own"))
+        #expect(uid("spiffe://cluster.local/ns/bank/sa/a", [line]) == .text("own"))
+        #expect(uid("https://other.test/", [line]) == .text("own"))
+    }
+
+    @Test("An answer that rests on who sends a request is not for another sender, and what proxies say is no header")
+    func forwardedKeys() {
+        var cache = CheckCache()
+        func request(_ pod: String) -> MixedRequest {
+            let told = ForwardedAttributes.value(sourceUID: "kubernetes://\(pod).shop")
+            var request = MixedRequest("/", headers: [("x-istio-attributes", String(decoding: told, as: UTF8.self))])
+            request.facts.peer = PeerIdentity(uris: ["spiffe://cluster.local/ns/shop/sa/a"])
+            return request
+        }
+        let uid = CheckReference(name: "source.uid", condition: .exact)
+        request("a").withAttributes { cache.keep(.test([uid]), for: $0, now: .zero) }
+        #expect(request("a").withAttributes { cache.verdict(for: $0, now: .zero) } != nil)
+        #expect(request("b").withAttributes { cache.verdict(for: $0, now: .zero) } == nil)
+        var others = CheckCache()
+        let header = CheckReference(name: "request.headers", key: "x-istio-attributes", condition: .absent)
+        let all = CheckReference(name: "request.headers", condition: .exact)
+        request("a").withAttributes { others.keep(.test([header, all]), for: $0, now: .zero) }
+        #expect(request("b").withAttributes { others.verdict(for: $0, now: .zero) } != nil)
+    }
+
     @Test("A foreign identity has no namespace")
     func foreign() {
         let values = MixedRequest(peer: "https://other.test/x").withAttributes { $0.all(at: 0) }
