@@ -4,6 +4,7 @@ import Foundation
 import Hummingbird
 import KubernetesAPI
 import Logging
+import NIOCore
 import RequestReports
 import Serverless
 import ServiceLifecycle
@@ -31,6 +32,9 @@ struct ActivatorCommand: AsyncParsableCommand {
     @Option(help: "Port for requests (HTTP/1.1).")
     var port = 8012
 
+    @Option(help: "Port for metrics.")
+    var monitoringPort = 9090
+
     @Option(help: "Where the autoscaler takes reports.")
     var autoscaler = "ws://autoscaler.knative-serving.svc.cluster.local:8080"
 
@@ -49,7 +53,9 @@ struct ActivatorCommand: AsyncParsableCommand {
                 "--log-level: '\(self.logLevel)' is not one of trace, debug, info, notice, warning, error, critical"
             )
         }
-        guard (1...65535).contains(self.port) else { throw ValidationError("--port: \(self.port) is no port") }
+        for (name, port) in [("port", self.port), ("monitoring-port", self.monitoringPort)] {
+            guard (1...65535).contains(port) else { throw ValidationError("--\(name): \(port) is no port") }
+        }
         guard (1...1_000_000).contains(self.queueLength) else {
             throw ValidationError("--queue-length: \(self.queueLength) is not in 1...1000000")
         }
@@ -87,6 +93,7 @@ struct ActivatorCommand: AsyncParsableCommand {
             services: [
                 .init(service: RunningService("activator") { await activator.run() }),
                 .init(service: self.server(ActivatorProxy(activator: activator, http: http, logger: logger), logger)),
+                .init(service: self.monitoring(activator, logger)),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
@@ -118,14 +125,34 @@ struct ActivatorCommand: AsyncParsableCommand {
 
     private func server(_ proxy: ActivatorProxy, _ logger: Logger) -> some ServiceLifecycle.Service {
         Application(
-            responder: CallbackResponder<BasicRequestContext> { request, _ in
+            responder: CallbackResponder<ActivatorContext> { request, context in
                 switch request.uri.path {
                 case "/healthz" where request.headers[.userAgent]?.hasPrefix("kube-probe/") == true:
                     Response(status: proxy.activator.isReady ? .ok : .serviceUnavailable)
-                default: await proxy.respond(to: request)
+                default: await proxy.respond(to: request, context)
                 }
             },
+            server: .http1(configuration: .init(additionalChannelHandlers: [ClientWatch()])),
             configuration: .init(address: .hostname(self.host, port: self.port), serverName: "lateen-activator"),
+            logger: logger
+        )
+    }
+
+    private func monitoring(_ activator: ActivatorService, _ logger: Logger) -> some ServiceLifecycle.Service {
+        let router = Router()
+        router.get("metrics") { _, _ in
+            Response(
+                status: .ok,
+                headers: [.contentType: ActivatorService.metricsType],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: activator.metricsPage))
+            )
+        }
+        return Application(
+            router: router,
+            configuration: .init(
+                address: .hostname(self.host, port: self.monitoringPort),
+                serverName: "lateen-activator"
+            ),
             logger: logger
         )
     }

@@ -25,19 +25,20 @@ struct ActivatorProxy: Sendable {
     /// Requests that no pod has taken are tried elsewhere, so often.
     private static let attemptsMax = 20
 
-    func respond(to request: Request) async -> Response {
+    func respond(to request: Request, _ context: ActivatorContext) async -> Response {
         guard let revision = Self.revision(request) else {
             return Self.refusal(
                 .notFound,
                 "no \(Self.revisionHeader) and \(Self.namespaceHeader) in the request; does its route set them?"
             )
         }
+        guard let client = await context.presence else { return Self.nobody }
         let start = ContinuousClock.now
         let wait = Self.time(request) ?? ActivatorService.waitMax
         for _ in 0..<Self.attemptsMax {
             let left = wait - start.duration(to: .now)
             do throws(ActivatorService.Refusal) {
-                let lease = try await self.activator.lease(for: revision, wait: max(.zero, left))
+                let lease = try await self.activator.lease(for: revision, client: client, wait: max(.zero, left))
                 if let response = await self.forward(request, to: lease, waited: start.duration(to: .now)) {
                     return response
                 }
@@ -72,8 +73,12 @@ struct ActivatorProxy: Sendable {
         case .expired: Self.refusal(.gatewayTimeout, "no pod of \(revision) had room in time")
         case .unknownRevision: Self.refusal(.notFound, "no revision \(revision)")
         case .gone: Self.refusal(.notFound, "revision \(revision) was deleted")
+        case .clientLeft: Self.nobody
         }
     }
+
+    /// For a client that is not there to read it.
+    private static var nobody: Response { Self.refusal(.serviceUnavailable, "the client has left") }
 
     private static func refusal(_ status: HTTPResponse.Status, _ text: String, retryAfter: Int? = nil) -> Response {
         var response = Response(

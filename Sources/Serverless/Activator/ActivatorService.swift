@@ -16,6 +16,8 @@ package final class ActivatorService: Sendable {
         case unknownRevision
         /// The revision was deleted while the request waited.
         case gone
+        /// The client has left while the request waited.
+        case clientLeft
     }
 
     /// A place in a pod; it is given back when the last reference to it goes.
@@ -71,28 +73,49 @@ package final class ActivatorService: Sendable {
     /// Whether all objects have been read once.
     package var isReady: Bool { self.state.withLock { $0.unsynced.isEmpty } }
 
-    package var counts: (waiting: Int, inFlight: Int) {
-        self.state.withLock { ($0.table.waitingCount, $0.table.inFlightCount) }
+    /// Requests now, and what happened since the start.
+    package struct Counts: Sendable, Hashable {
+        package var waiting = 0
+        package var inFlight = 0
+        package var clientsLeft = 0
+    }
+
+    package var counts: Counts {
+        self.state.withLock { state in
+            Counts(
+                waiting: state.table.waitingCount,
+                inFlight: state.table.inFlightCount,
+                clientsLeft: state.table.leftCount
+            )
+        }
     }
 
     // MARK: Requests
 
-    /// Waits for room in a pod of the revision.
-    package func lease(for revision: ObjectID, wait: Duration = ActivatorService.waitMax) async throws(Refusal) -> Lease
-    {
+    /// Waits for room in a pod of the revision, for as long as the client is there.
+    package func lease(
+        for revision: ObjectID,
+        client: ClientPresence,
+        wait: Duration = ActivatorService.waitMax
+    ) async throws(Refusal) -> Lease {
         let id = self.state.withLock { $0.table.newID() }
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { (waiter: Waiter) in self.arrive(id, revision, wait, waiter) }
+            await withCheckedContinuation { (waiter: Waiter) in self.arrive(id, revision, client, wait, waiter) }
         } onCancel: {
-            let now = self.now
-            let waiter = self.state.withLock { $0.table.left(id, revision, now: now) }
-            waiter?.resume(returning: .failure(.expired))
+            self.leave(id, revision, .expired)
         }
+        client.unwatch()
         let address = try result.get()
         return Lease(address: address) { [weak self] in self?.finished(revision, at: address) }
     }
 
-    private func arrive(_ id: UInt64, _ revision: ObjectID, _ wait: Duration, _ waiter: Waiter) {
+    private func arrive(
+        _ id: UInt64,
+        _ revision: ObjectID,
+        _ client: ClientPresence,
+        _ wait: Duration,
+        _ waiter: Waiter
+    ) {
         let now = self.now
         let (result, report) = self.state.withLock { state -> (Result<String, Refusal>?, StatMessage?) in
             // Who is cancelled before is not woken any more.
@@ -106,7 +129,15 @@ package final class ActivatorService: Sendable {
             }
         }
         if let report { self.sender.send(report) }
-        if let result { waiter.resume(returning: result) }
+        if let result { return waiter.resume(returning: result) }
+        client.watch { [weak self] in self?.leave(id, revision, .clientLeft) }
+    }
+
+    /// A request waits no more; nothing if it does not wait.
+    private func leave(_ id: UInt64, _ revision: ObjectID, _ refusal: Refusal) {
+        let now = self.now
+        let waiter = self.state.withLock { $0.table.left(id, revision, now: now) }
+        waiter?.resume(returning: .failure(refusal))
     }
 
     private func finished(_ revision: ObjectID, at address: String) {

@@ -33,6 +33,8 @@ package struct ActivatorTable<Waiter: Sendable>: Sendable {
     private var entries: [ObjectID: Entry] = [:]
     private var waiters: [RequestID: Waiter] = [:]
     private var lastID: RequestID = 0
+    /// Requests that nobody wanted answered any more while they waited.
+    package private(set) var leftCount = 0
 
     /// `name`: under which this activator reports. `lengthMax`: how many requests of one revision may wait.
     package init(name: String, lengthMax: Int) {
@@ -111,6 +113,7 @@ package struct ActivatorTable<Waiter: Sendable>: Sendable {
     /// Nobody wants the answer any more. Gives the waiter; `nil` if it does not wait.
     package mutating func left(_ id: RequestID, _ revision: ObjectID, now: Duration) -> Waiter? {
         guard let waiter = self.waiters.removeValue(forKey: id) else { return nil }
+        self.leftCount += 1
         _ = self.entries[revision]?.queue.left(id)
         self.entries[revision]?.meter.ended(at: now)
         return waiter
