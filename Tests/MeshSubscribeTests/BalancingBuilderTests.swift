@@ -105,7 +105,13 @@ import XDSAPI
         let said = try self.cluster { $0.metadata.filterMetadata[name] = metadata(5) }
         #expect(said?.activation?.revision.description == "default/hello-00001")
         #expect(said?.activation?.concurrencyMax == 5)
+        #expect(said?.activation?.asksPods == false)
         #expect(try self.cluster { $0.metadata.filterMetadata["istio"] = metadata(5) }?.activation == nil)
+        var asking = metadata(5)
+        asking.fields["probe"] = .with { $0.stringValue = "connect" }
+        #expect(try self.cluster { $0.metadata.filterMetadata[name] = asking }?.activation?.asksPods == true)
+        asking.fields["probe"] = .with { $0.stringValue = "http" }
+        #expect(try self.refused { $0.metadata.filterMetadata[name] = asking })
         for wrong in [metadata(-1), metadata(0.5), metadata(.infinity), metadata(1, revision: "")] {
             #expect(try self.refused { $0.metadata.filterMetadata[name] = wrong })
         }

@@ -62,6 +62,19 @@ struct MeshBuilder {
         }
     }
 
+    /// Of each service's endpoints only the first is left, and not ready yet.
+    mutating func startsPod(hasMeshIdentity: Bool) {
+        self.snapshot.endpoints = self.snapshot.endpoints.mapValues { endpoints in
+            endpoints.prefix(1).map { endpoint in
+                var endpoint = endpoint
+                endpoint.isReady = false
+                endpoint.isStarting = true
+                endpoint.hasMeshIdentity = hasMeshIdentity
+                return endpoint
+            }
+        }
+    }
+
     /// A ServiceEntry with one host and one port.
     mutating func entry(
         _ text: String,

@@ -6,6 +6,8 @@ struct SliceFacts: Hashable, Sendable {
     struct Entry: Hashable, Sendable {
         var address: Endpoint.Address
         var isReady: Bool
+        /// Not ready, and not about to end.
+        var isStarting: Bool
         /// The pod that the slice names.
         var pod: ObjectKey?
         /// First label of the endpoint's own name below the service's.
@@ -59,6 +61,7 @@ enum EndpointParser {
                 SliceFacts.Entry(
                     address: address,
                     isReady: endpoint.conditions.ready ?? true,
+                    isStarting: endpoint.conditions.ready == false && endpoint.conditions.terminating != true,
                     pod: target?.kind == "Pod"
                         ? target?.name.map { ObjectKey(namespace: target?.namespace ?? object.namespace, name: $0) }
                         : nil,

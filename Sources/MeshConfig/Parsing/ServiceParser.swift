@@ -67,9 +67,11 @@ enum ServiceParser {
         return facts
     }
 
-    /// Our annotations of a revision's Service: whose pods these are, and how much one takes.
+    /// Our annotations of a revision's Service: whose pods these are, how much one takes, and whether one that takes a
+    /// connection takes requests.
     private static let activationAnnotation = "activation.lateen.dev/revision"
     private static let concurrencyAnnotation = "activation.lateen.dev/concurrency"
+    private static let probeAnnotation = "activation.lateen.dev/probe"
 
     private static func activation(
         _ object: KubernetesObject,
@@ -85,9 +87,17 @@ enum ServiceParser {
             )
             return nil
         }
+        let probe = object.annotations[self.probeAnnotation] ?? ""
+        if !["", "connect"].contains(probe) {
+            findings.warning(
+                "metadata.annotations",
+                "`\(self.probeAnnotation)` is `\(probe)`; expected `connect`, or nothing. Pods are left to Kubernetes' probes"
+            )
+        }
         return RevisionActivation(
             revision: ObjectID(namespace: id.namespace, name: name),
-            concurrencyMax: concurrency
+            concurrencyMax: concurrency,
+            asksPods: probe == "connect"
         )
     }
 

@@ -42,18 +42,18 @@ struct EndpointJoin {
                 for port in slice.ports where facts.service.ports.contains(where: { $0.name == port.name }) {
                     // An address may be in two slices while it moves from one to the other.
                     guard seen.insert(Seen(address: entry.address, port: port)).inserted else { continue }
-                    result.append(
-                        Endpoint(
-                            address: entry.address,
-                            port: port.port,
-                            servicePortName: port.name,
-                            labels: pod?.workload.labels ?? [:],
-                            workload: pod?.workload.id,
-                            serviceAccount: pod?.workload.serviceAccount,
-                            isReady: entry.isReady || facts.publishesNotReady
-                        )
-                        .placed(like: pod, in: self.objects)
+                    var endpoint = Endpoint(
+                        address: entry.address,
+                        port: port.port,
+                        servicePortName: port.name,
+                        labels: pod?.workload.labels ?? [:],
+                        workload: pod?.workload.id,
+                        serviceAccount: pod?.workload.serviceAccount,
+                        isReady: entry.isReady || facts.publishesNotReady
                     )
+                    // Nobody but those who ask pods themselves wants to know.
+                    endpoint.isStarting = entry.isStarting && facts.service.activation?.asksPods == true
+                    result.append(endpoint.placed(like: pod, in: self.objects))
                 }
             }
         }

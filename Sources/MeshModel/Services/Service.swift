@@ -157,6 +157,8 @@ package struct Endpoint: Hashable, Sendable {
     package var workload: ObjectID?
     package var serviceAccount: String?
     package var isReady: Bool
+    /// Not ready yet, and not about to end: it may be ready any moment.
+    package var isStarting = false
     /// Its proxy takes mutual TLS (label `security.istio.io/tlsMode: istio`); what automatic mutual TLS goes by
     /// (facts #66).
     package var hasMeshIdentity = false

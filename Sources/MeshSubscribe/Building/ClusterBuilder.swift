@@ -97,9 +97,15 @@ struct ClusterBuilder {
             findings.add("\(path).concurrency", "expected a whole number from 0 to 1000000")
             return nil
         }
+        let probe = said.fields["probe"]?.stringValue ?? ""
+        guard ["", "connect"].contains(probe) else {
+            findings.add("\(path).probe", "expected `connect`, or nothing")
+            return nil
+        }
         return RevisionActivation(
             revision: ObjectID(namespace: namespace, name: name),
-            concurrencyMax: concurrency
+            concurrencyMax: concurrency,
+            asksPods: probe == "connect"
         )
     }
 

@@ -55,6 +55,7 @@ private struct Member {
     var port: UInt32
     var weight: UInt32
     var isMarked: Bool
+    var isReady: Bool
 
     init(_ endpoint: Endpoint, marksMesh: Bool) {
         switch endpoint.address {
@@ -64,6 +65,7 @@ private struct Member {
         self.port = UInt32(endpoint.port.number)
         self.weight = max(1, endpoint.weight)
         self.isMarked = marksMesh && endpoint.hasMeshIdentity
+        self.isReady = endpoint.isReady
     }
 
     var message: Envoy_Config_Endpoint_V3_LbEndpoint {
@@ -71,6 +73,7 @@ private struct Member {
             $0.endpoint.address.socketAddress.address = self.address
             $0.endpoint.address.socketAddress.portValue = self.port
             $0.loadBalancingWeight = Google_Protobuf_UInt32Value(self.weight)
+            if !self.isReady { $0.healthStatus = .unhealthy }
             if self.isMarked {
                 $0.metadata.filterMetadata["envoy.transport_socket_match"] = ClusterTarget.meshMark
             }

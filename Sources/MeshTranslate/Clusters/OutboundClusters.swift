@@ -88,6 +88,7 @@ struct OutboundClusters {
             $0.fields["namespace"] = .with { $0.stringValue = activation.revision.namespace }
             $0.fields["revision"] = .with { $0.stringValue = activation.revision.name }
             $0.fields["concurrency"] = .with { $0.numberValue = Double(activation.concurrencyMax) }
+            if activation.asksPods { $0.fields["probe"] = .with { $0.stringValue = "connect" } }
         }
     }
 
@@ -176,11 +177,20 @@ struct OutboundClusters {
         }
     }
 
+    /// Those that are ready, and those that proxies ask themselves. One with a sidecar takes every connection, and one on
+    /// another network cannot be asked.
+    private func usableEndpoints(of service: Service) -> [Endpoint] {
+        guard service.activation?.asksPods == true else { return self.scope.readyEndpoints(of: service) }
+        return self.scope.snapshot.endpoints[ServiceKey(service), default: []].filter {
+            $0.isReady || ($0.isStarting && !$0.hasMeshIdentity && $0.cluster.isEmpty)
+        }
+    }
+
     private func assignment(of target: ClusterTarget) -> Envoy_Config_Endpoint_V3_ClusterLoadAssignment {
         let isLookedUp =
             if case .dns = target.service.resolution { true } else { false }
         let wanted = target.subset?.labels ?? [:]
-        var endpoints = self.scope.readyEndpoints(of: target.service).filter { endpoint in
+        var endpoints = self.usableEndpoints(of: target.service).filter { endpoint in
             endpoint.servicePortName == target.port.name
                 && wanted.allSatisfy { endpoint.labels[$0.key] == $0.value }
         }

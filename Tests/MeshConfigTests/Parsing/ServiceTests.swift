@@ -44,6 +44,10 @@ import Testing
             try mesh("5").snapshot.services.first?.activation
                 == RevisionActivation(revision: ObjectID(namespace: "shop", name: "s-1"), concurrencyMax: 5)
         )
+        let asking = try mesh("5', activation.lateen.dev/probe: 'connect")
+        #expect(asking.snapshot.services.first?.activation?.asksPods == true)
+        let other = try mesh("5', activation.lateen.dev/probe: 'http")
+        #expect(other.snapshot.services.first?.activation?.asksPods == false)
         let wrong = try mesh("many")
         #expect(wrong.snapshot.services.first?.activation == nil)
         #expect(wrong.snapshot.services.count == 1)

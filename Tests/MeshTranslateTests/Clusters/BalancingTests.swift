@@ -232,6 +232,26 @@ import XDSAPI
         #expect(fields?["namespace"]?.stringValue == "default")
         #expect(fields?["revision"]?.stringValue == "web-00001")
         #expect(fields?["concurrency"]?.numberValue == 20)
+        #expect(fields?["probe"] == nil)
+    }
+
+    @Test("Pods that start are told to proxies that ask them, as not healthy, unless a sidecar takes all connections")
+    func startingPods() throws {
+        func statuses(asksPods: Bool, hasMeshIdentity: Bool = false) throws -> [Envoy_Config_Core_V3_HealthStatus] {
+            var mesh = try self.mesh()
+            let revision = RevisionActivation(
+                revision: ObjectID(namespace: "default", name: "web-00001"),
+                concurrencyMax: 20,
+                asksPods: asksPods
+            )
+            mesh.holds(revision, for: "web")
+            mesh.startsPod(hasMeshIdentity: hasMeshIdentity)
+            return try self.assignment(mesh, Locality()).endpoints.flatMap(\.lbEndpoints).map(\.healthStatus)
+        }
+
+        #expect(try statuses(asksPods: true) == [.unhealthy])
+        #expect(try statuses(asksPods: true, hasMeshIdentity: true) == [])
+        #expect(try statuses(asksPods: false) == [])
     }
 
     private func cluster(_ policy: TrafficPolicy) throws -> Envoy_Config_Cluster_V3_Cluster {
