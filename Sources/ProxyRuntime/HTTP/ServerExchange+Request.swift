@@ -322,16 +322,18 @@ extension ServerExchange {
 
     func startAttempt(freshOnly: Bool, avoiding previous: EndpointPool?) {
         guard let cluster = self.exchange.cluster else { return }
-        if let room = cluster.room, !self.hasPlace(in: room) { return }
+        var placement = Placement.anywhere
+        if let room = cluster.room { placement = self.place(in: room, of: cluster, avoiding: previous) }
+        if case .none = placement { return }
         let limit = cluster.limits.requestsMax
         if limit != .max, cluster.counts.requestsActive >= Int(limit) {
             cluster.counts.requestsOverflowed += 1
             self.attemptFailed(.init(reason: .overflow, outcome: nil))
             return
         }
+        if case .pool(let pool) = placement { return self.startAttempt(cluster, pool, freshOnly: freshOnly) }
         switch cluster.choose(for: self.facts, avoiding: previous, hash: self.exchange.hash) {
         case .failed(let reason):
-            if reason == .noHealthyEndpoint, let room = cluster.room, self.waitsAgain(in: room) { return }
             self.attemptFailed(.init(reason: reason, outcome: nil))
         case .unresolved:
             self.waitingCluster = cluster
@@ -396,6 +398,7 @@ extension ServerExchange {
         self.deadlines.attempt = Tick.never
         pool?.counts.requestsFailed += 1
         if let pool, failure.isOfEndpoint { self.exchange.cluster?.judge(pool, .localFailure) }
+        if self.leavesPod(after: failure) { return }
         if let cluster = self.exchange.cluster, !cluster.mayRetry { self.machine.bodyForgotten() }
         switch self.machine.attemptFailed(failure) {
         case .retryFresh: self.startAttempt(freshOnly: true, avoiding: nil)

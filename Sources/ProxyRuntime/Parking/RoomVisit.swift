@@ -1,6 +1,6 @@
 internal import TrafficEngine
 
-/// What a request for a revision keeps: its turn while it waits for a pod, and its place in one. Other requests have none.
+/// What a request for a revision keeps: its turn while it waits for a pod, and its place in one. Other requests have no visit.
 final class RoomVisit {
     /// A turn.
     struct Ticket {
@@ -9,10 +9,18 @@ final class RoomVisit {
         var sinceNanoseconds: UInt64
     }
 
+    /// A place in a pod; `nil`: the revision has gone, and the request goes where the balancer says.
+    struct Place {
+        var room: WaitingRoom
+        var inPod: PodPlaces.Place?
+    }
+
     /// It waits.
     var ticket: Ticket?
     /// It counts there until it has ended.
-    var place: WaitingRoom?
+    var place: Place?
+    /// Pods that took no connection for it.
+    var refusals = 0
     /// The tick at which it has waited too long.
     var deadline = Tick.never
     var waitedNanoseconds: UInt64 = 0

@@ -9,36 +9,77 @@ extension ServerExchange {
     /// As an activator's; the route's timeout is usually shorter, but a client that never ends its request has none.
     private static let waitMax: Duration = .seconds(300)
 
-    /// Whether the attempt may begin. If not, the request waits, or has been answered.
-    func hasPlace(in room: WaitingRoom) -> Bool {
-        let visit = self.exchange.visit ?? RoomVisit()
-        self.exchange.visit = visit
-        // One for all attempts of a request, unless the cluster stands for another revision by now.
-        if let place = visit.place {
-            if place === room { return true }
-            visit.place = nil
-            place.finished()
-        }
-        switch room.enter(self) {
-        case .go:
-            visit.place = room
-            return true
-        case .wait(let id):
-            self.keepTicket(visit, room, id)
-            return false
-        case .refuse:
-            self.replyRoomFull()
-            return false
-        }
+    /// A pod that takes no connection is left for another, so often; after that the route's retries decide.
+    private static let refusalsMax = 20
+
+    /// Where an attempt goes.
+    enum Placement {
+        case pool(EndpointPool)
+        /// The revision has gone, or its pods are not counted.
+        case anywhere
+        /// The request waits, or has been answered.
+        case none
     }
 
-    /// No endpoint after all: they have just gone. Says whether the request waits for new ones.
-    func waitsAgain(in room: WaitingRoom) -> Bool {
-        guard let visit = self.exchange.visit, visit.place === room, let id = room.enterAgain(self) else {
-            return false
+    /// A place in a pod of the cluster's, one for all attempts of the request. A retry goes to another pod if one has room.
+    func place(in room: WaitingRoom, of cluster: ClusterRuntime, avoiding previous: EndpointPool?) -> Placement {
+        let visit = self.exchange.visit ?? RoomVisit()
+        self.exchange.visit = visit
+        // The cluster may stand for another revision by now.
+        if let place = visit.place, place.room !== room {
+            visit.place = nil
+            place.room.finished(place.inPod)
         }
+        if visit.place == nil {
+            let preferred = cluster.preferredPod(hash: self.exchange.hash)
+            switch room.enter(self, by: cluster.cluster.id, preferring: preferred) {
+            case .go(let inPod): visit.place = RoomVisit.Place(room: room, inPod: inPod)
+            case .wait(let id):
+                self.keepTicket(visit, room, id)
+                return .none
+            case .refuse:
+                self.replyRoomFull()
+                return .none
+            }
+        }
+        guard let inPod = visit.place?.inPod else { return .anywhere }
+        let pool = cluster.pool(of: inPod)
+        if let pool, pool !== previous { return .pool(pool) }
+        if let other = room.move(from: inPod, by: cluster.cluster.id) {
+            visit.place?.inPod = other
+            if let pool = cluster.pool(of: other) { return .pool(pool) }
+        } else if let pool {
+            return .pool(pool)
+        }
+        // Pods have just changed, or this loop leaves these out for a while.
+        return self.waitsAgain(visit, cluster) ? .none : .anywhere
+    }
+
+    /// A pod took no connection, so that nothing of the request has left: it goes to another one, or waits for one, whatever
+    /// the route says of retries. `false`: it does not.
+    func leavesPod(after failure: ExchangeMachine.AttemptFailure) -> Bool {
+        guard failure.reason == .connectFailed || failure.reason == .connectTimedOut, self.machine.isReplayable,
+            self.machine.response == .none, let visit = self.exchange.visit,
+            visit.refusals < Self.refusalsMax, let place = visit.place, let inPod = place.inPod,
+            let cluster = self.exchange.cluster, cluster.room === place.room
+        else { return false }
+        visit.refusals += 1
+        place.room.refused(inPod)
+        guard let other = place.room.move(from: inPod, by: cluster.cluster.id) else {
+            return self.waitsAgain(visit, cluster)
+        }
+        visit.place?.inPod = other
+        self.startAttempt(freshOnly: false, avoiding: nil)
+        return true
+    }
+
+    /// Gives the place up for another. `false`: as many wait as may, or the revision has gone.
+    private func waitsAgain(_ visit: RoomVisit, _ cluster: ClusterRuntime) -> Bool {
+        guard let place = visit.place, let inPod = place.inPod,
+            let id = place.room.enterAgain(self, from: inPod, by: cluster.cluster.id)
+        else { return false }
         visit.place = nil
-        self.keepTicket(visit, room, id)
+        self.keepTicket(visit, place.room, id)
         return true
     }
 
@@ -51,12 +92,16 @@ extension ServerExchange {
     }
 
     /// The wait is over.
-    func placeGiven(by room: WaitingRoom, _ id: HeldRequests<WaitingRoom.Waiter>.ID) {
+    func placeGiven(
+        by room: WaitingRoom,
+        _ id: HeldRequests<WaitingRoom.Waiter>.ID,
+        _ inPod: PodPlaces.Place?
+    ) {
         guard self.exchange.isActive, let visit = self.exchange.visit, let ticket = visit.ticket, ticket.id == id,
             ticket.room === room
-        else { return room.finished() }
+        else { return room.finished(inPod) }
         visit.ticket = nil
-        visit.place = room
+        visit.place = RoomVisit.Place(room: room, inPod: inPod)
         self.deadlines.attempt = Tick.never
         let waited = NIODeadline.now().uptimeNanoseconds &- ticket.sinceNanoseconds
         visit.waitedNanoseconds += waited
@@ -76,9 +121,9 @@ extension ServerExchange {
     func giveBackPlace() {
         guard let visit = self.exchange.visit else { return }
         self.leaveRoom()
-        guard let room = visit.place else { return }
+        guard let place = visit.place else { return }
         visit.place = nil
-        room.finished()
+        place.room.finished(place.inPod)
     }
 
     private func replyRoomFull() {

@@ -1,5 +1,6 @@
 internal import MeshModel
 internal import NIOCore
+internal import NIOPosix
 internal import Synchronization
 internal import TrafficEngine
 
@@ -11,33 +12,50 @@ final class WaitingRoom: Sendable {
     struct Waiter: Sendable {
         var loop: any EventLoop
         var exchange: NIOLoopBound<ServerExchange>
+
+        init(_ exchange: ServerExchange) {
+            self.loop = exchange.worker.loop
+            self.exchange = NIOLoopBound(exchange, eventLoop: exchange.worker.loop)
+        }
     }
 
     private struct State {
         var requests: HeldRequests<Waiter>
         var statistics = ActivationStatistics()
+        /// The ways to the pods, as all loops know them.
+        var ways = RevisionWays()
+        var starting = StartingPods()
     }
 
     let revision: ObjectID
     private let reporter: (any ActivationReporting)?
+    /// Asks pods that are starting.
+    private let loop: any EventLoop
     private let start = NIODeadline.now()
     private let state: Mutex<State>
 
-    init(_ revision: ObjectID, reporter: (any ActivationReporting)?) {
+    /// A connection to a pod that starts is made in this time, or not at all.
+    private static let askTimeout = TimeAmount.milliseconds(300)
+
+    init(_ revision: ObjectID, reporter: (any ActivationReporting)?, loop: any EventLoop) {
         self.revision = revision
         self.reporter = reporter
+        self.loop = loop
         self.state = Mutex(State(requests: HeldRequests(at: .zero)))
     }
 
     private var now: Duration { .nanoseconds((NIODeadline.now() - self.start).nanoseconds) }
 
-    /// A request has come; called on its loop.
-    func enter(_ exchange: ServerExchange) -> HeldRequests<Waiter>.OnArrival {
+    /// A request has come by this cluster; called on its loop. The preferred pod gets it if it has room.
+    func enter(
+        _ exchange: ServerExchange,
+        by cluster: ClusterID,
+        preferring preferred: RevisionPod?
+    ) -> HeldRequests<Waiter>.OnArrival {
         let now = self.now
-        let loop = exchange.worker.loop
-        let bound = NIOLoopBound(exchange, eventLoop: loop)
+        let waiter = Waiter(exchange)
         let (action, isFirst) = self.state.withLock { state in
-            let outcome = state.requests.arrived(at: now) { _ in Waiter(loop: loop, exchange: bound) }
+            let outcome = state.requests.arrived(by: cluster, preferring: preferred, at: now) { _ in waiter }
             switch outcome.action {
             case .go: ()
             case .wait: state.statistics.held += 1
@@ -46,15 +64,33 @@ final class WaitingRoom: Sendable {
             return outcome
         }
         if isFirst { self.reporter?.report(self.revision, concurrency: 1, requests: 1) }
+        if case .wait = action { self.askPods() }
         return action
     }
 
-    /// A request that was let go has found no endpoint on its loop, and waits again; `nil`: the revision has gone.
-    func enterAgain(_ exchange: ServerExchange) -> HeldRequests<Waiter>.ID? {
-        let loop = exchange.worker.loop
-        let bound = NIOLoopBound(exchange, eventLoop: loop)
-        return self.state.withLock { $0.requests.returned { _ in Waiter(loop: loop, exchange: bound) } }
+    /// A place in another pod instead of this one; `nil`: none has room.
+    func move(from place: PodPlaces.Place, by cluster: ClusterID) -> PodPlaces.Place? {
+        guard let moved = self.state.withLock({ $0.requests.moved(from: place, by: cluster) }) else { return nil }
+        self.call(moved.released)
+        return moved.place
     }
+
+    /// A request cannot use its place, and waits again; `nil`: it may not, and keeps the place.
+    func enterAgain(
+        _ exchange: ServerExchange,
+        from place: PodPlaces.Place,
+        by cluster: ClusterID
+    ) -> HeldRequests<Waiter>.ID? {
+        let waiter = Waiter(exchange)
+        guard
+            let returned = self.state.withLock({ $0.requests.returned(place, by: cluster) { _ in waiter } })
+        else { return nil }
+        self.call(returned.released)
+        return returned.id
+    }
+
+    /// A pod took no connection.
+    func refused(_ place: PodPlaces.Place) { self.state.withLock { $0.requests.refused(place) } }
 
     /// Who waited has gone. One that has been let go meanwhile gives its place back when it hears of it.
     func left(_ id: HeldRequests<Waiter>.ID) {
@@ -68,25 +104,86 @@ final class WaitingRoom: Sendable {
     }
 
     /// A place is free again.
-    func finished() {
+    func finished(_ place: PodPlaces.Place?) {
         let now = self.now
-        self.call(self.state.withLock { $0.requests.finished(at: now) })
+        self.call(self.state.withLock { $0.requests.finished(place, at: now) })
     }
 
-    /// What is known of the revision's endpoints, on all loops.
-    func use(_ activation: RevisionActivation, endpointCount: Int) {
+    /// What is known of the revision's pods, on all loops.
+    func use(_ ways: RevisionWays) {
         self.call(
-            self.state.withLock {
-                $0.requests.changed(endpointCount: endpointCount, concurrencyMax: activation.concurrencyMax)
+            self.state.withLock { state in
+                state.ways = ways
+                let pods = ways.pods
+                state.starting.changed(ready: pods.ready, others: pods.others)
+                return Self.release(&state)
             }
+        )
+        self.askPods()
+    }
+
+    private static func release(_ state: inout State) -> [HeldRequests<Waiter>.Release] {
+        let ways = state.ways
+        return state.requests.changed(
+            ways.shares(answering: state.starting.answering),
+            concurrencyMax: ways.concurrencyMax
         )
     }
 
+    // MARK: Pods that are starting
+
+    /// Asks those that are not asked yet, if somebody waits.
+    private func askPods() {
+        let now = self.now
+        let questions = self.state.withLock { state in
+            state.requests.waitingCount > 0 ? state.starting.questions(at: now) : []
+        }
+        for question in questions { self.ask(question) }
+    }
+
+    private func ask(_ question: StartingPods.Question) {
+        ClientBootstrap(group: self.loop).connectTimeout(Self.askTimeout).connect(to: SocketAddress(question.address))
+            .whenComplete { result in
+                switch result {
+                case .success(let channel):
+                    channel.close(promise: nil)
+                    self.answered(question, takes: true)
+                case .failure: self.answered(question, takes: false)
+                }
+            }
+    }
+
+    private func answered(_ question: StartingPods.Question, takes: Bool) {
+        let now = self.now
+        let (outcome, released) = self.state.withLock { state in
+            let outcome = state.starting.answered(
+                question,
+                takes: takes,
+                isWanted: state.requests.waitingCount > 0,
+                at: now
+            )
+            return (outcome, outcome == .answering ? Self.release(&state) : [])
+        }
+        switch outcome {
+        case .answering: self.call(released)
+        case .askAgain(let pause): self.loop.scheduleTask(in: TimeAmount(pause)) { self.ask(question) }
+        case .nothing: ()
+        }
+    }
+
+    // MARK: End
+
     /// The revision has gone: who waits goes on, and finds that there is nothing.
-    func close() { self.call(self.state.withLock { $0.requests.closed() }) }
+    func close() { self.call(self.state.withLock { Self.close(&$0) }) }
 
     /// The loops are about to end, with all that waits: nobody is let go any more, on whichever loop.
-    func stop() { _ = self.state.withLock { $0.requests.closed() } }
+    func stop() { _ = self.state.withLock { Self.close(&$0) } }
+
+    private static func close(_ state: inout State) -> [HeldRequests<Waiter>.Release] {
+        state.ways = RevisionWays()
+        state.starting = StartingPods()
+        return state.requests.closed()
+    }
 
     /// Tells the autoscaler what has happened since the last report.
     func report() {
@@ -106,58 +203,11 @@ final class WaitingRoom: Sendable {
         }
     }
 
-    private func call(_ released: [(id: HeldRequests<Waiter>.ID, waiter: Waiter)]) {
-        for (id, waiter) in released {
-            waiter.loop.execute { waiter.exchange.value.placeGiven(by: self, id) }
-        }
-    }
-}
-
-/// The waiting rooms of all revisions that clusters stand for.
-final class WaitingRooms: Sendable {
-    private let reporter: (any ActivationReporting)?
-    private let rooms = Mutex<[ObjectID: WaitingRoom]>([:])
-
-    init(reporter: (any ActivationReporting)?) { self.reporter = reporter }
-
-    func room(for activation: RevisionActivation) -> WaitingRoom {
-        self.rooms.withLock { rooms in
-            if let room = rooms[activation.revision] { return room }
-            let room = WaitingRoom(activation.revision, reporter: self.reporter)
-            rooms[activation.revision] = room
-            return room
-        }
-    }
-
-    /// All loops have this state now: who waits finds the endpoints that are counted here, whichever loop it is on.
-    func use(_ state: ProxyState) {
-        var counts: [RevisionActivation: Int] = [:]
-        for case .some(let cluster) in state.clusters {
-            guard let activation = cluster.activation, case .endpoints(let endpoints) = cluster.discovery else {
-                continue
+    private func call(_ released: [HeldRequests<Waiter>.Release]) {
+        for release in released {
+            release.waiter.loop.execute {
+                release.waiter.exchange.value.placeGiven(by: self, release.id, release.place)
             }
-            // Clusters of several ports of one service have the same pods.
-            counts[activation] = max(counts[activation] ?? 0, endpoints.count(where: \.isHealthy))
         }
-        let known = Set(counts.keys.map(\.revision))
-        let gone = self.rooms.withLock { rooms in
-            let gone = rooms.filter { !known.contains($0.key) }
-            for revision in gone.keys { rooms[revision] = nil }
-            return gone
-        }
-        for room in gone.values { room.close() }
-        for (activation, count) in counts { self.room(for: activation).use(activation, endpointCount: count) }
-    }
-
-    /// No loop takes anything after this.
-    func stop() { for room in self.all { room.stop() } }
-
-    private var all: [WaitingRoom] { self.rooms.withLock { $0.values.map(\.self) } }
-
-    func report() { for room in self.all { room.report() } }
-
-    /// What happened, by `namespace/name` of the revision.
-    var statistics: [String: ActivationStatistics] {
-        self.all.reduce(into: [:]) { $0[$1.revision.description] = $1.statistics }
     }
 }

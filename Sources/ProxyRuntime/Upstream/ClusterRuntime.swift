@@ -17,6 +17,8 @@ final class ClusterRuntime {
     private var outliers: OutlierWatch?
     /// In the order of the balancer's endpoints.
     private var pools: [EndpointPool] = []
+    /// The pools of a cluster that has a room, by what places are in.
+    private var pods: [RevisionPod: EndpointPool] = [:]
     /// Pools of original destinations, made when they are first asked for.
     private var destinations: [DestinationKey: EndpointPool] = [:]
     /// Original destinations that stand for names; `nil`: nobody has dialled one.
@@ -37,7 +39,7 @@ final class ClusterRuntime {
         self.balancer = LoadBalancer(Self.options(cluster), endpoints: [], seed: worker.random())
         self.outliers = cluster.outlierDetection.map { OutlierWatch($0, worker: worker) }
         self.outliers?.onReturn = { [weak self] in self?.refreshBalancer() }
-        self.room = cluster.activation.map { worker.rooms.room(for: $0) }
+        self.room = cluster.activation.map { worker.rooms.room(for: $0.revision, on: worker.loop) }
         self.useEndpoints()
     }
 
@@ -45,8 +47,7 @@ final class ClusterRuntime {
         LoadBalancer.Options(
             cluster.balancing,
             panicThreshold: cluster.panicThreshold,
-            weighsLocalities: cluster.weighsLocalities,
-            looksAtAll: cluster.activation != nil
+            weighsLocalities: cluster.weighsLocalities
         )
     }
 
@@ -75,7 +76,7 @@ final class ClusterRuntime {
         let old = self.cluster
         self.cluster = cluster
         self.limits = Self.share(cluster.limits, self.worker)
-        self.room = cluster.activation.map { self.worker.rooms.room(for: $0) }
+        self.room = cluster.activation.map { self.worker.rooms.room(for: $0.revision, on: self.worker.loop) }
         if Self.options(old) != Self.options(cluster) {
             self.balancer = LoadBalancer(
                 Self.options(cluster),
@@ -100,6 +101,8 @@ final class ClusterRuntime {
     /// The cluster has gone: idle connections are closed, the others may finish.
     func retire() {
         self.forgetPools()
+        self.pods = [:]
+        self.room = nil
         self.outliers?.stop()
         self.outliers = nil
         self.balancer.replace(endpoints: [])
@@ -156,6 +159,22 @@ final class ClusterRuntime {
             return pool
         }
         for pool in old.values { pool.retire() }
+        self.pods = [:]
+        guard self.room != nil else { return }
+        for (pod, pool) in zip(PodShare.pods(of: endpoints), self.pools) { self.pods[pod] = pool }
+    }
+
+    /// Where a place leads; `nil`: this loop does not know the pod, or leaves it out for a while.
+    func pool(of place: PodPlaces.Place) -> EndpointPool? {
+        guard let pool = self.pods[place.pod], !(self.outliers?.isEjected(pool.address) ?? false) else { return nil }
+        return pool
+    }
+
+    /// The pod that a key belongs to, in clusters that keep a key with an endpoint.
+    func preferredPod(hash: UInt64?) -> RevisionPod? {
+        guard let hash, let index = self.balancer.pick(hash: hash) else { return nil }
+        let pool = self.pools[index]
+        return self.pods.first { $0.value === pool }?.key
     }
 
     enum Choice {

@@ -19,19 +19,15 @@ package struct LoadBalancer: Sendable {
         /// Percent; below it all endpoints of a level are used. 0: never.
         package var panicThreshold: Double
         package var weighsLocalities: Bool
-        /// Least request means of all endpoints, not of two that are drawn: for such as take few requests at once.
-        package var looksAtAll: Bool
 
         package init(
             _ balancing: Cluster.Balancing,
             panicThreshold: Double = 0,
-            weighsLocalities: Bool = false,
-            looksAtAll: Bool = false
+            weighsLocalities: Bool = false
         ) {
             self.balancing = balancing
             self.panicThreshold = panicThreshold
             self.weighsLocalities = weighsLocalities
-            self.looksAtAll = looksAtAll
         }
     }
 
@@ -52,7 +48,6 @@ package struct LoadBalancer: Sendable {
         case anyOfWeighted(healthy: [Int], sums: [UInt64])
         case lessBusy(healthy: [Int])
         case lessBusyWeighted(healthy: [Int], sums: [UInt64])
-        case leastBusy(healthy: [Int])
         /// Being changed.
         case none
     }
@@ -116,12 +111,6 @@ package struct LoadBalancer: Sendable {
             let first = Self.drawn(sums, &self.generator)
             let second = Self.drawn(sums, &self.generator)
             return self.lessBusy(healthy[first], healthy[second])
-        case .leastBusy(let healthy):
-            // From anywhere on, so that loops which know nothing of each other do not all begin with the same.
-            let start = self.generator.below(healthy.count)
-            return (1..<healthy.count).reduce(healthy[start]) {
-                self.lessBusy($0, healthy[(start + $1) % healthy.count])
-            }
         }
     }
 
@@ -208,7 +197,6 @@ package struct LoadBalancer: Sendable {
             choice = .scheduled(TurnSchedule(indices: healthy, weights: weights, &self.generator))
         case .random, .ring, .maglev:
             choice = isEven ? .anyOf(healthy: healthy) : .anyOfWeighted(healthy: healthy, sums: Self.sums(weights))
-        case .leastRequest where self.options.looksAtAll: choice = .leastBusy(healthy: healthy)
         case .leastRequest:
             choice =
                 isEven ? .lessBusy(healthy: healthy) : .lessBusyWeighted(healthy: healthy, sums: Self.sums(weights))

@@ -1,30 +1,56 @@
 /// Requests of one revision at one proxy: which may go to its pods, and which wait, in their order. A value without clock
 /// or sockets.
 ///
-/// No more are let go at once than the pods take. Each that went has a place until it has ended.
+/// Who goes gets a place in a pod, which is its own until it has ended. Clusters may lead to different pods of a revision
+/// (subsets): whoever waits longest among those who may go to a pod gets the next place in it.
 package struct HeldRequests<Waiter: Sendable>: Sendable {
     package typealias ID = UInt64
+    package typealias Place = PodPlaces.Place
 
     package enum OnArrival: Sendable, Hashable {
-        case go
+        /// `nil`: the revision has gone, and nobody counts.
+        case go(Place?)
         case wait(ID)
         /// As many wait as may.
         case refuse
+    }
+
+    /// A request that can go now.
+    package struct Release: Sendable {
+        package var id: ID
+        package var waiter: Waiter
+        /// `nil`: the revision, or this way to it, has gone.
+        package var place: Place?
+    }
+
+    private struct Waiting {
+        var waiter: Waiter
+        var cluster: ClusterID
+        /// It had a place there before, and goes elsewhere now.
+        var avoided: Place?
+        var isReturned = false
+    }
+
+    /// Those who wait for the pods of one cluster.
+    private struct Line {
+        var choices = PodPlaces.Choices()
+        /// In the order of arrival, from `head` on; some may have left.
+        var order: [ID] = []
+        var head = 0
+        var count = 0
+        /// Those who have had a place before: they go before the others, and keep nobody from going, who may find what
+        /// they did not.
+        var returned: [ID] = []
     }
 
     /// As an activator's.
     package static var waitingMaxDefault: Int { 10_000 }
 
     private let waitingMax: Int
-    private var concurrencyMax = 0
-    private var endpointCount = 0
+    private var places = PodPlaces()
+    private var lines: [ClusterID: Line] = [:]
     private var isClosed = false
-    private var waiters: [ID: Waiter] = [:]
-    /// In the order of arrival, from `head` on; some may have left.
-    private var order: [ID] = []
-    private var head = 0
-    /// Those who have had a place before; they do not keep others from going, who may find what they did not.
-    private var returnedIDs: Set<ID> = []
+    private var waiters: [ID: Waiting] = [:]
     private var lastID: ID = 0
     private var meter: ConcurrencyMeter
     package private(set) var inFlightCount = 0
@@ -37,73 +63,107 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
 
     package var waitingCount: Int { self.waiters.count }
 
-    private var hasRoom: Bool {
-        guard self.endpointCount > 0 else { return self.isClosed }
-        return self.concurrencyMax == 0 || self.inFlightCount < self.concurrencyMax * self.endpointCount
-    }
-
-    /// A request has come. `isFirst`: there were none, and the autoscaler is to be told at once.
+    /// A request has come by a cluster, its way to the pods. The preferred pod gets it if it has room, unless the request
+    /// has to wait. `isFirst`: there were none, and the autoscaler is to be told at once.
     package mutating func arrived(
+        by cluster: ClusterID,
+        preferring preferred: RevisionPod? = nil,
         at now: Duration,
         _ makeWaiter: (ID) -> Waiter
     ) -> (action: OnArrival, isFirst: Bool) {
         let isFirst = self.meter.began(at: now)
-        // Those who came before go first.
-        if self.waiters.count == self.returnedIDs.count, self.hasRoom {
+        if self.isClosed {
             self.inFlightCount += 1
-            return (.go, isFirst)
+            return (.go(nil), isFirst)
+        }
+        // Those who came before go first.
+        if let line = self.lines[cluster], line.count == 0,
+            let place = self.places.take(line.choices, preferring: preferred)
+        {
+            self.inFlightCount += 1
+            return (.go(place), isFirst)
         }
         guard self.waiters.count < self.waitingMax else {
             self.meter.ended(at: now)
             return (.refuse, isFirst)
         }
-        let id = self.newID(makeWaiter)
-        self.order.append(id)
+        let id = self.wait(Waiting(waiter: makeWaiter(self.lastID + 1), cluster: cluster))
+        self.lines[cluster, default: Line()].order.append(id)
+        self.lines[cluster]?.count += 1
         return (.wait(id), isFirst)
     }
 
-    /// A request that had a place has found no endpoint after all, and waits again until the endpoints change, or until
-    /// `retried`. `nil`: the revision has gone, or as many wait as may; the request keeps its place until it ends.
-    package mutating func returned(_ makeWaiter: (ID) -> Waiter) -> ID? {
-        guard !self.isClosed, self.waiters.count < self.waitingMax else { return nil }
-        self.inFlightCount = max(0, self.inFlightCount - 1)
-        let id = self.newID(makeWaiter)
-        self.returnedIDs.insert(id)
-        return id
+    /// A place in another pod, for a request that wants to try one; it has the other no more. `nil`: none has room, and it
+    /// keeps what it has.
+    package mutating func moved(from place: Place, by cluster: ClusterID) -> (place: Place, released: [Release])? {
+        guard let line = self.lines[cluster], let other = self.places.take(line.choices, avoiding: place) else {
+            return nil
+        }
+        self.places.giveBack(place)
+        return (other, self.release())
     }
+
+    /// A request cannot use its place after all, and waits again for one in another pod, or until the pods change, or until
+    /// `retried`. `nil`: as many wait as may, or the revision has gone; it keeps its place until it ends.
+    package mutating func returned(
+        _ place: Place,
+        by cluster: ClusterID,
+        _ makeWaiter: (ID) -> Waiter
+    ) -> (id: ID, released: [Release])? {
+        guard !self.isClosed, self.waiters.count < self.waitingMax else { return nil }
+        self.inFlightCount -= 1
+        self.places.giveBack(place)
+        // Others may have what it did not want; they are asked before it stands in line again.
+        let released = self.release()
+        let waiter = makeWaiter(self.lastID + 1)
+        let id = self.wait(Waiting(waiter: waiter, cluster: cluster, avoided: place, isReturned: true))
+        self.lines[cluster, default: Line()].returned.append(id)
+        return (id, released)
+    }
+
+    /// A pod took no connection: nobody is sent there until the pods change, or until `retried`.
+    package mutating func refused(_ place: Place) { self.places.refused(place) }
 
     /// Who waited has given up; `false`: it has been let go before.
     package mutating func left(_ id: ID, at now: Duration) -> Bool {
-        guard self.waiters.removeValue(forKey: id) != nil else { return false }
-        self.returnedIDs.remove(id)
+        guard let gone = self.remove(id) else { return false }
+        if gone.isReturned { self.lines[gone.cluster]?.returned.removeAll { $0 == id } }
         self.meter.ended(at: now)
-        self.tidy()
+        self.tidy(gone.cluster)
         return true
     }
 
-    /// A request that had a place has ended. Gives those who can go now.
-    package mutating func finished(at now: Duration) -> [(id: ID, waiter: Waiter)] {
-        self.inFlightCount = max(0, self.inFlightCount - 1)
+    /// A request has ended. Gives those who can go now.
+    package mutating func finished(_ place: Place?, at now: Duration) -> [Release] {
+        self.inFlightCount -= 1
         self.meter.ended(at: now)
+        guard let place else { return [] }
+        self.places.giveBack(place)
         return self.release()
     }
 
-    /// So many endpoints can take requests now, each so many at once. Gives those who can go.
-    package mutating func changed(endpointCount: Int, concurrencyMax: Int) -> [(id: ID, waiter: Waiter)] {
-        self.endpointCount = endpointCount
-        self.concurrencyMax = concurrencyMax
+    /// These are the pods that can take requests now, by cluster, each so many at once (0: any number). Gives those who can
+    /// go.
+    package mutating func changed(_ pods: [ClusterID: [PodShare]], concurrencyMax: Int) -> [Release] {
         self.isClosed = false
-        return self.releaseAll()
+        self.places.concurrencyMax = concurrencyMax
+        let clusters = pods.keys.map(\.self)
+        let choices = self.places.list(clusters.map { pods[$0] ?? [] })
+        for cluster in self.lines.keys { self.lines[cluster]?.choices = PodPlaces.Choices() }
+        for (cluster, choices) in zip(clusters, choices) { self.lines[cluster, default: Line()].choices = choices }
+        let gone = self.lines.keys.filter { pods[$0] == nil }
+        return gone.flatMap { self.abandon($0) } + self.releaseAgain()
     }
 
-    /// Who found no endpoint, as those there are were left out for a while, tries again now and then.
-    package mutating func retried() -> [(id: ID, waiter: Waiter)] { self.releaseAll() }
+    /// Pods that could not be used are tried again, now and then.
+    package mutating func retried() -> [Release] { self.releaseAgain() }
 
     /// The revision has gone: nobody waits any more.
-    package mutating func closed() -> [(id: ID, waiter: Waiter)] {
-        self.endpointCount = 0
+    package mutating func closed() -> [Release] {
         self.isClosed = true
-        return self.releaseAll()
+        let released = self.lines.keys.sorted { $0.index < $1.index }.flatMap { self.abandon($0) }
+        _ = self.places.list([])
+        return released
     }
 
     /// What the autoscaler is told each second; `nil` if there is nothing to say.
@@ -111,44 +171,101 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
         self.meter.report(at: now)
     }
 
-    private mutating func newID(_ makeWaiter: (ID) -> Waiter) -> ID {
+    // MARK: Lines
+
+    private mutating func wait(_ waiting: Waiting) -> ID {
         self.lastID += 1
-        self.waiters[self.lastID] = makeWaiter(self.lastID)
+        self.waiters[self.lastID] = waiting
         return self.lastID
     }
 
-    /// As `release`, but first those who had a place before.
-    private mutating func releaseAll() -> [(id: ID, waiter: Waiter)] {
-        var released: [(id: ID, waiter: Waiter)] = []
-        if !self.returnedIDs.isEmpty {
-            for id in self.returnedIDs.sorted() {
-                guard self.hasRoom else { break }
-                self.returnedIDs.remove(id)
-                guard let waiter = self.waiters.removeValue(forKey: id) else { continue }
-                self.inFlightCount += 1
-                released.append((id, waiter))
-            }
-        }
-        return released + self.release()
+    /// Takes one out who waits; `nil`: it does not. It may stand in its line's order still.
+    private mutating func remove(_ id: ID) -> Waiting? {
+        guard let waiting = self.waiters.removeValue(forKey: id) else { return nil }
+        if !waiting.isReturned { self.lines[waiting.cluster]?.count -= 1 }
+        return waiting
     }
 
-    private mutating func release() -> [(id: ID, waiter: Waiter)] {
-        var released: [(id: ID, waiter: Waiter)] = []
-        while self.hasRoom, self.head < self.order.count {
-            let id = self.order[self.head]
-            self.head += 1
-            guard let waiter = self.waiters.removeValue(forKey: id) else { continue }
+    /// A cluster has gone: who waits by it goes without a place, and finds that there is nothing.
+    private mutating func abandon(_ cluster: ClusterID) -> [Release] {
+        guard let line = self.lines.removeValue(forKey: cluster) else { return [] }
+        return (line.returned + line.order[line.head...]).compactMap { id in
+            guard let waiting = self.waiters.removeValue(forKey: id) else { return nil }
             self.inFlightCount += 1
-            released.append((id, waiter))
+            return Release(id: id, waiter: waiting.waiter, place: nil)
         }
-        self.tidy()
+    }
+
+    /// As `release`, but everything may have changed for those who had a place before.
+    private mutating func releaseAgain() -> [Release] {
+        self.places.forgiven()
+        for line in self.lines.values { for id in line.returned { self.waiters[id]?.avoided = nil } }
+        return self.release()
+    }
+
+    /// Gives the places that are free.
+    private mutating func release() -> [Release] {
+        guard !self.waiters.isEmpty else { return [] }
+        var released: [Release] = []
+        // Lines that may have somebody who can go.
+        var open = self.lines.keys.filter { self.lines[$0]?.choices.isEmpty == false }
+        for cluster in open { self.releaseReturned(cluster, &released) }
+        open.removeAll { self.lines[$0]?.count == 0 }
+        while let (cluster, id) = self.oldest(of: open), let choices = self.lines[cluster]?.choices {
+            guard let place = self.places.take(choices) else {
+                open.removeAll { $0 == cluster }
+                continue
+            }
+            guard let waiting = self.remove(id) else { preconditionFailure("who is first in a line waits") }
+            self.inFlightCount += 1
+            released.append(Release(id: id, waiter: waiting.waiter, place: place))
+            self.tidy(cluster)
+        }
         return released
     }
 
+    private mutating func releaseReturned(_ cluster: ClusterID, _ released: inout [Release]) {
+        guard let line = self.lines[cluster], !line.returned.isEmpty else { return }
+        var left: [ID] = []
+        for id in line.returned {
+            guard let waiting = self.waiters[id],
+                let place = self.places.take(line.choices, avoiding: waiting.avoided)
+            else {
+                left.append(id)
+                continue
+            }
+            self.waiters[id] = nil
+            self.inFlightCount += 1
+            released.append(Release(id: id, waiter: waiting.waiter, place: place))
+        }
+        self.lines[cluster]?.returned = left
+    }
+
+    /// Who has waited longest in these lines.
+    private mutating func oldest(of clusters: [ClusterID]) -> (ClusterID, ID)? {
+        var oldest: (cluster: ClusterID, id: ID)?
+        for cluster in clusters {
+            guard let id = self.first(of: cluster) else { continue }
+            if let known = oldest, known.id < id { continue }
+            oldest = (cluster, id)
+        }
+        return oldest
+    }
+
+    private mutating func first(of cluster: ClusterID) -> ID? {
+        guard var head = self.lines[cluster]?.head, let count = self.lines[cluster]?.order.count else { return nil }
+        defer { self.lines[cluster]?.head = head }
+        while head < count, let id = self.lines[cluster]?.order[head] {
+            if self.waiters[id] != nil { return id }
+            head += 1
+        }
+        return nil
+    }
+
     /// Those who have left are taken out now and then, so that it costs the same however many there were.
-    private mutating func tidy() {
-        guard self.order.count > 64, self.order.count > 2 * self.waiters.count else { return }
-        self.order = self.order[self.head...].filter { self.waiters[$0] != nil }
-        self.head = 0
+    private mutating func tidy(_ cluster: ClusterID) {
+        guard let line = self.lines[cluster], line.order.count > 64, line.order.count > 2 * line.count else { return }
+        self.lines[cluster]?.order = line.order[line.head...].filter { self.waiters[$0] != nil }
+        self.lines[cluster]?.head = 0
     }
 }

@@ -21,12 +21,18 @@ import TrafficEngine
         self.cluster(ports, activation: RevisionActivation(revision: Self.revision, concurrencyMax: concurrency))
     }
 
-    private func cluster(_ ports: [UInt16], activation: RevisionActivation?) -> Cluster {
+    private func cluster(
+        _ ports: [UInt16],
+        isReady: Bool = true,
+        activation: RevisionActivation?
+    ) -> Cluster {
         Cluster(
             id: ClusterID(index: 0),
             name: "endpoint",
             discovery: .endpoints(
-                ports.map { ClusterEndpoint(address: NetworkAddress(ip: TestProxy.loopback, port: $0)) }
+                ports.map {
+                    ClusterEndpoint(address: NetworkAddress(ip: TestProxy.loopback, port: $0), isHealthy: isReady)
+                }
             ),
             activation: activation
         )
@@ -106,6 +112,89 @@ import TrafficEngine
             await endpoint.waitFor("GET /second")
             endpoint.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo")
             await second.waitFor("two")
+        }
+        try await server.stop()
+    }
+
+    @Test("Pods get no more than they take of what comes on all loops together")
+    func capacityOverLoops() async throws {
+        let servers = [try await RawServer.start(), try await RawServer.start()]
+        let cluster = self.cluster(servers.map(\.port), concurrency: 2)
+        let options = ProxyRuntimeOptions(concurrency: 2)
+        try await TestProxy.run(.http(), clusters: [cluster], options: options) { proxy in
+            var clients: [RawConnection] = []
+            for _ in 0..<12 {
+                let client = try await proxy.connect()
+                client.send("GET / HTTP/1.1\r\nHost: x.test\r\n\r\n")
+                clients.append(client)
+            }
+            await self.waiting(8, at: proxy)
+
+            for server in servers {
+                await server.connection(1).waitFor("GET /")
+                #expect(server.connectionCount == 2)
+            }
+            for client in clients { client.close() }
+        }
+        for server in servers { try await server.stop() }
+    }
+
+    @Test("A pod that takes no connection is left for another, without any retry in the route")
+    func refused() async throws {
+        let gone = try await RawServer.start()
+        try await gone.stop()
+        let server = try await RawServer.start()
+        let cluster = self.cluster([gone.port, server.port], concurrency: 2)
+        try await TestProxy.run(.http(), clusters: [cluster]) { proxy in
+            for number in 1...2 {
+                let client = try await proxy.connect()
+                client.send("POST /\(number) HTTP/1.1\r\nHost: x.test\r\nContent-Length: 4\r\n\r\nbody")
+                let endpoint = await server.connection(number - 1)
+                await endpoint.waitFor("body")
+            }
+        }
+        try await server.stop()
+    }
+
+    @Test("A request whose only pod takes no connection waits for the next one")
+    func refusedAlone() async throws {
+        let gone = try await RawServer.start()
+        try await gone.stop()
+        let server = try await RawServer.start()
+        let terminal = FilterChain.Terminal.http()
+        try await TestProxy.run(terminal, clusters: [self.cluster([gone.port])]) { proxy in
+            let client = try await proxy.connect()
+            client.send("GET / HTTP/1.1\r\nHost: x.test\r\n\r\n")
+            await self.waiting(1, at: proxy)
+
+            await self.apply(self.cluster([server.port]), terminal, to: proxy)
+            let endpoint = await server.connection(0)
+            await endpoint.waitFor("GET /")
+            endpoint.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            #expect(await client.waitFor("ok").contains("HTTP/1.1 200"))
+            _ = await proxy.waitForStatistics { $0.activations["default/hello-00001"]?.inFlight == 0 }
+        }
+        try await server.stop()
+    }
+
+    @Test("A pod that starts is asked by those whose requests wait, and has them as soon as it takes connections")
+    func starting() async throws {
+        let server = try await RawServer.start()
+        var activation = RevisionActivation(revision: Self.revision, concurrencyMax: 0)
+        let terminal = FilterChain.Terminal.http()
+        let patient = self.cluster([server.port], isReady: false, activation: activation)
+        try await TestProxy.run(terminal, clusters: [patient]) { proxy in
+            let client = try await proxy.connect()
+            client.send("GET / HTTP/1.1\r\nHost: x.test\r\n\r\n")
+            await self.waiting(1, at: proxy)
+
+            activation.asksPods = true
+            await self.apply(self.cluster([server.port], isReady: false, activation: activation), terminal, to: proxy)
+            // The first connection was the question.
+            let endpoint = await server.connection(1)
+            await endpoint.waitFor("GET /")
+            endpoint.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            #expect(await client.waitFor("ok").contains("HTTP/1.1 200"))
         }
         try await server.stop()
     }

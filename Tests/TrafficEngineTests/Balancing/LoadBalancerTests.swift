@@ -68,22 +68,6 @@ import TrafficEngine
         #expect(self.counts(&balancer, 1000).allSatisfy { $0 > 400 })
     }
 
-    @Test("Looking at all, ten requests go to ten endpoints; of two that are drawn some would be busy already")
-    func looksAtAll() {
-        let options = LoadBalancer.Options(.leastRequest, looksAtAll: true)
-        for seed in UInt64(0)..<20 {
-            let endpoints = self.endpoints(1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
-            var balancer = LoadBalancer(options, endpoints: endpoints, seed: seed)
-            var picked: Set<Int> = []
-            for _ in 0..<10 {
-                guard let index = balancer.pick() else { break }
-                balancer.began(index)
-                picked.insert(index)
-            }
-            #expect(picked.count == 10)
-        }
-    }
-
     @Test("Least request keeps counts in proportion to weights under load")
     func weightedLeastRequest() {
         var balancer = LoadBalancer(.leastRequest, endpoints: self.endpoints(1, 3), seed: 4)
