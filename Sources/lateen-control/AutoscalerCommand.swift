@@ -55,6 +55,9 @@ struct AutoscalerCommand: AsyncParsableCommand {
     @Flag(help: "Lead requests past the activator while there is room; somebody else has to report them then.")
     var activatorOnDemand = false
 
+    @Flag(help: "Revisions made from now on have no requests held in proxies: an adapter of the policy engine does it.")
+    var heldElsewhere = false
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
 
@@ -161,6 +164,7 @@ struct AutoscalerCommand: AsyncParsableCommand {
         settings.gateway = self.gateway
         settings.activator = self.activatorHost
         settings.isActivatorOnDemand = self.activatorOnDemand
+        settings.holdsInProxies = !self.heldElsewhere
         return settings
     }
 

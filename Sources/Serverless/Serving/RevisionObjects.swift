@@ -9,10 +9,13 @@ package struct RevisionObjects: Sendable {
     package let revision: Revision
     /// Whether some traffic goes to it.
     package let isReachable: Bool
+    /// Whether proxies that call it hold requests.
+    private let isHeldInProxies: Bool
 
-    package init(_ revision: Revision, isReachable: Bool) {
+    package init(_ revision: Revision, isReachable: Bool, isHeldInProxies: Bool = true) {
         self.revision = revision
         self.isReachable = isReachable
+        self.isHeldInProxies = isHeldInProxies
     }
 
     private var owner: OwnerReference {
@@ -94,16 +97,27 @@ package struct RevisionObjects: Sendable {
     /// The Service in front of the revision's pods. Proxies that call it hold requests as its annotations say.
     package var service: KubernetesObject {
         var object = self.object(.services, self.revision.id.name)
-        object.annotations = [
-            ServingLabels.activation: self.revision.id.name,
-            ServingLabels.activationConcurrency: String(self.revision.containerConcurrency),
-        ]
+        if self.isHeldInProxies {
+            object.annotations = [
+                ServingLabels.activation: self.revision.id.name,
+                ServingLabels.activationConcurrency: String(self.revision.containerConcurrency),
+            ]
+            if self.isReadyWhenConnected { object.annotations[ServingLabels.activationProbe] = "connect" }
+        }
         let name = self.revision.protocolName == "h2c" ? "http2" : "http"
         object.json["spec"] = [
             "selector": [ServingLabels.revision: .string(self.revision.id.name)],
             "ports": [["name": .string(name), "port": 80, "targetPort": JSONValue(self.revision.port)]],
         ]
         return object
+    }
+
+    /// Whether a pod that takes a connection is ready. One with another probe may listen long before.
+    private var isReadyWhenConnected: Bool {
+        (self.revision.spec["containers"]?.array ?? []).allSatisfy { container in
+            guard let probe = container["readinessProbe"] else { return true }
+            return probe["tcpSocket"] != nil
+        }
     }
 
     package var podAutoscaler: KubernetesObject {

@@ -15,6 +15,8 @@ package struct ServicePlan: Sendable {
         /// Whether requests go through the activator only while the autoscaler wants that. Somebody else has to report
         /// them then.
         package var isActivatorOnDemand = false
+        /// Whether callers' proxies hold requests that get past the activator, or come where there is none.
+        package var holdsInProxies = true
 
         package init() {}
     }

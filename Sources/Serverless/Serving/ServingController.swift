@@ -163,7 +163,11 @@ package final class ServingController: Sendable {
             try await self.create(.services, plan.entry, unless: { try await self.exists(.services, $0) })
         }
         for revision in revisions {
-            let objects = RevisionObjects(revision, isReachable: plan.reachable.contains(revision.id.name))
+            let objects = RevisionObjects(
+                revision,
+                isReachable: plan.reachable.contains(revision.id.name),
+                isHeldInProxies: self.settings.holdsInProxies
+            )
             try await self.carryOut(objects, autoscalers: autoscalers, deployments: deployments)
         }
         if let route = plan.virtualService { try await self.route(route) }

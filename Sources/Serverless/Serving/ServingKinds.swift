@@ -37,6 +37,7 @@ package enum ServingLabels {
     /// On Services of revisions: proxies that call them hold requests while there is no pod that can take them.
     package static let activation = "activation.lateen.dev/revision"
     package static let activationConcurrency = "activation.lateen.dev/concurrency"
+    package static let activationProbe = "activation.lateen.dev/probe"
     /// Those that are not of the template.
     package static let own: Set<String> = [
         Self.service, Self.configuration, Self.configurationGeneration, Self.revision, Self.routingState,

@@ -233,6 +233,24 @@ import Testing
         #expect(objects.podAutoscaler.json[path: "spec", "scaleTargetRef", "name"]?.string == "hello-00001-deployment")
     }
 
+    @Test("A revision's Service has proxies hold its requests, and ask its pods where a connection tells enough")
+    func held() throws {
+        func annotations(_ probe: JSONValue?, isHeldInProxies: Bool = true) throws -> [String: String] {
+            var revision = try self.revision("hello-00001", generation: 1)
+            var container: JSONValue = ["image": "hello"]
+            container["readinessProbe"] = probe
+            revision.spec["containers"] = [container]
+            let objects = RevisionObjects(revision, isReachable: true, isHeldInProxies: isHeldInProxies)
+            return objects.service.annotations
+        }
+
+        #expect(try annotations(nil)["activation.lateen.dev/revision"] == "hello-00001")
+        #expect(try annotations(nil)["activation.lateen.dev/probe"] == "connect")
+        #expect(try annotations(["tcpSocket": ["port": 8888]])["activation.lateen.dev/probe"] == "connect")
+        #expect(try annotations(["httpGet": ["port": 8888]])["activation.lateen.dev/probe"] == nil)
+        #expect(try annotations(nil, isHeldInProxies: false) == [:])
+    }
+
     @Test("A revision that went to zero stays ready, one whose pods never came does not become it")
     func revisionStatus() throws {
         let idle: JSONValue = [
