@@ -157,8 +157,8 @@ let package = Package(
         room(
             "RequestAuthorities",
             needs: [
-                "MeshModel", "MixerAPI", "TrafficEngine", "XDSAPI", asyncHTTPClient, grpcCore, grpcProtobuf,
-                grpcTransport, jwtKit, logging, nioCore, nioHTTP1, nioPosix, protobuf,
+                "MeshModel", "MixerAPI", "ProxyRuntime", "TrafficEngine", "XDSAPI", asyncHTTPClient, grpcCore,
+                grpcProtobuf, grpcTransport, jwtKit, logging, nioCore, nioHTTP1, protobuf,
             ]
         ),
         .target(name: "CDNSProxy"),
@@ -276,8 +276,8 @@ let package = Package(
         tests(
             "RequestAuthorities",
             needs: [
-                "MeshModel", "MixerAPI", "TrafficEngine", "XDSAPI", cryptoExtras, grpcCore, grpcTransport, jwtKit,
-                logging, nioCore, nioHTTP1, nioPosix, protobuf,
+                "CertificateAuthority", "MeshModel", "MixerAPI", "ProxyRuntime", "TrafficEngine", "XDSAPI", crypto,
+                cryptoExtras, grpcCore, grpcTransport, jwtKit, logging, nioCore, nioHTTP1, nioPosix, protobuf, x509,
             ]
         ),
         tests(

@@ -234,6 +234,7 @@ package final class ProxyRuntime: Sendable {
             state.applied = applied
             return (table, faults, isNew)
         }
+        self.options.serviceConnector?.use(table)
         // What is missing may still come, and is no failure; but somebody may wonder.
         for message in isNew.sorted().prefix(16) {
             self.logger.info("TLS waits for a secret or file", metadata: ["reason": "\(message)"])

@@ -23,6 +23,8 @@ package struct ProxyRuntimeOptions: Sendable {
     package var requestAuthorizer: (any RequestAuthorizing)?
     /// Asks the policy engine; without it, it cannot be reached.
     package var requestMixing: (any RequestMixing)?
+    /// Opens connections to services for those who ask them; told how endpoints are secured.
+    package var serviceConnector: ServiceConnector?
     /// Hears of requests for revisions that may have no pods; without it nobody wakes them.
     package var activationReporter: (any ActivationReporting)?
 

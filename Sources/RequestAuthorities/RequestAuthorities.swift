@@ -1,4 +1,5 @@
 package import Logging
+package import ProxyRuntime
 
 /// Who a proxy asks about requests: issuers of tokens for their keys, authorization services, and the
 /// policy engine.
@@ -10,12 +11,15 @@ package final class RequestAuthorities: Sendable {
     package let mixer: MixerClient
     private let fetcher: KeyFetcher
 
-    package init(logger: Logger) {
+    /// - Parameters:
+    ///   - connector: opens connections as the clusters of services say.
+    ///   - logger: for what goes wrong.
+    package init(connector: ServiceConnector, logger: Logger) {
         let fetcher = KeyFetcher(logger: logger)
         self.fetcher = fetcher
         self.tokens = TokenVerifier(logger: logger) { try await fetcher.fetch($0, timeout: $1) }
-        self.services = AuthorizationClient(logger: logger)
-        self.mixer = MixerClient(logger: logger)
+        self.services = AuthorizationClient(connector: connector, logger: logger)
+        self.mixer = MixerClient(connector: connector, logger: logger)
     }
 
     /// Asks until it is cancelled.

@@ -23,8 +23,10 @@ struct ProxyProcess: Sendable {
 
     init(options: ProxyRuntimeOptions, facts: ServerFacts, level: LogLevel) {
         self.logger = Logger(label: "proxy")
-        self.authorities = RequestAuthorities(logger: Logger(label: "authorities"))
+        let connector = ServiceConnector()
+        self.authorities = RequestAuthorities(connector: connector, logger: Logger(label: "authorities"))
         var options = options
+        options.serviceConnector = connector
         options.tokenVerifier = self.authorities.tokens
         options.requestAuthorizer = self.authorities.services
         options.requestMixing = self.authorities.mixer

@@ -165,7 +165,7 @@ enum HouseRules {
         ),
         Room(
             name: "RequestAuthorities",
-            rooms: ["MeshModel", "MixerAPI", "XDSAPI"],
+            rooms: ["MeshModel", "MixerAPI", "ProxyRuntime", "TrafficEngine", "XDSAPI"],
             bought: nio.union(["AsyncHTTPClient", "GRPC*", "JWTKit", "NIOHTTP1", "SwiftProtobuf"]),
             mayUseFoundation: true,
             because: "it asks others about requests, off the hot path"

@@ -1,57 +1,13 @@
 import Logging
 import MeshModel
 import NIOCore
-import NIOHTTP1
-import NIOPosix
+import ProxyRuntime
 import RequestAuthorities
 import Testing
 import TrafficEngine
 
-/// A service over HTTP; the path says what it answers.
-private final class HTTPService: ChannelInboundHandler {
-    typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
-
-    private var path = ""
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch self.unwrapInboundIn(data) {
-        case .head(let head): self.path = head.uri
-        case .body: ()
-        case .end: self.answer(context)
-        }
-    }
-
-    private func answer(_ context: ChannelHandlerContext) {
-        switch self.path {
-        case "/check/allow": self.write(context, .ok, [("content-type", "text/html"), ("x-user", "me")], "ok")
-        case "/check/json": self.write(context, .unauthorized, [("content-type", "application/json")], "{}")
-        case "/check/long":
-            self.write(context, .forbidden, [], String(repeating: "x", count: HTTPCheckTests.bodyBytesMax + 1))
-        case "/check/stalled":
-            self.write(context, .forbidden, [("content-length", "10")], "abc", ends: false)
-        default: self.write(context, .internalServerError, [], "broken")
-        }
-    }
-
-    private func write(
-        _ context: ChannelHandlerContext,
-        _ status: HTTPResponseStatus,
-        _ headers: [(String, String)],
-        _ body: String,
-        ends: Bool = true
-    ) {
-        var head = HTTPResponseHead(version: .http1_1, status: status, headers: HTTPHeaders(headers))
-        if ends { head.headers.add(name: "content-length", value: "\(body.utf8.count)") }
-        context.write(self.wrapOutboundOut(.head(head)), promise: nil)
-        context.writeAndFlush(self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: body)))), promise: nil)
-        if ends { context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil) }
-    }
-}
-
 /// Services that are asked over HTTP.
 @Suite struct HTTPCheckTests {
-    fileprivate static let bodyBytesMax = 64 * 1024
     private static let loopback = IPAddress.v4(0x7f00_0001)
 
     /// What a service and its client make of a path; `timeout` is the provider's.
@@ -61,14 +17,7 @@ private final class HTTPService: ChannelInboundHandler {
         behindNobody: Bool = false,
         _ change: (inout AuthorizationProvider) -> Void = { _ in }
     ) async throws -> AuthorizationAnswer {
-        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.configureHTTPServerPipeline()
-                    try channel.pipeline.syncOperations.addHandler(HTTPService())
-                }
-            }
-            .bind(host: "127.0.0.1", port: 0).get()
+        let server = try await HTTPService.start()
         let number = try #require(server.localAddress?.port.flatMap { UInt16(exactly: $0) })
         let address = NetworkAddress(ip: Self.loopback, port: number)
         var provider = AuthorizationProvider(
@@ -89,9 +38,14 @@ private final class HTTPService: ChannelInboundHandler {
             request: request,
             source: nil,
             destination: NetworkAddress(ip: .v4(0x0a00_0002), port: 80),
-            endpoints: behindNobody ? [nobody, address] : [address]
+            endpoints: (behindNobody ? [nobody, address] : [address]).map {
+                ServiceEndpoint(address: $0, cluster: ClusterID(index: 0))
+            }
         )
-        let client = AuthorizationClient(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let client = AuthorizationClient(
+            connector: ServiceConnector(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
         let answer = await withTaskGroup(of: AuthorizationAnswer?.self) { group in
             group.addTask {
                 await client.run()
@@ -132,7 +86,7 @@ private final class HTTPService: ChannelInboundHandler {
 
     @Test("A refusal with a body that is too long is a refusal, and the body is cut")
     func cutsBody() async throws {
-        let body = [UInt8](repeating: UInt8(ascii: "x"), count: Self.bodyBytesMax)
+        let body = [UInt8](repeating: UInt8(ascii: "x"), count: HTTPService.bodyBytesMax)
         #expect(try await self.ask("/long") == .denied(status: 403, body: body, headers: HeaderEdits()))
     }
 

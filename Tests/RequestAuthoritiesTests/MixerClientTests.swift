@@ -3,6 +3,7 @@ import GRPCNIOTransportHTTP2Posix
 import Logging
 import MeshModel
 import MixerAPI
+import ProxyRuntime
 import RequestAuthorities
 import SwiftProtobuf
 import Synchronization
@@ -88,20 +89,23 @@ private enum Words {
 }
 
 @Suite struct MixerClientTests {
-    private func run(_ body: (TestMixer, MixerClient, NetworkAddress) async throws -> Void) async throws {
+    private func run(_ body: (TestMixer, MixerClient, ServiceEndpoint) async throws -> Void) async throws {
         let service = TestMixer()
         let transport = HTTP2ServerTransport.Posix(
             address: .ipv4(host: "127.0.0.1", port: 0),
             transportSecurity: .plaintext
         )
         let server = GRPCServer(transport: transport, services: [service])
-        let client = MixerClient(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let client = MixerClient(
+            connector: ServiceConnector(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.serve() }
             group.addTask { await client.run() }
             let port = try #require(try await server.listeningAddress?.ipv4?.port)
             let address = NetworkAddress(ip: .v4(0x7f00_0001), port: try #require(UInt16(exactly: port)))
-            try await body(service, client, address)
+            try await body(service, client, ServiceEndpoint(address: address, cluster: ClusterID(index: 0)))
             group.cancelAll()
         }
     }
@@ -136,7 +140,7 @@ private enum Words {
         _ client: MixerClient,
         _ path: String,
         charges: [QuotaCharge] = [],
-        _ endpoints: NetworkAddress...
+        _ endpoints: ServiceEndpoint...
     ) async -> MixerAnswer {
         var question = MixerQuestion(
             request: Self.request(path),
@@ -197,7 +201,8 @@ private enum Words {
     @Test("Failures of the call are no verdicts: an error, an answer that says nothing, nobody there")
     func failures() async throws {
         try await self.run { _, client, address in
-            let nobody = NetworkAddress(ip: address.ip, port: 1)
+            var nobody = address
+            nobody.address.port = 1
             for answer in [
                 await self.ask(client, "/error", address), await self.ask(client, "/empty", address),
                 await self.ask(client, "/deny"), await self.ask(client, "/deny", nobody),

@@ -65,8 +65,8 @@ final class ConnectionGate {
                     if let denial = self.settle(.failed("nothing can ask services here"), external) { return denial }
                     continue
                 }
-                let addresses = self.worker.addresses(of: external)
-                let question = AuthorizationQuestion(nil, facts, endpoints: addresses)
+                let endpoints = self.worker.endpoints(of: external)
+                let question = AuthorizationQuestion(nil, facts, endpoints: endpoints)
                 let bound = NIOLoopBound((gate: self, facts: facts), eventLoop: self.worker.loop)
                 let loop = self.worker.loop
                 authorizer.authorize(question, policy: external) { answer in

@@ -106,7 +106,7 @@ final class MixerGate {
             policy: self.policy,
             service: destination.service,
             milliseconds: Int64(WallClock.milliseconds()),
-            endpoints: self.worker.addresses(of: server)
+            endpoints: self.worker.endpoints(of: server)
         )
         if !unpaid.isEmpty {
             question.charges = unpaid

@@ -159,7 +159,7 @@ final class MixerSession {
             loop.execute { bound.value.settled(name, isTaken ? 0 : count) }
         }
         guard let mixing = worker.options.requestMixing else { return settle(false) }
-        mixing.report(reports, to: worker.addresses(of: server), completion: settle)
+        mixing.report(reports, to: worker.endpoints(of: server), completion: settle)
     }
 
     private func settled(_ name: String, _ lost: Int) {
@@ -175,8 +175,8 @@ extension Worker {
     var elapsed: Duration { .milliseconds(self.wheel.now * Tick.milliseconds) }
 
     /// Where the policy engine can be reached, beginning with a random endpoint.
-    func addresses(of server: MixerPolicy.Server) -> [NetworkAddress] {
+    func endpoints(of server: MixerPolicy.Server) -> [ServiceEndpoint] {
         self.cluster(server.cluster)?
-            .usableAddresses(max: AuthorizationQuestion.endpointsMax, from: self.random()) ?? []
+            .usableEndpoints(max: ServiceEndpoint.countMax, from: self.random()) ?? []
     }
 }

@@ -240,7 +240,7 @@ final class PolicyGate {
         guard let authorizer = self.worker.options.requestAuthorizer, let client = self.client else {
             return self.settle(.failed("nothing can ask services here"), policy)
         }
-        let question = AuthorizationQuestion(view, client, endpoints: self.worker.addresses(of: policy))
+        let question = AuthorizationQuestion(view, client, endpoints: self.worker.endpoints(of: policy))
         if self.owned == nil { self.owned = OwnedRequest(view) }
         let number = self.number
         let loop = self.worker.loop

@@ -15,7 +15,7 @@ extension PolicyFacts {
 
 extension AuthorizationQuestion {
     /// About a request, or, without `view`, about a connection.
-    init(_ view: RequestView?, _ facts: ClientFacts, endpoints: [NetworkAddress]) {
+    init(_ view: RequestView?, _ facts: ClientFacts, endpoints: [ServiceEndpoint]) {
         self.init(
             request: view.map { Request($0, facts) },
             source: facts.source,
@@ -53,9 +53,9 @@ extension RequestView {
 
 extension Worker {
     /// Where a policy's service can be reached, beginning with a random endpoint.
-    func addresses(of policy: ExternalPolicy) -> [NetworkAddress] {
+    func endpoints(of policy: ExternalPolicy) -> [ServiceEndpoint] {
         self.cluster(policy.cluster)?
-            .usableAddresses(max: AuthorizationQuestion.endpointsMax, from: self.random()) ?? []
+            .usableEndpoints(max: ServiceEndpoint.countMax, from: self.random()) ?? []
     }
 
     func logAuthorizationFailure(_ policy: ExternalPolicy, _ reason: String) {

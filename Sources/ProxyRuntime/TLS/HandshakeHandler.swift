@@ -24,12 +24,14 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
 
     /// What takes this handler's place.
     struct Successor {
-        var handler: any ChannelHandler
+        /// `nil`: `whenInstalled` puts others there.
+        var handler: (any ChannelHandler)?
         /// Called when it is in the pipeline, before its first byte.
         var whenInstalled: (() -> Void)?
     }
 
-    private let worker: Worker
+    /// Keeps the deadline; `nil`: the loop does, for the few connections that are on no worker's.
+    private let worker: Worker?
     private let tls: NIOSSLHandler
     private let check: PeerCheck?
     private let requiresCertificate: Bool
@@ -37,14 +39,16 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
     private let expectedName: String?
     /// Whether the peer's identity comes with the certificate itself.
     private let encodesCertificate: Bool
-    private let deadline: Int
+    private let timeout: Duration
+    private var deadline = Tick.never
     /// Returns what comes in its place; called once.
     private var completion: ((Outcome) -> Successor?)?
     private var timer: TimerWheel.ID = -1
+    private var expiry: Scheduled<Void>?
     private var context: ChannelHandlerContext?
 
     init(
-        worker: Worker,
+        worker: Worker?,
         tls: NIOSSLHandler,
         check: PeerCheck?,
         requiresCertificate: Bool,
@@ -59,14 +63,21 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
         self.requiresCertificate = requiresCertificate
         self.expectedName = expectedName
         self.encodesCertificate = encodesCertificate
-        self.deadline = Tick.after(timeout, now: worker.wheel.now)
+        self.timeout = timeout
         self.completion = completion
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        self.timer = self.worker.wheel.add(self)
-        self.worker.wheel.arm(self.timer, by: self.deadline)
+        if let worker = self.worker {
+            self.deadline = Tick.after(self.timeout, now: worker.wheel.now)
+            self.timer = worker.wheel.add(self)
+            worker.wheel.arm(self.timer, by: self.deadline)
+        } else {
+            self.expiry = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(self.timeout)) {
+                if let context = self.context { self.fail(context, .timedOut) }
+            }
+        }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -115,7 +126,9 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
             return
         }
         do {
-            try context.pipeline.syncOperations.addHandler(successor.handler, position: .after(self))
+            if let handler = successor.handler {
+                try context.pipeline.syncOperations.addHandler(handler, position: .after(self))
+            }
         } catch {
             context.close(promise: nil)
             return
@@ -169,8 +182,10 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
     }
 
     private func stopTimer() {
+        self.expiry?.cancel()
+        self.expiry = nil
         guard self.timer >= 0 else { return }
-        self.worker.wheel.remove(self.timer)
+        self.worker?.wheel.remove(self.timer)
         self.timer = -1
     }
 }

@@ -78,4 +78,12 @@ final class TLSTable: Sendable {
         }
         return entry.clients[transport]
     }
+
+    /// What the cluster says of an endpoint; `nil`: it is spoken to in plain.
+    func settings(_ cluster: ClusterID, transport: Int) -> ClientTLS? {
+        guard cluster.index < self.clusters.count, let entry = self.clusters[cluster.index],
+            transport < entry.cluster.transports.count
+        else { return nil }
+        return entry.cluster.transports[transport]
+    }
 }

@@ -278,30 +278,39 @@ final class ClusterRuntime {
         return own
     }
 
-    /// Addresses of endpoints that may be used, or of any if none may, in their order from a random one on.
+    /// Endpoints that may be used, or any if none may, in their order from a random one on.
     ///
     /// Looks at the endpoints twice and copies only what it returns.
-    func usableAddresses(max countMax: Int, from random: UInt64) -> [NetworkAddress] {
+    func usableEndpoints(max countMax: Int, from random: UInt64) -> [ServiceEndpoint] {
         let endpoints = self.balancer.endpoints
         let healthyCount = endpoints.reduce(0) { $0 + (self.isUsable($1) ? 1 : 0) }
         let count = healthyCount > 0 ? healthyCount : endpoints.count
         guard count > 0 else { return [] }
         let start = Int(random % UInt64(count))
         let wanted = min(count, countMax)
-        var addresses: [NetworkAddress] = []
+        var found: [ServiceEndpoint] = []
         // Those that come around to the start again stand behind the others.
-        var early: [NetworkAddress] = []
+        var early: [ServiceEndpoint] = []
         var number = 0
         for endpoint in endpoints where healthyCount == 0 || self.isUsable(endpoint) {
             if number >= start {
-                addresses.append(endpoint.address)
+                found.append(self.service(at: endpoint))
             } else if number < start + wanted - count {
-                early.append(endpoint.address)
+                early.append(self.service(at: endpoint))
             }
             number += 1
-            if addresses.count == wanted { return addresses }
+            if found.count == wanted { return found }
         }
-        return addresses + early
+        return found + early
+    }
+
+    private func service(at endpoint: ClusterEndpoint) -> ServiceEndpoint {
+        ServiceEndpoint(
+            address: endpoint.address,
+            cluster: self.cluster.id,
+            transport: endpoint.transport,
+            hostname: endpoint.hostname
+        )
     }
 
     private func isUsable(_ endpoint: ClusterEndpoint) -> Bool {

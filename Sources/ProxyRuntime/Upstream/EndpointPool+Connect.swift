@@ -1,7 +1,6 @@
 internal import MeshModel
 internal import NIOCore
 internal import NIOPosix
-internal import NIOSSL
 internal import TrafficEngine
 
 #if canImport(Glibc)
@@ -136,20 +135,7 @@ private final class ConnectAttempt {
         _ makeHandler: @escaping (String?) -> any ChannelHandler
     ) throws {
         let worker = self.pool.cluster.worker
-        let name = tls.serverName(for: host)
-        // RFC 6066 section 3: an address is no server name.
-        let handler = try NIOSSLClientHandler(
-            context: tls.context,
-            serverHostname: name.flatMap { DNSIdentity.isAddress($0) ? nil : $0 }
-        )
-        let handshake = HandshakeHandler(
-            worker: worker,
-            tls: handler,
-            check: tls.check,
-            requiresCertificate: true,
-            expectedName: name ?? host,
-            timeout: timeout
-        ) { outcome in
+        try tls.secure(channel, host: host, worker: worker, timeout: timeout) { outcome in
             switch outcome {
             case .established(let peer):
                 self.pool.cluster.counts.tls.handshakes += 1
@@ -162,7 +148,7 @@ private final class ConnectAttempt {
                 self.finish(.failure(.connectTimedOut, detail: "TLS_handshake_timeout"))
             case .failed(let kind, let detail):
                 self.pool.cluster.counts.tls.count(kind)
-                self.pool.cluster.worker.reportTLSFailure(
+                worker.reportTLSFailure(
                     cluster: self.pool.cluster.cluster.name,
                     self.pool.address,
                     detail
@@ -171,6 +157,5 @@ private final class ConnectAttempt {
             }
             return nil
         }
-        try channel.pipeline.syncOperations.addHandlers([handler, handshake])
     }
 }

@@ -1,13 +1,14 @@
 internal import GRPCCore
 package import Logging
 internal import MixerAPI
+package import ProxyRuntime
 package import TrafficEngine
 
 /// Asks the policy engine over gRPC, and tells it what has happened (`istio.mixer.v1.Mixer`).
 package final class MixerClient: RequestMixing {
     private enum Job: Sendable {
         case check(MixerQuestion, completion: @Sendable (MixerAnswer) -> Void)
-        case report([MixerReport], [NetworkAddress], completion: @Sendable (Bool) -> Void)
+        case report([MixerReport], [ServiceEndpoint], completion: @Sendable (Bool) -> Void)
     }
 
     /// Checks and batches of reports that wait for their turn; more come to nothing.
@@ -15,10 +16,12 @@ package final class MixerClient: RequestMixing {
     /// For an answer, further attempts included; as Istio's proxies wait.
     private static let timeout = Duration.seconds(5)
 
+    private let connections: GRPCConnections
     private let logger: Logger
     private let jobs: (stream: AsyncStream<Job>, continuation: AsyncStream<Job>.Continuation)
 
-    package init(logger: Logger) {
+    package init(connector: ServiceConnector, logger: Logger) {
+        self.connections = GRPCConnections(connector: connector, logger: logger)
         self.logger = logger
         self.jobs = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.waitingMax))
     }
@@ -38,7 +41,7 @@ package final class MixerClient: RequestMixing {
 
     package func report(
         _ reports: [MixerReport],
-        to endpoints: [NetworkAddress],
+        to endpoints: [ServiceEndpoint],
         completion: @escaping @Sendable (Bool) -> Void
     ) {
         guard !endpoints.isEmpty else { return completion(false) }
@@ -52,24 +55,22 @@ package final class MixerClient: RequestMixing {
     /// Asks until it is cancelled.
     package func run() async {
         await withDiscardingTaskGroup { group in
-            var connections = PlainConnections(logger: self.logger)
+            group.addTask { await self.connections.run() }
             for await job in self.jobs.stream {
                 switch job {
                 case .check(let question, let completion):
-                    let clients = question.endpoints.compactMap { connections.client(for: $0, in: &group) }
-                    group.addTask { completion(await self.answer(question, clients)) }
+                    group.addTask { completion(await self.answer(question)) }
                 case .report(let reports, let endpoints, let completion):
-                    let clients = endpoints.compactMap { connections.client(for: $0, in: &group) }
-                    group.addTask { completion(await self.tell(reports, clients)) }
+                    group.addTask { completion(await self.tell(reports, endpoints)) }
                 }
             }
             group.cancelAll()
         }
     }
 
-    private func answer(_ question: MixerQuestion, _ clients: [PlainConnections.Client]) async -> MixerAnswer {
+    private func answer(_ question: MixerQuestion) async -> MixerAnswer {
         let request = MixerMessages.request(question)
-        let outcome = await Self.first(of: clients) { client, options in
+        let outcome = await self.connections.first(of: question.endpoints, within: Self.timeout) { client, options in
             try await Istio_Mixer_V1_Mixer.Client(wrapping: client).check(request, options: options)
         }
         return switch outcome {
@@ -78,9 +79,9 @@ package final class MixerClient: RequestMixing {
         }
     }
 
-    private func tell(_ reports: [MixerReport], _ clients: [PlainConnections.Client]) async -> Bool {
+    private func tell(_ reports: [MixerReport], _ endpoints: [ServiceEndpoint]) async -> Bool {
         let request = MixerMessages.request(reports)
-        let outcome = await Self.first(of: clients) { client, options in
+        let outcome = await self.connections.first(of: endpoints, within: Self.timeout) { client, options in
             try await Istio_Mixer_V1_Mixer.Client(wrapping: client).report(request, options: options)
         }
         switch outcome {
@@ -92,37 +93,5 @@ package final class MixerClient: RequestMixing {
             )
             return false
         }
-    }
-
-    /// Why no client gave an answer.
-    private struct Failure: Error, CustomStringConvertible {
-        var description: String
-    }
-
-    /// The first answer. Another client is tried only where one did not take the call: what was asked once must not be
-    /// charged or counted twice.
-    private static func first<Response: Sendable>(
-        of clients: [PlainConnections.Client],
-        _ call: (PlainConnections.Client, CallOptions) async throws -> Response
-    ) async -> Result<Response, Failure> {
-        let deadline = ContinuousClock.now + Self.timeout
-        var failure = Failure(description: "no endpoint could be asked")
-        for client in clients {
-            let left = deadline - ContinuousClock.now
-            guard left > .zero else { break }
-            var options = CallOptions.defaults
-            options.timeout = left
-            options.waitForReady = false
-            options.maxResponseMessageBytes = 1 << 20
-            do {
-                return .success(try await call(client, options))
-            } catch let error as RPCError where error.code == .unavailable {
-                failure.description = error.message
-            } catch {
-                failure.description = "\(error)"
-                break
-            }
-        }
-        return .failure(failure)
     }
 }

@@ -1,18 +1,13 @@
-internal import AsyncHTTPClient
 internal import Foundation
 internal import GRPCCore
-internal import GRPCNIOTransportHTTP2Posix
 internal import GRPCProtobuf
 package import Logging
 internal import MeshModel
-internal import NIOCore
-internal import NIOPosix
+package import ProxyRuntime
 package import TrafficEngine
 internal import XDSAPI
 
-/// Asks authorization services over gRPC and HTTP.
-///
-/// Connections are plain: the addresses are those of the proxy's cluster, its TLS is not used here.
+/// Asks authorization services over gRPC and HTTP, at the endpoints of the proxy's clusters and with their TLS.
 package final class AuthorizationClient: RequestAuthorizing {
     private struct Job: Sendable {
         var question: AuthorizationQuestion
@@ -23,11 +18,13 @@ package final class AuthorizationClient: RequestAuthorizing {
     /// Requests that wait for their turn; more are answered with a failure.
     private static let waitingMax = 4096
 
-    private let logger: Logger
+    private let grpc: GRPCConnections
+    private let http: HTTPConnections
     private let jobs: (stream: AsyncStream<Job>, continuation: AsyncStream<Job>.Continuation)
 
-    package init(logger: Logger) {
-        self.logger = logger
+    package init(connector: ServiceConnector, logger: Logger) {
+        self.grpc = GRPCConnections(connector: connector, logger: logger)
+        self.http = HTTPConnections(connector: connector)
         self.jobs = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.waitingMax))
     }
 
@@ -50,98 +47,62 @@ package final class AuthorizationClient: RequestAuthorizing {
 
     /// Asks until it is cancelled.
     package func run() async {
-        var http: HTTPClient?
         await withDiscardingTaskGroup { group in
-            var connections = PlainConnections(logger: self.logger)
+            group.addTask { await self.grpc.run() }
             for await job in self.jobs.stream {
-                switch job.policy.provider.wire {
-                case .http(let pathPrefix):
-                    let client = http ?? Self.makeHTTPClient()
-                    http = client
-                    group.addTask { await self.answer(job, over: HTTPCheck(client: client), pathPrefix) }
-                case .grpc:
-                    let addresses = job.question.endpoints.prefix(AuthorizationQuestion.endpointsMax)
-                    let chosen = addresses.compactMap { connections.client(for: $0, in: &group) }
-                    group.addTask { await self.answer(job, over: chosen) }
-                }
+                group.addTask { job.completion(await self.answer(job)) }
             }
             group.cancelAll()
         }
-        do { try await http?.shutdown() } catch {
-            self.logger.debug("client already shut down", metadata: ["error": "\(error)"])
+        self.http.close()
+    }
+
+    private func answer(_ job: Job) async -> AuthorizationAnswer {
+        switch job.policy.provider.wire {
+        case .grpc: await self.answerOverGRPC(job)
+        case .http(pathPrefix: let pathPrefix): await self.answerOverHTTP(job, pathPrefix)
         }
     }
 
-    // MARK: gRPC
-
-    private func answer(_ job: Job, over clients: [PlainConnections.Client]) async {
+    private func answerOverGRPC(_ job: Job) async -> AuthorizationAnswer {
         let provider = job.policy.provider
         let message = CheckMessages.request(job.question, provider, now: Date())
-        let deadline = ContinuousClock.now + provider.timeout
-        var reason = "no endpoint could be asked"
-        for client in clients {
-            let left = deadline - ContinuousClock.now
-            guard left > .zero else { break }
-            var options = CallOptions.defaults
-            options.timeout = left
-            options.waitForReady = false
-            options.maxResponseMessageBytes = 1 << 20
-            do {
-                let service = Envoy_Service_Auth_V3_Authorization.Client(wrapping: client)
-                job.completion(CheckMessages.answer(try await service.check(message, options: options)))
-                return
-            } catch let error as RPCError where error.code == .unavailable {
-                reason = error.message
-            } catch {
-                reason = "\(error)"
-                break
-            }
+        let outcome = await self.grpc.first(
+            of: job.question.endpoints,
+            within: provider.timeout
+        ) { client, options in
+            try await Envoy_Service_Auth_V3_Authorization.Client(wrapping: client).check(message, options: options)
         }
-        job.completion(.failed(reason))
+        return switch outcome {
+        case .success(let response): CheckMessages.answer(response)
+        case .failure(let failure): .failed(failure.description)
+        }
     }
 
-    // MARK: HTTP
-
-    /// Made when it is first needed: most proxies ask nobody.
-    private static func makeHTTPClient() -> HTTPClient {
-        var settings = HTTPClient.Configuration()
-        settings.redirectConfiguration = .disallow
-        settings.connectionPool.retryConnectionEstablishment = false
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
-    }
-
-    private func answer(_ job: Job, over check: HTTPCheck, _ pathPrefix: String) async {
+    private func answerOverHTTP(_ job: Job, _ pathPrefix: String) async -> AuthorizationAnswer {
         let provider = job.policy.provider
+        guard let asked = job.question.request else { return .failed("a service over HTTP knows requests only") }
+        let head = HTTPCheck.head(asked, provider, pathPrefix: pathPrefix)
         let deadline = ContinuousClock.now + provider.timeout
         var reason = "no endpoint could be asked"
-        for address in job.question.endpoints.prefix(AuthorizationQuestion.endpointsMax) {
+        for endpoint in job.question.endpoints.prefix(ServiceEndpoint.countMax) {
             guard ContinuousClock.now < deadline else { break }
             do {
-                let answer = try await check.ask(
-                    job.question,
-                    provider,
-                    pathPrefix: pathPrefix,
-                    at: address,
+                let reply = try await self.http.ask(
+                    endpoint,
+                    head,
+                    body: [],
+                    bodyBytesMax: CheckMessages.bodyBytesMax,
                     until: deadline
                 )
-                job.completion(answer)
-                return
+                return HTTPCheck.answer(reply, provider)
+            } catch let error as ServiceConnectionError {
+                // It has not been asked: the next may be.
+                reason = error.message
             } catch {
-                reason = "\(error)"
-                guard Self.isUnconnected(error) else { break }
+                return .failed("\(endpoint.address): \(error)")
             }
         }
-        job.completion(.failed(reason))
-    }
-
-    /// Only a connection that did not come about is worth another try: the service has not been asked.
-    private static func isUnconnected(_ error: any Error) -> Bool {
-        // By a name, and by an address.
-        if error is NIOConnectionError { return true }
-        if let error = error as? IOError {
-            return [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT].contains(error.errnoCode)
-        }
-        guard let error = error as? HTTPClientError else { return false }
-        return error == .connectTimeout
+        return .failed(reason)
     }
 }

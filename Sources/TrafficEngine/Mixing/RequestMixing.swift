@@ -11,7 +11,7 @@ package protocol RequestMixing: Sendable {
     ///   - completion: called once, on any thread, with whether the engine has them.
     func report(
         _ reports: [MixerReport],
-        to endpoints: [NetworkAddress],
+        to endpoints: [ServiceEndpoint],
         completion: @escaping @Sendable (Bool) -> Void
     )
 }
@@ -30,7 +30,7 @@ package struct MixerQuestion: Sendable {
     /// Names the attempt, so that it is charged once.
     package var deduplicationID = ""
     /// Where the engine can be reached, best first.
-    package var endpoints: [NetworkAddress]
+    package var endpoints: [ServiceEndpoint]
 
     package init(
         request: OwnedRequest,
@@ -38,7 +38,7 @@ package struct MixerQuestion: Sendable {
         policy: MixerPolicy,
         service: MixerService? = nil,
         milliseconds: Int64,
-        endpoints: [NetworkAddress]
+        endpoints: [ServiceEndpoint]
     ) {
         self.request = request
         self.facts = facts

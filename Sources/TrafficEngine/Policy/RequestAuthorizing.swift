@@ -52,12 +52,15 @@ package struct AuthorizationQuestion: Sendable {
     package var sourcePrincipal = ""
     package var destinationPrincipal = ""
     package var serverName = ""
-    /// Where the service can be reached, best first; at most `endpointsMax` are tried.
-    package var endpoints: [NetworkAddress]
+    /// Where the service can be reached, best first; at most `ServiceEndpoint.countMax` are tried.
+    package var endpoints: [ServiceEndpoint]
 
-    package static let endpointsMax = 3
-
-    package init(request: Request?, source: NetworkAddress?, destination: NetworkAddress, endpoints: [NetworkAddress]) {
+    package init(
+        request: Request?,
+        source: NetworkAddress?,
+        destination: NetworkAddress,
+        endpoints: [ServiceEndpoint]
+    ) {
         self.request = request
         self.source = source
         self.destination = destination

@@ -46,7 +46,7 @@ final class TestEngine: RequestMixing {
 
     func report(
         _ reports: [MixerReport],
-        to endpoints: [NetworkAddress],
+        to endpoints: [ServiceEndpoint],
         completion: @escaping @Sendable (Bool) -> Void
     ) {
         self.told.yield(reports)

@@ -216,7 +216,7 @@ private final class TestAuthorities: TokenVerifying, RequestAuthorizing {
             let question = try #require(authorities.questions.first)
             #expect(question.request?.path == "/a")
             #expect(question.request?.host == "x.test")
-            #expect(question.endpoints == [NetworkAddress(ip: TestProxy.loopback, port: server.port)])
+            #expect(question.endpoints.map(\.address) == [NetworkAddress(ip: TestProxy.loopback, port: server.port)])
         }
     }
 
@@ -277,7 +277,7 @@ private final class TestAuthorities: TokenVerifying, RequestAuthorizing {
                 await client.wait { $0.components("HTTP/1.1 404 ").count == round + 1 }
             }
         }
-        let asked = authorities.questions.map { $0.endpoints.map(\.port) }
+        let asked = authorities.questions.map { $0.endpoints.map(\.address.port) }
         #expect(asked.count == 20)
         #expect(asked.allSatisfy { $0.count == 3 && Set($0).count == 3 && Set($0).isDisjoint(with: [2, 3]) })
         // Each is the first at times: all the same one in 20 requests has a chance of less than one in a billion.
