@@ -13,7 +13,7 @@ extension Session {
         var responses = parts.map { kind, resources in
             LastGoodStore.Response.with {
                 $0.typeURL = kind.typeURL
-                $0.resources = resources.map(\.resource).filter { !Self.holdsKey($0) }
+                $0.resources = resources.map(\.resource).filter { !$0.holdsKey }
             }
         }
         responses.append(
@@ -53,8 +53,9 @@ extension Session {
         actions.state = self.builder.makeState()
         return actions
     }
+}
 
-    private static func holdsKey(_ resource: Google_Protobuf_Any) -> Bool {
-        resource.value.range(of: Data("PRIVATE KEY-----".utf8)) != nil
-    }
+extension Google_Protobuf_Any {
+    /// There is a private key in it, so that it is stored nowhere.
+    var holdsKey: Bool { self.value.range(of: Data("PRIVATE KEY-----".utf8)) != nil }
 }

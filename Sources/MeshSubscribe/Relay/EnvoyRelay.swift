@@ -1,3 +1,4 @@
+internal import Foundation
 internal import GRPCCore
 internal import GRPCNIOTransportHTTP2Posix
 package import Logging
@@ -25,31 +26,42 @@ package final class EnvoyRelay: Sendable {
     private let access: ControlPlaneAccess
     private let socket: String
     private let takeNames: @Sendable (NameTableUpdate) async -> Void
+    private let store: LastGoodStore?
+    private let storeLimit: Duration
     private let logger: Logger
     private let state: Mutex<State>
     private let names = NameTableMailbox()
+    private let saves = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     /// - Parameters:
     ///   - node: who the proxy is.
     ///   - access: of the control plane.
     ///   - socket: path of the Unix domain socket that is made for Envoy.
+    ///   - store: where what Envoy has accepted is kept for a restart without control plane; `nil`: nowhere.
+    ///   - storeLimit: how long the control plane may keep a starting Envoy waiting until what is stored is used.
     ///   - names: gets updates of the name table, for DNS.
     ///   - logger: of the relay.
     package init(
         node: NodeIdentity,
         access: ControlPlaneAccess,
         socket: String,
+        store: LastGoodStore? = nil,
+        storeLimit: Duration = .seconds(5),
         names: @escaping @Sendable (NameTableUpdate) async -> Void,
         logger: Logger
     ) {
         self.access = access
         self.socket = socket
+        self.store = store
+        self.storeLimit = storeLimit
         self.takeNames = names
         self.logger = logger
         self.state = Mutex(State(machine: RelayMachine(node: node)))
     }
 
     package var isConnected: Bool { self.state.withLock { $0.control != nil } }
+
+    private var hasSpoken: Bool { self.state.withLock { $0.machine.hasSpoken } }
 
     /// The workload's secrets, by name; Envoy is sent those that it asked for.
     package func update(_ secrets: [String: TLSSecret]) {
@@ -87,6 +99,10 @@ package final class EnvoyRelay: Sendable {
             }
             group.addTask { await self.connectForever() }
             group.addTask { await self.names.run { await self.takeNames($0) } }
+            if let store = self.store {
+                group.addTask { await self.save(to: store) }
+                group.addTask { await self.restore(from: store) }
+            }
             defer { group.cancelAll() }
             try await group.next()
         }
@@ -145,18 +161,60 @@ package final class EnvoyRelay: Sendable {
 
     /// Tells the machine and does what it says. The order on a stream is that of the machine's answers.
     private func act(_ event: (inout RelayMachine) -> RelayMachine.Actions) {
-        let refusals = self.state.withLock { state in
+        let (refusals, hasNews) = self.state.withLock { state in
             let actions = event(&state.machine)
             for response in actions.toEnvoy { state.envoy?.yield(response) }
             for request in actions.toControlPlane { state.control?.yield(request) }
             if let names = actions.names { self.names.put(names) }
-            return actions.refusals
+            return (actions.refusals, actions.hasNews)
         }
+        if hasNews { self.saves.continuation.yield() }
         for refusal in refusals {
             self.logger.warning(
                 "configuration refused, its last good version stays",
                 metadata: ["reason": "\(refusal)"]
             )
+        }
+    }
+
+    // MARK: The last good configuration
+
+    /// Stores what Envoy has accepted, at most once in a second.
+    private func save(to store: LastGoodStore) async {
+        var saidThatItFails = false
+        for await _ in self.saves.stream {
+            let now = Google_Protobuf_Timestamp(date: Date()).timeIntervalSince1970
+            // Packing a large mesh takes a while, in which updates go on: not under the lock.
+            let machine = self.state.withLock { $0.machine }
+            if let responses = machine.lastGood {
+                do {
+                    try store.write(LastGoodStore.Content(responses: responses, stored: now))
+                    saidThatItFails = false
+                } catch {
+                    if !saidThatItFails {
+                        self.logger.warning("configuration not stored", metadata: ["reason": "\(error)"])
+                    }
+                    saidThatItFails = true
+                }
+            }
+            do { try await Task.sleep(for: .seconds(1)) } catch { return }
+        }
+    }
+
+    /// Gives Envoy what is stored if the control plane says nothing for too long.
+    private func restore(from store: LastGoodStore) async {
+        do {
+            try await Task.sleep(for: self.storeLimit)
+            guard let content = try store.read() else { return }
+            // A stream that is open may bring something any moment; one that breaks brings nothing.
+            while self.isConnected, !self.hasSpoken { try await Task.sleep(for: .seconds(1)) }
+            if self.hasSpoken { return }
+            self.logger.warning("control plane unreachable, using the stored configuration")
+            self.act { $0.restore(content.responses) }
+        } catch is CancellationError {
+            return
+        } catch {
+            self.logger.warning("stored configuration not used", metadata: ["reason": "\(error)"])
         }
     }
 

@@ -16,6 +16,8 @@ package struct RelayMachine: Sendable {
         package var names: NameTableUpdate?
         /// What Envoy refused, for the log.
         package var refusals: [String] = []
+        /// There is something new to store.
+        package var hasNews = false
     }
 
     private struct Subscription: Sendable {
@@ -40,12 +42,18 @@ package struct RelayMachine: Sendable {
     private var order: [String] = []
     private var subscriptions: [String: Subscription] = [:]
     private var isConnected = false
+    /// The control plane has sent something.
+    private(set) var hasSpoken = false
     /// The part of the conversation that is not Envoy's.
     private var names = Session()
 
     private var ownSecrets: [String: Google_Protobuf_Any] = [:]
     private var ownWanted: Set<String> = []
     private var ownVersion = 0
+
+    private var memory = RelayMemory()
+    /// What an earlier run stored, while the control plane has not spoken.
+    private var restored: RestoredResources?
 
     /// - Parameter node: who the proxy is; Envoy's own words about it are not passed on.
     package init(node: NodeIdentity) { self.node = node.message }
@@ -57,6 +65,7 @@ package struct RelayMachine: Sendable {
         self.order = []
         self.subscriptions = [:]
         self.ownWanted = []
+        self.restored?.restart()
         return wasAsked
     }
 
@@ -65,25 +74,39 @@ package struct RelayMachine: Sendable {
         guard request.typeURL != TypeURL.nameTable else { return Actions() }
         if request.typeURL == TypeURL.secret { return self.secretsRequested(request) }
         var actions = Actions()
+        let before = self.subscriptions[request.typeURL]?.names ?? []
         self.note(request, &actions)
-        if self.isConnected { self.pass(request.typeURL, request, request.resourceNames, &actions) }
+        self.memory.wants(request.typeURL, request.resourceNames)
+        if self.isConnected {
+            // Of what was stored the control plane knows nothing: for it that is at most another list of names.
+            let isOfStored = request.responseNonce.hasPrefix(RestoredResources.noncePrefix)
+            if !isOfStored || request.resourceNames != before {
+                self.pass(request.typeURL, isOfStored ? nil : request, request.resourceNames, &actions)
+            }
+        } else {
+            actions.toEnvoy = self.restoredResponse(request.typeURL)
+        }
         return actions
     }
 
     /// The control plane answered.
     package mutating func responded(_ response: Response) -> Actions {
+        self.hasSpoken = true
         var actions = Actions()
         if response.typeURL == TypeURL.nameTable {
             let taken = self.names.received(response)
             actions.names = taken.names
             actions.refusals = taken.errors
             actions.toControlPlane = taken.requests.map { self.message($0) }
+            actions.hasNews = taken.names != nil
             return actions
         }
         // Of a type that Envoy asked for on an earlier stream of its own.
         guard self.subscriptions[response.typeURL] != nil else { return actions }
         self.subscriptions[response.typeURL]?.nonce = response.nonce
         self.subscriptions[response.typeURL]?.versionOffered = response.versionInfo
+        self.memory.offers(response)
+        self.restored?.forget(response.typeURL)
         actions.toEnvoy = [response]
         return actions
     }
@@ -124,6 +147,28 @@ package struct RelayMachine: Sendable {
         guard !changed.isEmpty else { return Actions() }
         self.ownVersion += 1
         return Actions(toEnvoy: self.ownResponse(self.ownWanted.intersection(changed)))
+    }
+
+    // MARK: The last good configuration
+
+    /// What to store; `nil` while it would not be enough to begin with.
+    package var lastGood: [Response]? {
+        self.memory.stored.map { $0 + self.names.lastGood.filter { $0.typeURL == TypeURL.nameTable } }
+    }
+
+    /// Takes what an earlier run stored, unless the control plane is there or has spoken.
+    package mutating func restore(_ responses: [Response]) -> Actions {
+        guard !self.isConnected, self.restored == nil, !self.hasSpoken else { return Actions() }
+        let names = self.names.restore(responses.filter { $0.typeURL == TypeURL.nameTable })
+        self.restored = RestoredResources(responses.filter { $0.typeURL != TypeURL.nameTable })
+        var actions = Actions(names: names.names, refusals: names.errors)
+        for type in self.order { actions.toEnvoy += self.restoredResponse(type) }
+        return actions
+    }
+
+    private mutating func restoredResponse(_ type: String) -> [Response] {
+        let names = Self.namedTypes.contains(type) ? self.subscriptions[type]?.names ?? [] : nil
+        return self.restored?.response(type, names: names).map { [$0] } ?? []
     }
 
     // MARK: Secrets
@@ -183,10 +228,12 @@ package struct RelayMachine: Sendable {
         self.subscribe(request.typeURL, request.resourceNames)
         if request.hasErrorDetail {
             actions.refusals.append("\(Self.shortName(request.typeURL)): \(request.errorDetail.message)")
+            self.memory.refuses(request.typeURL)
         } else if !request.responseNonce.isEmpty,
             request.responseNonce == self.subscriptions[request.typeURL]?.nonce
         {
             self.subscriptions[request.typeURL]?.version = request.versionInfo
+            if self.memory.accepts(request.typeURL, nonce: request.responseNonce) { actions.hasNews = true }
         }
     }
 

@@ -49,6 +49,10 @@ struct EnvoyAgent: Sendable {
             node: options.workload.node,
             access: self.identity?.access ?? ControlPlaneAccess(host: host, port: port),
             socket: self.folder + "/xds",
+            store: options.stateDirectory.map {
+                LastGoodStore(directory: $0, node: options.workload.node.id)
+            },
+            storeLimit: options.stateWait,
             names: { await dns.update($0) },
             logger: Logger(label: "relay")
         )
