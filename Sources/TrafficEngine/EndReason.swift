@@ -31,6 +31,8 @@ package enum EndReason: String, Hashable, Sendable, CaseIterable {
     case downstreamReset = "downstream_reset"
     case downstreamProtocolError = "downstream_protocol_error"
     case headTooLarge = "request_head_too_large"
+    /// A service must see all of the body, and it is longer than that service takes (413).
+    case bodyTooLarge = "request_body_too_large"
     case headTimedOut = "request_head_timeout"
     case idleTimedOut = "idle_timeout"
     case loopDetected = "loop_detected"
@@ -69,7 +71,7 @@ package enum EndReason: String, Hashable, Sendable, CaseIterable {
         case .noRoute, .loopDetected: "NR"
         case .noCluster: "NC"
         case .connectFailed, .connectTimedOut, .upstreamTLSFailed: "UF"
-        case .deniedByPolicy, .deniedByToken, .downstreamTLSFailed, .noSecret, .misdirected: "-"
+        case .deniedByPolicy, .deniedByToken, .downstreamTLSFailed, .noSecret, .misdirected, .bodyTooLarge: "-"
         case .deniedByProvider, .providerFailed, .deniedByMixer, .mixerFailed, .blockedUnresolvedAddress,
             .blockedUnresolvedName:
             "UAEX"

@@ -56,8 +56,9 @@ extension MeshSettingsParser {
             let place = "\(field).envoyExtAuthzGrpc"
             result = self.provider(provider.name, .grpc, grpc.service, grpc.port, place, &findings)
             result?.failsOpen = grpc.failOpen
-            if grpc.hasIncludeRequestBodyInCheck { Self.warnOfBody(place, &findings) }
-            result?.bodyBytesMax = grpc.includeRequestBodyInCheck.maxRequestBytes
+            if grpc.hasIncludeRequestBodyInCheck {
+                result?.body = self.body(grpc.includeRequestBodyInCheck, place, &findings)
+            }
             result?.statusOnError = self.status(grpc.statusOnError, place, &findings)
             result?.timeout = self.timeout(grpc.timeout, grpc.hasTimeout, place, &findings)
         case .envoyExtAuthzHTTP(let http):
@@ -65,8 +66,9 @@ extension MeshSettingsParser {
             let wire = AuthorizationProvider.Wire.http(pathPrefix: http.pathPrefix)
             result = self.provider(provider.name, wire, http.service, http.port, place, &findings)
             result?.failsOpen = http.failOpen
-            if http.hasIncludeRequestBodyInCheck { Self.warnOfBody(place, &findings) }
-            result?.bodyBytesMax = http.includeRequestBodyInCheck.maxRequestBytes
+            if http.hasIncludeRequestBodyInCheck {
+                result?.body = self.body(http.includeRequestBodyInCheck, place, &findings)
+            }
             result?.statusOnError = self.status(http.statusOnError, place, &findings)
             result?.timeout = self.timeout(http.timeout, http.hasTimeout, place, &findings)
             let names = http.includeRequestHeadersInCheck + http.includeHeadersInCheck
@@ -83,11 +85,29 @@ extension MeshSettingsParser {
         return result
     }
 
-    /// A service that decides by the body would decide about nothing.
-    private static func warnOfBody(_ place: String, _ findings: inout Findings) {
-        findings.warning(
-            "\(place).includeRequestBodyInCheck",
-            "Lateen's proxy asks without the body, Envoy sends it: with Lateen's, do not use a service that decides by it"
+    /// So much of a body our proxy holds for services; Envoy knows no bound.
+    private static let bodyBytesMax: UInt32 = 1 << 20
+
+    private static func body(
+        _ body: Settings.ExtensionProvider.EnvoyExternalAuthorizationRequestBody,
+        _ place: String,
+        _ findings: inout Findings
+    ) -> AuthorizationProvider.Body? {
+        let field = "\(place).includeRequestBodyInCheck.maxRequestBytes"
+        guard body.maxRequestBytes > 0 else {
+            findings.error(field, "must be at least 1; leave includeRequestBodyInCheck out to send no body")
+            return nil
+        }
+        if body.maxRequestBytes > Self.bodyBytesMax {
+            findings.warning(
+                field,
+                "Lateen's proxy holds no more than \(Self.bodyBytesMax) bytes: what is longer counts as too long"
+            )
+        }
+        return AuthorizationProvider.Body(
+            bytesMax: body.maxRequestBytes,
+            mayBePartial: body.allowPartialMessage,
+            isPackedAsBytes: body.packAsBytes
         )
     }
 

@@ -165,6 +165,21 @@ package struct AuthorizationProvider: Hashable, Sendable {
         case http(pathPrefix: String)
     }
 
+    /// What a service sees of bodies (`includeRequestBodyInCheck`).
+    package struct Body: Hashable, Sendable {
+        package var bytesMax: UInt32
+        /// Of a longer body the service gets the beginning; else the client gets 413.
+        package var mayBePartial: Bool
+        /// Over gRPC as bytes, not as text.
+        package var isPackedAsBytes: Bool
+
+        package init(bytesMax: UInt32, mayBePartial: Bool = false, isPackedAsBytes: Bool = false) {
+            self.bytesMax = bytesMax
+            self.mayBePartial = mayBePartial
+            self.isPackedAsBytes = isPackedAsBytes
+        }
+    }
+
     package var name: String
     package var wire: Wire
     /// A host of the mesh's registry, with or without `namespace/` in front.
@@ -174,8 +189,8 @@ package struct AuthorizationProvider: Hashable, Sendable {
     /// Let requests through when the service cannot be asked.
     package var failsOpen = false
     package var statusOnError: UInt32 = 403
-    /// Body bytes to send along; 0: none.
-    package var bodyBytesMax: UInt32 = 0
+    /// What is sent along of a request's body; `nil`: nothing.
+    package var body: Body?
     package var headersToCheck: [String] = []
     package var headersToUpstream: [String] = []
     package var headersToDownstream: [String] = []

@@ -25,7 +25,17 @@ enum ProviderBuilder {
         var provider = found
         provider.failsOpen = message.failureModeAllow
         if message.hasStatusOnError { provider.statusOnError = UInt32(message.statusOnError.code.rawValue) }
-        provider.bodyBytesMax = message.withRequestBody.maxRequestBytes
+        if message.hasWithRequestBody {
+            let body = message.withRequestBody
+            if body.maxRequestBytes == 0 {
+                findings.add(joined(path, "with_request_body.max_request_bytes"), "must be at least 1")
+            }
+            provider.body = AuthorizationProvider.Body(
+                bytesMax: body.maxRequestBytes,
+                mayBePartial: body.allowPartialMessage,
+                isPackedAsBytes: body.packAsBytes
+            )
+        }
         provider.headersToCheck = Self.words(message.allowedHeaders, at: joined(path, "allowed_headers"), &findings)
         return (provider, cluster)
     }

@@ -249,13 +249,15 @@ struct SupportedFields: Sendable {
         envoy.extensions.filters.http.ext_authz.v3.ExtAuthz
             1+grpc_service:envoy.config.core.v3.GrpcService
             3+http_service:envoy.extensions.filters.http.ext_authz.v3.HttpService 2+failure_mode_allow
-            5~with_request_body 6~clear_route_cache 7+status_on_error 8~metadata_context_namespaces 9-filter_enabled
+            5+with_request_body:envoy.extensions.filters.http.ext_authz.v3.BufferSettings 6~clear_route_cache 7+status_on_error 8~metadata_context_namespaces 9-filter_enabled
             10~include_peer_certificate 11-deny_at_disable 12~transport_api_version 13~stat_prefix
             14+filter_enabled_metadata:envoy.type.matcher.v3.MetadataMatcher 15~bootstrap_metadata_labels_key
             16~typed_metadata_context_namespaces 17+allowed_headers:envoy.type.matcher.v3.ListStringMatcher
             18~include_tls_session 19~failure_mode_allow_header_add 20~charge_cluster_response_stats
             23~encode_raw_headers 24~validate_mutations 25-disallowed_headers 27~enable_dynamic_metadata_ingestion
             28~filter_metadata 29~emit_filter_state_stats
+        envoy.extensions.filters.http.ext_authz.v3.BufferSettings
+            1+max_request_bytes 2+allow_partial_message 3+pack_as_bytes
         envoy.extensions.filters.http.ext_authz.v3.HttpService
             1+server_uri:envoy.config.core.v3.HttpUri 2+path_prefix 7-authorization_request
             8+authorization_response:envoy.extensions.filters.http.ext_authz.v3.AuthorizationResponse 9~retry_policy

@@ -134,9 +134,10 @@ struct CustomFilters {
             $0.transportApiVersion = .v3
             $0.failureModeAllow = provider.failsOpen
             $0.statusOnError.code = Envoy_Type_V3_StatusCode(rawValue: Int(provider.statusOnError)) ?? .forbidden
-            if provider.bodyBytesMax > 0 {
-                $0.withRequestBody.maxRequestBytes = provider.bodyBytesMax
-                $0.withRequestBody.allowPartialMessage = true
+            if let body = provider.body {
+                $0.withRequestBody.maxRequestBytes = body.bytesMax
+                $0.withRequestBody.allowPartialMessage = body.mayBePartial
+                $0.withRequestBody.packAsBytes = body.isPackedAsBytes
             }
             if !provider.headersToCheck.isEmpty { $0.allowedHeaders = Self.list(provider.headersToCheck) }
             $0.filterEnabledMetadata = Self.gate(provider.name, filter: "envoy.filters.http.rbac")

@@ -159,6 +159,7 @@ extension EndReason {
         case .downstreamClosed, .downstreamReset: "downstream_remote_disconnect"
         case .downstreamProtocolError: "http1.codec_error"
         case .headTooLarge: "request_headers_too_large"
+        case .bodyTooLarge: "request_payload_too_large"
         case .headTimedOut: "request_header_timeout"
         case .idleTimedOut: "idle_timeout"
         case .loopDetected: "loop_detected"

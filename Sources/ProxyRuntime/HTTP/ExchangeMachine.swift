@@ -61,7 +61,7 @@ package struct ExchangeMachine {
                 .noHealthyEndpoint, .upstreamNameUnresolved, .streamIdle, .retriesExhausted, .overflow,
                 .downstreamClosed, .downstreamReset, .downstreamProtocolError, .headTooLarge, .headTimedOut,
                 .idleTimedOut, .loopDetected, .deniedByPolicy, .deniedByToken, .deniedByProvider, .providerFailed,
-                .deniedByMixer, .mixerFailed, .downstreamTLSFailed, .noSecret, .misdirected, .shutdown:
+                .deniedByMixer, .mixerFailed, .downstreamTLSFailed, .noSecret, .misdirected, .bodyTooLarge, .shutdown:
                 false
             }
         }

@@ -132,7 +132,7 @@ final class ServerConnection: ServerExchange, ChannelDuplexHandler, Flushing {
             if let upstream = self.upstream {
                 upstream.isWritable
             } else {
-                self.exchange.heldBody.readableBytes < Self.bodyBytesMax
+                self.exchange.heldBody.readableBytes < Self.bodyBytesMax || self.policiesWantBody
             }
         case .tunnel: self.upstream?.isWritable ?? true
         case .closing, .closed: true
@@ -239,6 +239,8 @@ final class ServerConnection: ServerExchange, ChannelDuplexHandler, Flushing {
             if isAll { self.input = ByteBuffer() }
             if step.hasEnded, step.fault == nil, self.phase == .body { self.phase = .waiting }
             if let slice { self.bodyReceived(slice, isLast: step.hasEnded && step.fault == nil) }
+            // The client has an answer already, and nothing more will be read.
+            if self.phase == .closing || self.phase == .closed { return true }
         }
         if let fault = step.fault {
             self.refuse(fault)

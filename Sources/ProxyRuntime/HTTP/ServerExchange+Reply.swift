@@ -58,7 +58,7 @@ extension ServerExchange {
             .blockedHost, .blockedAddress, .retriesExhausted,
             .downstreamClosed, .downstreamReset, .downstreamProtocolError, .headTooLarge, .headTimedOut, .idleTimedOut,
             .loopDetected, .shutdown, .deniedByPolicy, .deniedByToken, .deniedByProvider, .providerFailed,
-            .deniedByMixer, .mixerFailed, .downstreamTLSFailed:
+            .deniedByMixer, .mixerFailed, .downstreamTLSFailed, .bodyTooLarge:
             (status, text) = (503, "the request could not be served for ")
         }
         self.replyNamingHost(status: status, reason, text)

@@ -88,15 +88,25 @@ extension ServerExchange {
         let gate =
             self.gate ?? PolicyGate(worker: self.worker, policies: self.policing.policies, manager: self.policing)
         self.gate = gate
+        let fields = self.scanner.fields
+        let form = CheckedBody.Form(isChunked: self.exchange.bodyForm == .chunks, length: fields.contentLength)
+        let body = self.machine.request == .complete ? nil : form
         let outcome = self.withView(bytes) { view in
-            gate.begin(view, facts: self.facts) { outcome in self.policiesAnswered(outcome) }
+            gate.begin(view, facts: self.facts, body: body) { outcome in self.policiesAnswered(outcome) }
         }
         switch outcome {
         case .waiting:
             self.exchange.parked.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[..<self.scanner.headCount]))
+            // Nobody else tells the client to go on with the body that the request waits for (RFC 9110 10.1.1).
+            if gate.wantsBody, fields.expectIndex >= 0 { self.writeInterim(Self.goOn) }
         case .allowed, .denied: self.policiesDecided(outcome, bytes)
         }
     }
+
+    private static let goOn = ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n")
+
+    /// A service wants to see the body before the request goes on.
+    final var policiesWantBody: Bool { self.exchange.parked.readableBytes > 0 && self.gate?.wantsBody ?? false }
 
     /// The answer that the request has waited for.
     private func policiesAnswered(_ outcome: PolicyOutcome) {
@@ -284,7 +294,9 @@ extension ServerExchange {
             upstream.write(slice, isLast: isLast)
             if self.machine.isReplayable, self.exchange.isActive, slice.readableBytes > 0 { self.hold(&slice) }
         } else if self.exchange.isActive {
+            let part = slice
             self.exchange.heldBody.writeBuffer(&slice)
+            if self.exchange.parked.readableBytes > 0 { self.gate?.bodyReceived(part, isLast: isLast) }
         }
         if isLast, self.exchange.isActive { self.startRouteTimeout() }
     }

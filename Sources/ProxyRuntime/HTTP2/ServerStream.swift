@@ -76,7 +76,7 @@ final class ServerStream: ServerExchange, HTTP2StreamOwner {
     /// What was received can be let go of.
     var takesMore: Bool {
         guard self.exchange.isActive, self.machine.response != .complete else { return true }
-        return self.upstream?.isWritable ?? false
+        return self.upstream?.isWritable ?? self.policiesWantBody
     }
 
     func streamReceived(_ data: ByteBuffer, isLast: Bool) {

@@ -25,6 +25,12 @@ final class PolicyGate {
     private var tokens: [PresentedToken]?
     private var tokenIndex = 0
     private var completion: ((PolicyOutcome) -> Void)?
+    /// What the greediest service wants to see of bodies; 0: none wants any.
+    private let bodyBytesMax: Int
+    /// What has come of the request's body; `nil`: it has none, or nobody wants it.
+    private var body: CheckedBody?
+    /// The request waits for its own body.
+    private(set) var wantsBody = false
 
     /// - Parameters:
     ///   - worker: the loop that requests come in on.
@@ -42,6 +48,10 @@ final class PolicyGate {
             case .tokens: false
             }
         }
+        self.bodyBytesMax = policies.reduce(0) { most, policy in
+            guard case .external(let external) = policy, let body = external.provider.body else { return most }
+            return max(most, BodyWish(body).bytesMax)
+        }
     }
 
     /// Starts with a request; one that was under way is forgotten.
@@ -49,15 +59,18 @@ final class PolicyGate {
     /// - Parameters:
     ///   - view: the head, valid during this call.
     ///   - facts: of the connection.
+    ///   - body: of what kind the body is that follows; `nil`: there is none.
     ///   - completion: called on the loop, later, with `allowed` or `denied`, if `waiting` is returned.
-    /// - Returns: `waiting` if somebody has to be asked.
+    /// - Returns: `waiting` if somebody has to be asked, or, if `wantsBody`, for the body to come first.
     func begin(
         _ view: RequestView,
         facts: ClientFacts,
+        body: CheckedBody.Form? = nil,
         completion: @escaping (PolicyOutcome) -> Void
     ) -> PolicyOutcome {
         self.cancel()
         self.client = facts
+        if self.bodyBytesMax > 0 { self.body = body.map { CheckedBody($0, bytesMax: self.bodyBytesMax) } }
         var known = PolicyFacts(facts)
         if self.needsRemoteAddress {
             known.remote = ClientAddress.remote(
@@ -82,6 +95,15 @@ final class PolicyGate {
         (self.claims, self.facts, self.client, self.owned, self.tokens, self.completion) = (
             nil, nil, nil, nil, nil, nil
         )
+        (self.body, self.wantsBody) = (nil, false)
+    }
+
+    /// More of the request's body has come.
+    func bodyReceived(_ slice: ByteBuffer, isLast: Bool) {
+        self.body?.take(slice, isLast: isLast)
+        guard self.wantsBody else { return }
+        self.wantsBody = false
+        self.finish(self.advance(nil))
     }
 
     // MARK: In order
@@ -240,7 +262,21 @@ final class PolicyGate {
         guard let authorizer = self.worker.options.requestAuthorizer, let client = self.client else {
             return self.settle(.failed("nothing can ask services here"), policy)
         }
-        let question = AuthorizationQuestion(view, client, endpoints: self.worker.endpoints(of: policy))
+        var shown: AuthorizationQuestion.Body?
+        if let wanted = policy.provider.body {
+            switch self.body?.shown(to: BodyWish(wanted)) ?? .show(count: 0, isPartial: false) {
+            case .wait:
+                if self.owned == nil { self.owned = OwnedRequest(view) }
+                self.wantsBody = true
+                return .waiting
+            case .show(let count, let isPartial):
+                let bytes = Array(self.body?.bytes.prefix(count) ?? [])
+                shown = AuthorizationQuestion.Body(bytes: bytes, isPartial: isPartial)
+            case .refuse: return .denied(.bodyTooLarge)
+            }
+        }
+        var question = AuthorizationQuestion(view, client, endpoints: self.worker.endpoints(of: policy))
+        question.request?.body = shown
         if self.owned == nil { self.owned = OwnedRequest(view) }
         let number = self.number
         let loop = self.worker.loop

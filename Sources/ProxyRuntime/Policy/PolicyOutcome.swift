@@ -32,3 +32,14 @@ struct PolicyDenial {
     /// Sent with the answer.
     var headers: HeaderEdits
 }
+
+extension PolicyDenial {
+    /// A service must see all of a body that is too long for it; in Envoy's words.
+    static let bodyTooLarge = PolicyDenial(
+        status: 413,
+        body: Array("Payload Too Large".utf8),
+        reason: .bodyTooLarge,
+        details: "request_payload_too_large",
+        headers: HeaderEdits()
+    )
+}

@@ -106,7 +106,8 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
                 }
                 return
             }
-            let reading = self.worker.certificates.reading(of: certificate)
+            let reading =
+                self.worker?.certificates.reading(of: certificate) ?? CertificateReading(certificate)
             if let refusal = check.refusal(of: certificate, reading, expectedName: self.expectedName) {
                 let text = HandshakeFailure.text(verification: refusal.message)
                 self.fail(context, .failed(refusal.kind, detail: text))

@@ -91,7 +91,7 @@ package final class AuthorizationClient: RequestAuthorizing {
                 let reply = try await self.http.ask(
                     endpoint,
                     head,
-                    body: [],
+                    body: asked.body?.bytes ?? [],
                     bodyBytesMax: CheckMessages.bodyBytesMax,
                     until: deadline
                 )

@@ -52,6 +52,13 @@ enum CheckMessages {
                 // Repeated fields are one list (RFC 9110 section 5.3).
                 $0.headers[header.name] = $0.headers[header.name].map { "\($0),\(header.value)" } ?? header.value
             }
+            guard let body = request.body else { return }
+            $0.headers[HTTPCheck.partialBodyHeader] = body.isPartial ? "true" : "false"
+            if provider.body?.isPackedAsBytes ?? false {
+                $0.rawBody = Data(body.bytes)
+            } else {
+                $0.body = String(decoding: body.bytes, as: UTF8.self)
+            }
         }
     }
 

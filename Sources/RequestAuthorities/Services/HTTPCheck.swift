@@ -2,8 +2,11 @@ internal import MeshModel
 internal import NIOHTTP1
 internal import TrafficEngine
 
-/// What is asked and answered over HTTP: the request's head; 200 means yes.
+/// What is asked and answered over HTTP: the request's head, and its body where the provider wants it; 200 means yes.
 enum HTTPCheck {
+    /// Tells a service whether it sees all of a body (Envoy).
+    static let partialBodyHeader = "x-envoy-auth-partial-body"
+
     static func head(
         _ asked: AuthorizationQuestion.Request,
         _ provider: AuthorizationProvider,
@@ -15,7 +18,8 @@ enum HTTPCheck {
         for header in asked.headers where wanted.contains(header.name) && HeaderChecks.name(header.name) != nil {
             headers.add(name: header.name, value: header.value)
         }
-        headers.add(name: "content-length", value: "0")
+        headers.add(name: "content-length", value: "\(asked.body?.bytes.count ?? 0)")
+        if let body = asked.body { headers.add(name: Self.partialBodyHeader, value: body.isPartial ? "true" : "false") }
         let method = HTTPMethod(rawValue: asked.method)
         return HTTPRequestHead(version: .http1_1, method: method, uri: pathPrefix + asked.path, headers: headers)
     }

@@ -28,6 +28,17 @@ package struct AuthorizationQuestion: Sendable {
         }
     }
 
+    package struct Body: Hashable, Sendable {
+        package var bytes: [UInt8]
+        /// There is more of it.
+        package var isPartial: Bool
+
+        package init(bytes: [UInt8], isPartial: Bool) {
+            self.bytes = bytes
+            self.isPartial = isPartial
+        }
+    }
+
     package struct Request: Hashable, Sendable {
         package var id = ""
         package var method = ""
@@ -40,6 +51,8 @@ package struct AuthorizationQuestion: Sendable {
         package var headers: [Header] = []
         /// Of the body; -1: unknown.
         package var size: Int64 = -1
+        /// What the service is sent of it; `nil`: it asked for nothing.
+        package var body: Body?
 
         package init() {}
     }

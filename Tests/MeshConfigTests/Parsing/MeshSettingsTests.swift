@@ -39,7 +39,8 @@ import Testing
                      meshMTLS: {minProtocolVersion: TLSV1_3}, extensionProviders: [
                        {name: tracing, zipkin: {service: zipkin, port: 9411}},
                        {name: grpc, envoyExtAuthzGrpc: {service: a/authz.a.svc.cluster.local, port: 9000, failOpen: true,
-                         statusOnError: "503", timeout: 1s, includeRequestBodyInCheck: {maxRequestBytes: 10}}},
+                         statusOnError: "503", timeout: 1s, includeRequestBodyInCheck: {
+                         maxRequestBytes: 10, allowPartialMessage: true, packAsBytes: true}}},
                        {name: http, envoyExtAuthzHttp: {service: authz.test, port: 80, pathPrefix: /check,
                          includeRequestHeadersInCheck: [X-A], headersToUpstreamOnAllow: [X-B],
                          headersToDownstreamOnDeny: [X-C]}}]}
@@ -47,24 +48,30 @@ import Testing
             )
         )
         #expect(mesh.errors() == [])
-        let warnings = mesh.warnings()
-        #expect(warnings.count == 1)
-        #expect(
-            warnings.first?.hasPrefix(
-                "data.mesh.extensionProviders[1].envoyExtAuthzGrpc.includeRequestBodyInCheck: Lateen's proxy asks without"
-            ) == true
-        )
+        #expect(mesh.warnings() == [])
         let settings = mesh.snapshot.settings
         #expect(settings.trustDomain == "td.test" && settings.trustDomainAliases == ["old.test"])
         #expect(!settings.automaticMutualTLS && settings.meshTLSVersionMin == .v1_3)
         #expect(settings.authorizationProviders.keys.sorted() == ["grpc", "http"])
         let grpc = try #require(settings.authorizationProviders["grpc"])
         #expect(grpc.wire == .grpc && grpc.service == "a/authz.a.svc.cluster.local" && grpc.port == Port(9000))
-        #expect(grpc.failsOpen && grpc.statusOnError == 503 && grpc.timeout == .seconds(1) && grpc.bodyBytesMax == 10)
+        #expect(grpc.failsOpen && grpc.statusOnError == 503 && grpc.timeout == .seconds(1))
+        #expect(grpc.body == AuthorizationProvider.Body(bytesMax: 10, mayBePartial: true, isPackedAsBytes: true))
         let http = try #require(settings.authorizationProviders["http"])
         #expect(http.wire == .http(pathPrefix: "/check") && http.statusOnError == 403 && !http.failsOpen)
         #expect(http.headersToCheck == ["x-a"] && http.headersToUpstream == ["x-b"])
         #expect(http.headersToDownstream == ["x-c"])
+        #expect(http.body == nil)
+    }
+
+    @Test("More of a body than the proxy holds is warned of")
+    func longBody() throws {
+        let provider = "{name: a, envoyExtAuthzHttp: {service: a.b, port: 1, includeRequestBodyInCheck: "
+        let most = try Mesh(Samples.settings("{extensionProviders: [\(provider){maxRequestBytes: 1048576}}}]}"))
+        let more = try Mesh(Samples.settings("{extensionProviders: [\(provider){maxRequestBytes: 1048577}}}]}"))
+
+        #expect(most.warnings() == [])
+        #expect(more.warnings().count == 1 && more.errors() == [])
     }
 
     @Test(
@@ -86,6 +93,11 @@ import Testing
             (
                 "extensionProviders: [{envoyExtAuthzHttp: {service: a.b, port: 1}}]",
                 "extensionProviders[0].envoyExtAuthzHttp: needs a name"
+            ),
+            (
+                "extensionProviders: [{name: a, envoyExtAuthzHttp: {service: a.b, port: 1, "
+                    + "includeRequestBodyInCheck: {allowPartialMessage: true}}}]",
+                "extensionProviders[0].envoyExtAuthzHttp.includeRequestBodyInCheck.maxRequestBytes: must be"
             ),
         ]
     )
