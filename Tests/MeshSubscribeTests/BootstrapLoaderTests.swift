@@ -68,7 +68,7 @@ import TrafficEngine
         let bootstrap = try BootstrapLoader.load(text: text, file: "test.yaml")
 
         guard case .http(let manager) = bootstrap.state.listeners.first?.chains.first?.terminal,
-            case .mixer(let policy) = manager.policies.first
+            let policy = manager.mixer
         else {
             Issue.record("no policy engine in \(bootstrap.state.listeners)")
             return

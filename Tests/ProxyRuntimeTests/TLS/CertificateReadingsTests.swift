@@ -1,6 +1,8 @@
+import MeshModel
 import NIOSSL
 import ProxyRuntime
 import Testing
+import TrafficEngine
 
 @Suite struct CertificateReadingsTests {
     private func certificate(_ pki: TestPKI, _ name: String) throws -> NIOSSLCertificate {
