@@ -186,6 +186,65 @@ package nonisolated struct Istio_Mixer_V1_Config_Client_HttpClientConfig: Sendab
   fileprivate var _forwardAttributes: Istio_Mixer_V1_Attributes? = nil
 }
 
+/// The settings of the network filter.
+package nonisolated struct Istio_Mixer_V1_Config_Client_TcpClientConfig: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var transport: Istio_Mixer_V1_Config_Client_TransportConfig {
+    get {_transport ?? Istio_Mixer_V1_Config_Client_TransportConfig()}
+    set {_transport = newValue}
+  }
+  /// Returns true if `transport` has been explicitly set.
+  package var hasTransport: Bool {self._transport != nil}
+  /// Clears the value of `transport`. Subsequent reads from it will return its default value.
+  package mutating func clearTransport() {self._transport = nil}
+
+  /// Told with every check and report.
+  package var mixerAttributes: Istio_Mixer_V1_Attributes {
+    get {_mixerAttributes ?? Istio_Mixer_V1_Attributes()}
+    set {_mixerAttributes = newValue}
+  }
+  /// Returns true if `mixerAttributes` has been explicitly set.
+  package var hasMixerAttributes: Bool {self._mixerAttributes != nil}
+  /// Clears the value of `mixerAttributes`. Subsequent reads from it will return its default value.
+  package mutating func clearMixerAttributes() {self._mixerAttributes = nil}
+
+  package var disableCheckCalls: Bool = false
+
+  package var disableReportCalls: Bool = false
+
+  /// What each connection is charged for.
+  package var connectionQuotaSpec: Istio_Mixer_V1_Config_Client_QuotaSpec {
+    get {_connectionQuotaSpec ?? Istio_Mixer_V1_Config_Client_QuotaSpec()}
+    set {_connectionQuotaSpec = newValue}
+  }
+  /// Returns true if `connectionQuotaSpec` has been explicitly set.
+  package var hasConnectionQuotaSpec: Bool {self._connectionQuotaSpec != nil}
+  /// Clears the value of `connectionQuotaSpec`. Subsequent reads from it will return its default value.
+  package mutating func clearConnectionQuotaSpec() {self._connectionQuotaSpec = nil}
+
+  /// Between two reports of a connection that goes on; 10s if unset.
+  package var reportInterval: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_reportInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_reportInterval = newValue}
+  }
+  /// Returns true if `reportInterval` has been explicitly set.
+  package var hasReportInterval: Bool {self._reportInterval != nil}
+  /// Clears the value of `reportInterval`. Subsequent reads from it will return its default value.
+  package mutating func clearReportInterval() {self._reportInterval = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _transport: Istio_Mixer_V1_Config_Client_TransportConfig? = nil
+  fileprivate var _mixerAttributes: Istio_Mixer_V1_Attributes? = nil
+  fileprivate var _connectionQuotaSpec: Istio_Mixer_V1_Config_Client_QuotaSpec? = nil
+  fileprivate var _reportInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "istio.mixer.v1.config.client"
@@ -386,6 +445,65 @@ nonisolated extension Istio_Mixer_V1_Config_Client_HttpClientConfig: SwiftProtob
     if lhs.defaultDestinationService != rhs.defaultDestinationService {return false}
     if lhs._mixerAttributes != rhs._mixerAttributes {return false}
     if lhs._forwardAttributes != rhs._forwardAttributes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Istio_Mixer_V1_Config_Client_TcpClientConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".TcpClientConfig"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}transport\0\u{3}mixer_attributes\0\u{3}disable_check_calls\0\u{3}disable_report_calls\0\u{3}connection_quota_spec\0\u{3}report_interval\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._transport) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._mixerAttributes) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.disableCheckCalls) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.disableReportCalls) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._connectionQuotaSpec) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._reportInterval) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._transport {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._mixerAttributes {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.disableCheckCalls != false {
+      try visitor.visitSingularBoolField(value: self.disableCheckCalls, fieldNumber: 3)
+    }
+    if self.disableReportCalls != false {
+      try visitor.visitSingularBoolField(value: self.disableReportCalls, fieldNumber: 4)
+    }
+    try { if let v = self._connectionQuotaSpec {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._reportInterval {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Istio_Mixer_V1_Config_Client_TcpClientConfig, rhs: Istio_Mixer_V1_Config_Client_TcpClientConfig) -> Bool {
+    if lhs._transport != rhs._transport {return false}
+    if lhs._mixerAttributes != rhs._mixerAttributes {return false}
+    if lhs.disableCheckCalls != rhs.disableCheckCalls {return false}
+    if lhs.disableReportCalls != rhs.disableReportCalls {return false}
+    if lhs._connectionQuotaSpec != rhs._connectionQuotaSpec {return false}
+    if lhs._reportInterval != rhs._reportInterval {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
