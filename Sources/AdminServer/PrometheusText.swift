@@ -33,6 +33,7 @@ package struct PrometheusText {
             }
         }
         for number in statistics.mixer?.all ?? [] { text.add("envoy_http_mixer_filter", number, []) }
+        for number in statistics.connectionMixer?.all ?? [] { text.add("envoy_tcp_mixer_filter", number, []) }
         for (revision, activation) in statistics.activations.sorted(by: { $0.key < $1.key }) {
             for number in activation.all where number.name != "wait_ms_sum" {
                 text.add("lateen_activation", number, [("revision", revision)])

@@ -16,6 +16,7 @@ package enum StatisticsText {
         for (prefix, tcp) in statistics.tcp { add("tcp.\(prefix)", tcp.all) }
         for (prefix, policies) in statistics.policies { add(prefix, policies.all) }
         if let mixer = statistics.mixer { add("http_mixer_filter", mixer.all) }
+        if let mixer = statistics.connectionMixer { add("tcp_mixer_filter", mixer.all) }
         for (revision, activation) in statistics.activations { add("activation.\(revision)", activation.all) }
         for (key, count) in statistics.blocked {
             let prefix = key.isAudit ? "audited" : "blocked"

@@ -338,7 +338,8 @@ final class Worker {
         statistics.tcp = self.tcp.mapValues(\.counts)
         statistics.http2 = self.http2
         statistics.policies = self.policies.mapValues(\.counts)
-        statistics.mixer = self.mixerSession?.counts
+        statistics.mixer = self.mixerSession?.counts.requests
+        statistics.connectionMixer = self.mixerSession?.counts.connections
         statistics.clusters = self.retired
         for case .some(let cluster) in self.clusters {
             let own = cluster.statistics

@@ -40,7 +40,7 @@ extension Explainer {
     mutating func ask(_ mixer: MixerPolicy) {
         guard let server = mixer.checkServer else { return }
         let fallback = mixer.failsOpen ? "passes" : "is refused"
-        self.add(.policy, "the policy engine (\(server.name)) is asked; without an answer the request \(fallback)")
+        self.add(.policy, "the policy engine (\(server.name)) is asked; without an answer it \(fallback)")
     }
 
     private mutating func admits(_ rules: RulePolicy, _ request: OwnedRequest?) -> Bool {

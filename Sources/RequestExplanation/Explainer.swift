@@ -138,6 +138,7 @@ package struct Explainer {
             if let mixer = manager.mixer { self.ask(mixer) }
             return self.route(manager)
         case .tcp(let proxy):
+            if let mixer = proxy.mixer { self.ask(mixer) }
             let name = self.clusterName(of: proxy)
             let shown = proxy.clusters.count > 1 ? "bytes go by weight, mostly to \(name)" : "bytes go to \(name)"
             self.add(.route, shown, self.connectionRules())

@@ -36,6 +36,8 @@ package enum TypeURL {
 
     /// Istio's own, which stock Envoy does not know.
     package static let mixer = url(of: Istio_Mixer_V1_Config_Client_HttpClientConfig.self)
+    /// The network filter of the same name.
+    package static let mixerOfConnections = url(of: Istio_Mixer_V1_Config_Client_TcpClientConfig.self)
 
     // Listener filters.
     package static let originalDestination = url(

@@ -25,6 +25,7 @@ package enum XDSTypes {
         Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz.self,
         Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthzPerRoute.self,
         Istio_Mixer_V1_Config_Client_HttpClientConfig.self,
+        Istio_Mixer_V1_Config_Client_TcpClientConfig.self,
         Envoy_Extensions_Filters_Listener_OriginalDst_V3_OriginalDst.self,
         Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector.self,
         Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector.self,

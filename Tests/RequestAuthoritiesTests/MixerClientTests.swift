@@ -143,7 +143,7 @@ private enum Words {
         _ endpoints: ServiceEndpoint...
     ) async -> MixerAnswer {
         var question = MixerQuestion(
-            request: Self.request(path),
+            .request(Self.request(path)),
             facts: Self.facts,
             policy: Self.policy,
             milliseconds: 1500,
@@ -249,9 +249,9 @@ private enum Words {
     func reports() async throws {
         try await self.run { service, client, address in
             let reports = [200, 404].map { status in
-                var report = MixerReport(request: Self.request("/a"), facts: Self.facts, policy: Self.policy)
-                report.status = status
-                return report
+                var outcome = RequestOutcome()
+                outcome.status = status
+                return MixerReport(.request(Self.request("/a")), Self.facts, Self.policy, .request(outcome))
             }
             let isTaken = await withCheckedContinuation { continuation in
                 client.report(reports, to: [address]) { continuation.resume(returning: $0) }

@@ -158,10 +158,11 @@ struct ListenerBuilder {
         let terminal = self.terminal(
             message.filters[last],
             usesServerName: usesServerName,
+            mixer: policies.mixer,
             at: "\(path).filters[\(last)]",
             &findings
         )
-        if case .http = terminal, !policies.connection.isEmpty {
+        if case .http = terminal, !policies.connection.isEmpty || policies.mixer != nil {
             // Ours are HTTP filters there; to take these and not enforce them would be worse than to refuse.
             findings.add("\(path).filters", "network policies in front of HTTP are not supported; use HTTP filters")
         }
@@ -206,6 +207,7 @@ struct ListenerBuilder {
     private mutating func terminal(
         _ filter: Envoy_Config_Listener_V3_Filter,
         usesServerName: Bool,
+        mixer: MixerPolicy?,
         at path: String,
         _ findings: inout Findings
     ) -> FilterChain.Terminal? {
@@ -220,7 +222,8 @@ struct ListenerBuilder {
         case TypeURL.tcpProxy:
             typealias Message = Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy
             guard let message = filter.typedConfig.unpacked(Message.self, at: inner, &findings) else { return nil }
-            return self.tcpProxy(message, usesServerName: usesServerName, at: inner, &findings).map { .tcp($0) }
+            return self.tcpProxy(message, usesServerName: usesServerName, mixer: mixer, at: inner, &findings)
+                .map { .tcp($0) }
         default:
             let typeURL = filter.typedConfig.typeURL
             findings.add(path, ExtensionPoint.networkFilter.refusal(name: filter.name, typeURL: typeURL))
@@ -231,6 +234,7 @@ struct ListenerBuilder {
     private mutating func tcpProxy(
         _ message: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy,
         usesServerName: Bool,
+        mixer: MixerPolicy?,
         at path: String,
         _ findings: inout Findings
     ) -> TCPProxy? {
@@ -252,7 +256,8 @@ struct ListenerBuilder {
             clusters: clusters,
             idleTimeout: message.hasIdleTimeout ? message.idleTimeout.limit : .seconds(3600),
             accessLogs: AccessLogBuilder.build(message.accessLog, at: "\(path).access_log", &findings),
-            usesServerNameAsCluster: usesServerName
+            usesServerNameAsCluster: usesServerName,
+            mixer: mixer
         )
     }
 }

@@ -19,23 +19,65 @@ enum MixerPolicyBuilder {
         func server(_ name: String, isOff: Bool) -> MixerPolicy.Server? {
             name.isEmpty || isOff ? nil : MixerPolicy.Server(cluster: registry.id(of: name), name: name)
         }
-        var attributes = Self.values(message.mixerAttributes)
-        let isOutbound = attributes["context.reporter.kind"] == .text("outbound")
-        if isOutbound, let workload {
-            // Who tells it, the proxy knows by itself.
-            let own = ["context.reporter.uid": workload.uid, "source.uid": workload.uid]
-            attributes.merge(own.mapValues { .text($0) }) { said, _ in said }
-            attributes["source.namespace"] = attributes["source.namespace"] ?? .text(workload.namespace)
-        }
+        let (attributes, side) = Self.attributes(message.mixerAttributes, workload)
         return MixerPolicy(
-            side: isOutbound ? .outbound : .inbound,
+            side: side,
             checkServer: server(transport.checkCluster, isOff: service?.disableCheckCalls ?? false),
             reportServer: server(transport.reportCluster, isOff: service?.disableReportCalls ?? false),
             failsOpen: (policy ?? transport.networkFailPolicy).policy == .failOpen,
             attributes: attributes,
             services: Self.services(message, at: path, &findings),
-            forwarded: Self.forwarded(message, isOutbound ? workload : nil)
+            forwarded: Self.forwarded(message, side == .outbound ? workload : nil)
         )
+    }
+
+    /// For connections.
+    static func build(
+        _ message: Istio_Mixer_V1_Config_Client_TcpClientConfig,
+        by workload: OwnWorkload?,
+        at path: String,
+        _ registry: inout ClusterRegistry,
+        _ findings: inout Findings
+    ) -> MixerPolicy {
+        let transport = message.transport
+        func server(_ name: String, isOff: Bool) -> MixerPolicy.Server? {
+            name.isEmpty || isOff ? nil : MixerPolicy.Server(cluster: registry.id(of: name), name: name)
+        }
+        let (attributes, side) = Self.attributes(message.mixerAttributes, workload)
+        let interval = message.hasReportInterval ? message.reportInterval.value : Self.reportInterval
+        if interval < .seconds(1) { findings.add("\(path).report_interval", "must be at least 1s") }
+        let quotas = message.connectionQuotaSpec.rules.enumerated().map {
+            Self.quota($1, at: "\(path).connection_quota_spec.rules[\($0)]", &findings)
+        }
+        return MixerPolicy(
+            side: side,
+            checkServer: server(transport.checkCluster, isOff: message.disableCheckCalls),
+            reportServer: server(transport.reportCluster, isOff: message.disableReportCalls),
+            failsOpen: transport.networkFailPolicy.policy == .failOpen,
+            attributes: attributes,
+            services: quotas.isEmpty ? [] : [MixerServiceRules(host: "*", quotas: quotas)],
+            reportInterval: interval
+        )
+    }
+
+    /// Istio's default.
+    private static let reportInterval = Duration.seconds(10)
+
+    /// What is said with every check and report, and on which side of the way. Who tells it, the proxy knows by itself.
+    private static func attributes(
+        _ message: Istio_Mixer_V1_Attributes,
+        _ workload: OwnWorkload?
+    ) -> ([String: MixerValue], MixerPolicy.Side) {
+        var attributes = Self.values(message)
+        guard attributes["context.reporter.kind"] == .text("outbound") else { return (attributes, .inbound) }
+        if let workload {
+            let own = [
+                "context.reporter.uid": workload.uid, "source.uid": workload.uid,
+                "source.namespace": workload.namespace,
+            ]
+            attributes.merge(own.mapValues { .text($0) }) { said, _ in said }
+        }
+        return (attributes, .outbound)
     }
 
     /// Who sends requests, for the proxies that they go to.

@@ -95,6 +95,11 @@ struct PolicyChainBuilder {
             let gate = filter.hasFilterEnabledMetadata ? filter.filterEnabledMetadata : nil
             self.external(provider, cluster, gate, PolicyMetadata.networkRules, at: path, &registry, &findings)
                 .map { self.connection.append(.external($0)) }
+        case TypeURL.mixerOfConnections:
+            typealias Filter = Istio_Mixer_V1_Config_Client_TcpClientConfig
+            guard let filter = message.unpacked(Filter.self, at: path, &findings) else { return true }
+            if self.mixer != nil { findings.add(path, "a second filter of this type is not supported") }
+            self.mixer = MixerPolicyBuilder.build(filter, by: self.workload, at: path, &registry, &findings)
         default: return false
         }
         return true

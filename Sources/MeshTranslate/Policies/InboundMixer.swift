@@ -4,7 +4,7 @@ import XDSAPI
 
 import struct Foundation.Data
 
-/// What the filter `mixer` in front of a workload says about it, port by port.
+/// What the filters `mixer` in front of a workload say about it, port by port.
 struct InboundMixer {
     private typealias Value = Istio_Mixer_V1_Attributes.AttributeValue
 
@@ -37,7 +37,20 @@ struct InboundMixer {
         return found
     }
 
-    func config(port: UInt32) -> MixerFilters.Config {
+    /// Of bytes nobody can tell which service is meant: the oldest.
+    func tcp(port: UInt32) -> MixerFilters.TCP {
+        .with {
+            $0.mixerAttributes.attributes = self.attributes(port: port)
+            guard let service = self.services[port]?.first else { return }
+            let own = ServiceAttributes.of(service).mapValues { Value.text($0) }
+            $0.mixerAttributes.attributes.merge(own) { $1 }
+            if self.engine.checkServer != nil {
+                $0.connectionQuotaSpec.rules = self.quotas.specs(of: service.host).flatMap(\.rules)
+            }
+        }
+    }
+
+    func http(port: UInt32) -> MixerFilters.HTTP {
         let services = self.services[port, default: []]
         return .with {
             $0.mixerAttributes.attributes = self.attributes(port: port)

@@ -2,38 +2,44 @@ import MeshModel
 import SwiftProtobuf
 import XDSAPI
 
-/// The filters that have the policy engine asked about requests, and told what became of them: Istio's `mixer`.
+/// The filters that have the policy engine asked about requests and connections, and told what became of them: Istio's
+/// `mixer`, for HTTP and for bytes.
 ///
 /// Without an engine in the mesh settings there is none at all, and never one for stock Envoy, which would refuse it.
 struct MixerFilters {
-    typealias Config = Istio_Mixer_V1_Config_Client_HttpClientConfig
+    typealias Chain = Envoy_Config_Listener_V3_FilterChain
+    typealias HTTP = Istio_Mixer_V1_Config_Client_HttpClientConfig
+    typealias TCP = Istio_Mixer_V1_Config_Client_TcpClientConfig
     private typealias Manager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager
+    private typealias Proxy = Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy
+
+    /// What filters say but for the engine; `nil`: a chain gets none.
+    private struct Settings {
+        var http: (Chain) -> HTTP?
+        var tcp: (Chain) -> TCP?
+    }
 
     private let engine: PolicyEngineSettings
     /// `nil`: there are no filters at all.
-    private let config: ((Envoy_Config_Listener_V3_FilterChain) -> Config?)?
-
-    /// - Parameters:
-    ///   - engine: as it holds for these chains.
-    ///   - config: the filter's settings in a chain, but for the engine; `nil`: the chain gets none.
-    private init(
-        _ engine: PolicyEngineSettings,
-        config: ((Envoy_Config_Listener_V3_FilterChain) -> Config?)? = nil
-    ) {
-        self.engine = engine
-        self.config = config
-    }
+    private let settings: Settings?
 
     /// In front of a workload, one filter for each declared port: it says which services lead there.
     static func inbound(of proxy: ProxyKey, in snapshot: MeshSnapshot) -> MixerFilters {
         let proxy = proxy.placed(in: snapshot)
         let engine = snapshot.settings.policyEngine.inbound(of: proxy)
-        if engine.isOff { return MixerFilters(engine) }
-        let settings = InboundMixer(proxy: proxy, snapshot: snapshot, engine: engine)
-        return MixerFilters(engine) { chain in
-            guard chain.filterChainMatch.hasDestinationPort else { return nil }
-            return settings.config(port: chain.filterChainMatch.destinationPort.value)
+        if engine.isOff { return MixerFilters(engine: engine, settings: nil) }
+        let workload = InboundMixer(proxy: proxy, snapshot: snapshot, engine: engine)
+        func port(_ chain: Chain) -> UInt32? {
+            let match = chain.filterChainMatch
+            // Nothing comes of a connection to the proxy's own port.
+            guard match.hasDestinationPort, match.destinationPort.value != MeshPorts.inbound else { return nil }
+            return match.destinationPort.value
         }
+        let settings = Settings(
+            http: { port($0).map { workload.http(port: $0) } },
+            tcp: { port($0).map { workload.tcp(port: $0) } }
+        )
+        return MixerFilters(engine: engine, settings: settings)
     }
 
     /// Where requests leave, of workloads or by a gateway. Which service one is for, its cluster says; who tells it, the
@@ -41,55 +47,79 @@ struct MixerFilters {
     /// least told who sends the request.
     static func outbound(of key: OutboundKey, in snapshot: MeshSnapshot) -> MixerFilters {
         let engine = snapshot.settings.policyEngine.outbound(of: key)
-        if snapshot.settings.policyEngine.isOff || !key.asksPolicyEngine { return MixerFilters(engine) }
-        let config = Config.with {
+        if snapshot.settings.policyEngine.isOff || !key.asksPolicyEngine {
+            return MixerFilters(engine: engine, settings: nil)
+        }
+        let http = HTTP.with {
             $0.mixerAttributes.attributes = ["context.reporter.kind": .text("outbound")]
             if engine.checkServer != nil { $0.serviceConfigs = QuotaFilters(snapshot).ofClients }
         }
-        return MixerFilters(engine) { _ in config }
+        let tcp = TCP.with { $0.mixerAttributes = http.mixerAttributes }
+        // Connections tell other proxies nothing.
+        let settings = Settings(http: { _ in http }, tcp: { _ in engine.isOff ? nil : tcp })
+        return MixerFilters(engine: engine, settings: settings)
     }
 
-    /// The listeners with the filters in their HTTP chains, behind all other policies: whom those refuse, nobody need be
+    /// The listeners with the filters in their chains, behind all other policies: whom those refuse, nobody need be
     /// asked about.
     func inserted(into listeners: [Envoy_Config_Listener_V3_Listener]) -> [Envoy_Config_Listener_V3_Listener] {
-        guard let config = self.config else { return listeners }
+        guard let settings = self.settings else { return listeners }
         return listeners.map { listener in
             var listener = listener
-            for index in listener.filterChains.indices { self.insert(config, into: &listener.filterChains[index]) }
-            if listener.hasDefaultFilterChain { self.insert(config, into: &listener.defaultFilterChain) }
+            for index in listener.filterChains.indices { self.insert(settings, into: &listener.filterChains[index]) }
+            if listener.hasDefaultFilterChain { self.insert(settings, into: &listener.defaultFilterChain) }
             return listener
         }
     }
 
-    private func insert(
-        _ config: (Envoy_Config_Listener_V3_FilterChain) -> Config?,
-        into chain: inout Envoy_Config_Listener_V3_FilterChain
-    ) {
-        guard let last = chain.filters.indices.last,
-            chain.filters[last].typedConfig.typeURL == TypeURL.httpConnectionManager, var config = config(chain)
-        else { return }
-        config.transport.networkFailPolicy.policy = self.engine.failsOpen ? .failOpen : .failClose
-        config.transport.checkCluster = self.engine.checkServer.map(Self.cluster) ?? ""
-        config.transport.reportCluster = self.engine.reportServer.map(Self.cluster) ?? ""
+    private func insert(_ settings: Settings, into chain: inout Chain) {
+        guard let last = chain.filters.indices.last else { return }
         do {
-            var manager = try Manager(unpackingAny: chain.filters[last].typedConfig)
-            let filter = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter.with {
-                $0.name = "mixer"
-                $0.typedConfig = .packing(config)
+            switch chain.filters[last].typedConfig.typeURL {
+            case TypeURL.httpConnectionManager:
+                guard let config = settings.http(chain) else { return }
+                var manager = try Manager(unpackingAny: chain.filters[last].typedConfig)
+                self.insert(config, into: &manager)
+                chain.filters[last].typedConfig = .packing(manager)
+            case TypeURL.tcpProxy:
+                let proxy = try Proxy(unpackingAny: chain.filters[last].typedConfig)
+                guard proxy.cluster != ResourceName.blackHole, var config = settings.tcp(chain) else { return }
+                config.transport = self.transport
+                let filter = Envoy_Config_Listener_V3_Filter.with {
+                    $0.name = "mixer"
+                    $0.typedConfig = .packing(config)
+                }
+                chain.filters.insert(filter, at: last)
+            default: return
             }
-            // In front of the router, which is always the last.
-            manager.httpFilters.insert(filter, at: max(0, manager.httpFilters.count - 1))
-            // Rules about paths are worth nothing if `/a/../b` is none of them.
-            if self.engine.checkServer != nil { manager.normalizePath.value = true }
-            chain.filters[last].typedConfig = .packing(manager)
         } catch {
             // It was packed by this room a moment ago.
-            preconditionFailure("a connection manager of our own cannot be read: \(error)")
+            preconditionFailure("a filter of our own cannot be read: \(error)")
         }
     }
 
-    private static func cluster(_ server: PolicyEngineSettings.Server) -> String {
-        ResourceName.outboundCluster(server.host, port: server.port)
+    private func insert(_ config: HTTP, into manager: inout Manager) {
+        var config = config
+        config.transport = self.transport
+        let filter = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter.with {
+            $0.name = "mixer"
+            $0.typedConfig = .packing(config)
+        }
+        // In front of the router, which is always the last.
+        manager.httpFilters.insert(filter, at: max(0, manager.httpFilters.count - 1))
+        // Rules about paths are worth nothing if `/a/../b` is none of them.
+        if self.engine.checkServer != nil { manager.normalizePath.value = true }
+    }
+
+    private var transport: Istio_Mixer_V1_Config_Client_TransportConfig {
+        func cluster(_ server: PolicyEngineSettings.Server?) -> String {
+            server.map { ResourceName.outboundCluster($0.host, port: $0.port) } ?? ""
+        }
+        return .with {
+            $0.networkFailPolicy.policy = self.engine.failsOpen ? .failOpen : .failClose
+            $0.checkCluster = cluster(self.engine.checkServer)
+            $0.reportCluster = cluster(self.engine.reportServer)
+        }
     }
 }
 

@@ -86,20 +86,28 @@ extension ServerExchange {
 
     /// Tells the policy engine what became of the request, if its policy wants that.
     final func reportExchange() {
-        guard var report = self.mixing?.takeReport(), let server = report.policy.reportServer else { return }
+        guard let mixing = self.mixing, mixing.notesResponses else { return }
+        var outcome = RequestOutcome()
+        outcome.status = self.exchange.status
+        outcome.bytesReceived = self.exchange.bytesReceived
+        outcome.bytesWritten = self.exchange.bytesWritten
+        if self.exchange.awaitsUpgrade {
+            outcome.bytesSent = self.exchange.bytesSent
+        } else if self.exchange.headBytesWritten > 0 {
+            outcome.bytesSent = max(0, self.exchange.bytesWritten - self.exchange.headBytesWritten)
+        }
+        guard var report = mixing.takeReport(outcome), let server = report.policy.reportServer else { return }
         let nanoseconds = NIODeadline.now().uptimeNanoseconds &- self.exchange.startNanoseconds
         report.duration = .nanoseconds(Int64(clamping: nanoseconds))
         report.startMilliseconds = Int64(WallClock.milliseconds()) - Int64(clamping: nanoseconds / 1_000_000)
-        report.status = self.exchange.status
-        report.bytesReceived = self.exchange.bytesReceived
-        report.bytesWritten = self.exchange.bytesWritten
-        if self.exchange.awaitsUpgrade {
-            report.bytesSent = self.exchange.bytesSent
-        } else if self.exchange.headBytesWritten > 0 {
-            report.bytesSent = max(0, self.exchange.bytesWritten - self.exchange.headBytesWritten)
-        }
         report.flags = self.exchange.reason.responseFlag
         if report.policy.side == .outbound { report.upstream = self.exchange.pool?.address }
         self.worker.mixer.report(report, to: server, on: self.worker)
+    }
+
+    /// The lines of an answer's trailers, which the engine may be told of.
+    final func passTrailers(_ lines: some Collection<UInt8>) {
+        self.mixing?.noteTrailers(lines)
+        self.writeTrailers(ByteBuffer(bytes: lines))
     }
 }

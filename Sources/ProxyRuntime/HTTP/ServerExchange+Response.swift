@@ -43,6 +43,10 @@ extension ServerExchange {
         }
         self.writeResponseHead(response, bytes, framing, serviceMilliseconds: service, into: &out)
         self.captureResponse(response, bytes)
+        if let mixing = self.mixing, mixing.notesResponses {
+            let head = UnsafeRawBufferPointer(rebasing: bytes[..<min(bytes.count, response.headCount)])
+            mixing.noteResponse(head, response.fields.fields)
+        }
         return .forward
     }
 

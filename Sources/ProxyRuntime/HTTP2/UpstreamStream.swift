@@ -168,7 +168,7 @@ final class UpstreamStream: UpstreamCarrier, HTTP2StreamOwner {
         if lines.isEmpty {
             server.write(ByteBuffer(), isLast: true)
         } else {
-            server.writeTrailers(ByteBuffer(bytes: lines))
+            server.passTrailers(lines)
         }
         self.finish()
     }

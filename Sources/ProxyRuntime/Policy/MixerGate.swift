@@ -7,13 +7,21 @@ internal import TrafficEngine
 final class MixerGate {
     private let worker: Worker
     private let policy: MixerPolicy
-    /// Of the request that is under way; `nil`: nobody is told.
-    private var report: MixerReport?
+    /// What is known so far of the request that is under way; `nil`: nobody is told.
+    private var told: Told?
     /// Grows with every question, so that an answer for an earlier one is not taken for this one's.
     private var number = 0
     private var pending: Pending?
     /// What endpoints of the mesh are told of the workload; empty: nothing.
     private(set) lazy var sourceLine: [UInt8] = self.makeSourceLine()
+
+    private struct Told {
+        var request: OwnedRequest
+        var facts: PolicyFacts
+        var service: MixerService?
+        var check: MixerReport.Check?
+        var response: ReportedHeaders?
+    }
 
     /// A request that waits for the engine's answer.
     private struct Pending {
@@ -32,7 +40,7 @@ final class MixerGate {
     func begin(_ view: RequestView, facts: ClientFacts) {
         self.cancel()
         guard self.policy.reportServer != nil else { return }
-        self.report = MixerReport(request: OwnedRequest(view), facts: PolicyFacts(facts), policy: self.policy)
+        self.told = Told(request: OwnedRequest(view), facts: PolicyFacts(facts))
     }
 
     /// It is known where the request goes: asks whether it may.
@@ -56,7 +64,7 @@ final class MixerGate {
             case .inbound: self.policy.destination(of: view)
             case .outbound: self.policy.destination(of: service)
             }
-        self.report?.service = destination.service
+        self.told?.service = destination.service
         guard let server = self.policy.checkServer else { return .allowed(effects) }
         let pending = Pending(charges: [], effects: effects, completion: completion)
         let facts = PolicyFacts(facts)
@@ -78,10 +86,25 @@ final class MixerGate {
         self.pending = nil
     }
 
-    /// What the engine is to be told of the request that has ended, but for its end.
-    func takeReport() -> MixerReport? {
-        let report = self.report
-        self.report = nil
+    /// Somebody wants to know what the endpoint answers.
+    var notesResponses: Bool { self.told != nil }
+
+    /// An answer's head has come; `bytes` begin with it.
+    func noteResponse(_ bytes: UnsafeRawBufferPointer, _ fields: [HeaderField]) {
+        self.told?.response = ReportedHeaders(bytes, fields)
+    }
+
+    func noteTrailers(_ lines: some Collection<UInt8>) { self.told?.response?.set(trailers: lines) }
+
+    /// What the engine is to be told of the request, which has ended so.
+    func takeReport(_ outcome: RequestOutcome) -> MixerReport? {
+        guard let told = self.told else { return nil }
+        self.told = nil
+        var outcome = outcome
+        outcome.response = told.response
+        var report = MixerReport(.request(told.request), told.facts, self.policy, .request(outcome))
+        report.service = told.service
+        report.check = told.check
         return report
     }
 
@@ -95,13 +118,20 @@ final class MixerGate {
     ) -> PolicyOutcome {
         let session = self.worker.mixer
         let attributes = RequestAttributes(view, facts, self.policy, destination.service)
+        let charges = destination.charges(attributes)
         let unpaid: [QuotaCharge]
-        switch session.decide(attributes, destination.charges(attributes), server, on: self.worker) {
-        case .verdict(let verdict): return self.settle(verdict, pending.effects, isFromCache: true)
+        switch session.decide(attributes, charges, server, on: self.worker) {
+        case .verdict(let verdict):
+            let check = MixerReport.Check(
+                status: verdict.status,
+                isFromCache: true,
+                isQuotaFromCache: charges.isEmpty ? nil : true
+            )
+            return self.settle(verdict, pending.effects, check)
         case .ask(let charges): unpaid = charges
         }
         var question = MixerQuestion(
-            request: owned ?? OwnedRequest(view),
+            .request(owned ?? OwnedRequest(view)),
             facts: facts,
             policy: self.policy,
             service: destination.service,
@@ -128,12 +158,21 @@ final class MixerGate {
             pending.completion(self.policy.failsOpen ? .allowed(pending.effects) : .denied(MixerText.failure))
         case .answered(let answer):
             let verdict = answer.verdict(after: pending.charges)
-            pending.completion(self.settle(verdict, pending.effects, isFromCache: false))
+            let check = MixerReport.Check(
+                status: verdict.status,
+                isFromCache: false,
+                isQuotaFromCache: pending.charges.isEmpty ? nil : false
+            )
+            pending.completion(self.settle(verdict, pending.effects, check))
         }
     }
 
-    private func settle(_ verdict: CheckVerdict, _ effects: PolicyEffects, isFromCache: Bool) -> PolicyOutcome {
-        self.report?.check = MixerReport.Check(status: verdict.status, isFromCache: isFromCache)
+    private func settle(
+        _ verdict: CheckVerdict,
+        _ effects: PolicyEffects,
+        _ check: MixerReport.Check
+    ) -> PolicyOutcome {
+        self.told?.check = check
         if let denial = MixerText.denial(verdict) { return .denied(denial) }
         var effects = effects
         effects.requestHeaders = effects.requestHeaders.then(verdict.requestHeaders)

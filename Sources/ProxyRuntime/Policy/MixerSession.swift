@@ -5,12 +5,22 @@ internal import TrafficEngine
 
 /// What one event loop knows of the policy engine: answers that still hold, reports that wait for others, counts.
 final class MixerSession {
-    private(set) var counts = MixerStatistics()
+    private(set) var counts = Counts()
     /// By the engine's cluster. Answers outlive the configuration that they were asked under: what they depend on is
     /// in their keys.
     private var answers: [String: CheckCache] = [:]
     private var quotas: [String: QuotaCache] = [:]
     private var batches: [String: Batch] = [:]
+
+    struct Counts {
+        var requests = MixerStatistics()
+        var connections = MixerStatistics()
+
+        fileprivate subscript(_ isConnection: Bool) -> MixerStatistics {
+            get { isConnection ? self.connections : self.requests }
+            set { if isConnection { self.connections = newValue } else { self.requests = newValue } }
+        }
+    }
 
     /// Reports for one cluster.
     private struct Batch {
@@ -28,23 +38,24 @@ final class MixerSession {
         case ask([QuotaCharge])
     }
 
-    /// Decides about a request with what earlier answers have said, if they have.
+    /// Decides about a request or connection with what earlier answers have said, if they have.
     func decide(
         _ attributes: RequestAttributes,
         _ charges: [QuotaCharge],
         _ server: MixerPolicy.Server,
         on worker: Worker
     ) -> Decision {
-        self.counts.checks += 1
-        if !charges.isEmpty { self.counts.quotaChecks += 1 }
+        let kind = attributes.isConnection
+        self.counts[kind].checks += 1
+        if !charges.isEmpty { self.counts[kind].quotaChecks += 1 }
         let now = worker.elapsed
         guard let verdict = self.answers[server.name]?.verdict(for: attributes, now: now) else { return .ask(charges) }
         if !verdict.status.isOK {
-            self.counts.cachedDenials += 1
+            self.counts[kind].cachedDenials += 1
             return .verdict(verdict)
         }
         if charges.isEmpty {
-            self.counts.cachedAccepts += 1
+            self.counts[kind].cachedAccepts += 1
             return .verdict(verdict)
         }
         var unpaid: [QuotaCharge] = []
@@ -53,14 +64,14 @@ final class MixerSession {
             case .paid: ()
             case .ask(let amount): unpaid.append(QuotaCharge(quota: charge.quota, amount: charge.amount, asked: amount))
             case .usedUp:
-                self.counts.cachedDenials += 1
-                self.counts.quotaDenials += 1
+                self.counts[kind].cachedDenials += 1
+                self.counts[kind].quotaDenials += 1
                 return .verdict(CheckVerdict(.exhausted(charge.quota)))
             }
         }
         guard unpaid.isEmpty else { return .ask(unpaid) }
-        self.counts.cachedAccepts += 1
-        self.counts.quotaHits += 1
+        self.counts[kind].cachedAccepts += 1
+        self.counts[kind].quotaHits += 1
         return .verdict(verdict)
     }
 
@@ -71,7 +82,7 @@ final class MixerSession {
         on worker: Worker,
         completion: @escaping (MixerAnswer) -> Void
     ) {
-        self.counts.calls += 1
+        self.counts[question.subject.isConnection].calls += 1
         let loop = worker.loop
         let bound = NIOLoopBound((session: self, worker: worker, completion: completion), eventLoop: loop)
         let settle: @Sendable (MixerAnswer) -> Void = { answer in
@@ -91,9 +102,10 @@ final class MixerSession {
         _ server: MixerPolicy.Server,
         _ worker: Worker
     ) {
+        let kind = question.subject.isConnection
         switch answer {
         case .failed(let reason):
-            self.counts.callFailures += 1
+            self.counts[kind].callFailures += 1
             worker.logger.debug(
                 "policy engine could not be asked",
                 metadata: [
@@ -103,10 +115,9 @@ final class MixerSession {
             )
         case .answered(let answer):
             let isRefused = !answer.verdict(after: question.charges).status.isOK
-            if isRefused { self.counts.denials += 1 } else { self.counts.accepts += 1 }
-            if isRefused, answer.verdict.status.isOK { self.counts.quotaDenials += 1 }
-            question.request.withView { view in
-                let attributes = RequestAttributes(view, question.facts, question.policy, question.service)
+            if isRefused { self.counts[kind].denials += 1 } else { self.counts[kind].accepts += 1 }
+            if isRefused, answer.verdict.status.isOK { self.counts[kind].quotaDenials += 1 }
+            question.subject.withAttributes(question.facts, question.policy, question.service) { attributes in
                 let now = worker.elapsed
                 self.answers[server.name, default: CheckCache()].keep(answer, for: attributes, now: now)
                 for charge in question.charges {
@@ -119,9 +130,9 @@ final class MixerSession {
 
     // MARK: Reports
 
-    /// Tells the engine what became of a request, soon.
+    /// Tells the engine what became of a request, or how far a connection has come, soon.
     func report(_ report: MixerReport, to server: MixerPolicy.Server, on worker: Worker) {
-        self.counts.reports += 1
+        self.counts[report.subject.isConnection].reports += 1
         let next = self.batches[server.name, default: Batch(server: server)].reports.added(report)
         self.obey(next, server.name, worker)
     }
@@ -139,7 +150,8 @@ final class MixerSession {
     private func obey(_ next: ReportBatch.OnReport, _ name: String, _ worker: Worker) {
         switch next {
         case .wait: ()
-        case .drop(let count): self.counts.reportsDropped += count
+        // Those of connections are counted with the others: one call tells of both.
+        case .drop(let count): self.counts.requests.reportsDropped += count
         case .startTimer:
             let bound = NIOLoopBound((session: self, worker: worker), eventLoop: worker.loop)
             worker.loop.scheduleTask(in: TimeAmount(ReportBatch.delay)) {
@@ -151,7 +163,7 @@ final class MixerSession {
 
     private func send(_ reports: [MixerReport], _ name: String, _ worker: Worker) {
         guard let server = self.batches[name]?.server else { return }
-        self.counts.reportCalls += 1
+        self.counts.requests.reportCalls += 1
         let loop = worker.loop
         let bound = NIOLoopBound(self, eventLoop: loop)
         let count = reports.count
@@ -165,8 +177,8 @@ final class MixerSession {
     private func settled(_ name: String, _ lost: Int) {
         self.batches[name]?.reports.settled()
         guard lost > 0 else { return }
-        self.counts.reportCallFailures += 1
-        self.counts.reportsDropped += lost
+        self.counts.requests.reportCallFailures += 1
+        self.counts.requests.reportsDropped += lost
     }
 }
 

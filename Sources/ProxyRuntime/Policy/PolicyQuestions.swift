@@ -10,6 +10,7 @@ extension PolicyFacts {
             serverName: facts.serverName,
             peer: facts.peer
         )
+        self.localURI = facts.localURI
     }
 }
 

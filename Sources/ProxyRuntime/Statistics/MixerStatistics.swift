@@ -22,7 +22,7 @@ package struct MixerStatistics: Sendable, Hashable {
 
     package init() {}
 
-    /// The numbers under Istio's names (`http_mixer_filter.…`), and where it has none, under such as it might have.
+    /// The numbers under Istio's names (`http_mixer_filter.…`, `tcp_mixer_filter.…`), and where it has none, under such as it might have.
     package var all: [Statistic] {
         [
             Statistic("total_check_calls", .counter, self.checks),

@@ -16,6 +16,8 @@ package struct ProxyStatistics: Sendable, Hashable {
     package var policies: [String: PolicyStatistics] = [:]
     /// `nil`: no policy has needed the policy engine yet.
     package var mixer: MixerStatistics?
+    /// The same for connections; calls that report are counted with those for requests.
+    package var connectionMixer: MixerStatistics?
     /// By cluster name.
     package var clusters: [String: ClusterStatistics] = [:]
     /// Of revisions that may have no pods, by `namespace/name`; counted for all loops together, and not merged.
@@ -37,6 +39,8 @@ package struct ProxyStatistics: Sendable, Hashable {
         self.tcp.merge(other.tcp) { $0.adding($1) }
         self.policies.merge(other.policies) { $0.adding($1) }
         self.mixer = other.mixer.map { self.mixer?.adding($0) ?? $0 } ?? self.mixer
+        self.connectionMixer =
+            other.connectionMixer.map { self.connectionMixer?.adding($0) ?? $0 } ?? self.connectionMixer
         self.clusters.merge(other.clusters) { $0.adding($1) }
         self.blocked.merge(other.blocked, uniquingKeysWith: +)
         self.blockedOthers += other.blockedOthers

@@ -38,6 +38,9 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     /// Asked before an endpoint is connected to.
     private let policies: [ConnectionPolicy]
     private var gate: ConnectionGate?
+    /// The policy engine, asked when it is known where the connection goes, and told of it; `nil`: it is not.
+    private let mixing: MixerConnection?
+    private var reportDeadline = Tick.never
     private var terminationDetails: String?
     /// Set while the client's first bytes may still be a TLS hello whose name DNS-bound egress has to see.
     private var hello: HelloWatch?
@@ -54,6 +57,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         self.startMilliseconds = WallClock.milliseconds()
         self.startNanoseconds = NIODeadline.now().uptimeNanoseconds
         self.clusterName = ""
+        self.mixing = proxy.mixer.map { MixerConnection(worker: worker, policy: $0, facts: facts) }
     }
 
     /// The handler of the client's channel.
@@ -108,6 +112,29 @@ final class Tunnel: TimerTarget, ClusterWaiter {
             self.end(.noCluster)
             return
         }
+        guard let mixing = self.mixing else { return self.connect(to: cluster) }
+        self.clusterName = cluster.cluster.name
+        let id = cluster.cluster.id
+        let outcome = mixing.check(service: cluster.cluster.service) { outcome in self.engineDecided(outcome, id) }
+        self.engineDecided(outcome, id)
+    }
+
+    /// The engine's answer may have taken its time: the cluster is looked up again.
+    private func engineDecided(_ outcome: ConnectionOutcome, _ id: ClusterID) {
+        switch outcome {
+        case .waiting: return
+        case .allowed:
+            guard !self.isOver else { return }
+            if let cluster = self.worker.cluster(id) { return self.connect(to: cluster) }
+            self.counters.counts.noCluster += 1
+            self.end(.noCluster)
+        case .denied(let reason, let details):
+            self.terminationDetails = details
+            self.end(reason)
+        }
+    }
+
+    private func connect(to cluster: ClusterRuntime) {
         self.cluster = cluster
         self.clusterName = cluster.cluster.name
         self.connect(cluster)
@@ -184,6 +211,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
             return
         }
         self.touch()
+        self.report(.open)
         self.armTimer()
         if self.held.readableBytes > 0 {
             self.count(self.held.readableBytes, fromClient: true)
@@ -312,6 +340,8 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         self.isOver = true
         self.gate?.cancel()
         self.gate = nil
+        self.mixing?.cancel()
+        self.report(.close, reason)
         self.held = ByteBuffer()
         self.counters.counts.connectionsActive -= 1
         // What is on its way may take its time, but not for ever.
@@ -376,6 +406,22 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         }
     }
 
+    // MARK: Reports
+
+    /// Tells the policy engine how far the connection has come, if it wants to know.
+    private func report(_ event: ConnectionTraffic.Event, _ reason: EndReason = .completed) {
+        guard let mixing = self.mixing, mixing.isReporting else { return }
+        mixing.report(
+            event,
+            bytesReceived: self.bytesReceived,
+            bytesSent: self.bytesSent,
+            upstream: self.pool?.address,
+            flags: reason.responseFlag
+        )
+        self.reportDeadline =
+            event == .close ? Tick.never : Tick.after(mixing.policy.reportInterval, now: self.worker.wheel.now)
+    }
+
     // MARK: Time
 
     @inline(__always)
@@ -386,10 +432,12 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     }
 
     private func armTimer() {
-        if self.idleDeadline != Tick.never, self.timer >= 0 { self.worker.wheel.arm(self.timer, by: self.idleDeadline) }
+        let next = min(self.idleDeadline, self.reportDeadline)
+        if next != Tick.never, self.timer >= 0 { self.worker.wheel.arm(self.timer, by: next) }
     }
 
     func timerFired(tick: Int) -> Int? {
+        if tick >= self.reportDeadline { self.report(.continue) }
         if tick >= self.resolveDeadline {
             self.resolveDeadline = Tick.never
             self.end(.upstreamNameUnresolved)
@@ -406,7 +454,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
             self.end(.idleTimedOut)
             return self.timer >= 0 ? self.idleDeadline : nil
         }
-        let next = min(self.idleDeadline, self.resolveDeadline)
+        let next = min(self.idleDeadline, self.resolveDeadline, self.reportDeadline)
         return next == Tick.never ? nil : next
     }
 }

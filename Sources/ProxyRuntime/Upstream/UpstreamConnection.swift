@@ -365,7 +365,7 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget, UpstreamCarri
     ) {
         let trailers = step.hasEnded ? self.body.trailers : []
         if let out, out.readableBytes > 0 { server.write(out, isLast: step.hasEnded && trailers.isEmpty) }
-        if !trailers.isEmpty { server.writeTrailers(ByteBuffer(bytes: trailers)) }
+        if !trailers.isEmpty { server.passTrailers(trailers) }
         server.responseProgressed()
         if let fault = step.fault {
             self.protocolError(fault, server)

@@ -118,6 +118,7 @@ struct CheckShape: Sendable {
             return self.append(attributes.fixedKey(attribute.rawValue), to: &key)
         case .header(let name): return attributes.append(header: name, to: &key)
         case .headers:
+            if attributes.isConnection { return false }
             let request = attributes.request
             for field in request.headers where !attributes.isForwarded(field) {
                 key.appendPart(request[field.name])

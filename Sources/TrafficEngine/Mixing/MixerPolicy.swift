@@ -30,6 +30,8 @@ package final class MixerPolicy: Sendable {
     package let attributes: [String: MixerValue]
     /// What proxies of the mesh are told of the workload, as the value of a header (`ForwardedAttributes`); empty: nothing.
     package let forwarded: [UInt8]
+    /// Between two reports of a connection that goes on.
+    package let reportInterval: Duration
     /// What holds for some services; inbound they are those that lead to the port, the oldest first.
     package let services: [MixerServiceRules]
     /// The values of `attributes` as keys of caches have them.
@@ -42,8 +44,10 @@ package final class MixerPolicy: Sendable {
         failsOpen: Bool,
         attributes: [String: MixerValue] = [:],
         services: [MixerServiceRules] = [],
-        forwarded: [UInt8] = []
+        forwarded: [UInt8] = [],
+        reportInterval: Duration = .seconds(10)
     ) {
+        self.reportInterval = reportInterval
         self.forwarded = forwarded
         self.side = side
         self.checkServer = checkServer

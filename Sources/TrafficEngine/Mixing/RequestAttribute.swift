@@ -11,7 +11,7 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
     case userAgent = "request.useragent"
     case referer = "request.referer"
     case requestID = "request.id"
-    /// `http` or `grpc`.
+    /// `http`, `grpc` or `tcp`.
     case protocolName = "context.protocol"
     case sourceAddress = "source.ip"
     /// As the peer's proxy says of itself (`ForwardedAttributes`).
@@ -24,9 +24,26 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
     case sourceNamespace = "source.namespace"
     case isMutualTLS = "connection.mtls"
     case serverName = "connection.requested_server_name"
+    /// Whom the peer speaks to by its certificate, without `spiffe://`.
+    case destinationPrincipal = "destination.principal"
+    /// Where Istio's proxies look for one by default: in the query as `key` or `api_key`, else in `x-api-key`.
+    case apiKey = "request.api_key"
+    /// Of a connection whose bytes nobody reads.
+    case connectionID = "connection.id"
+
+    /// Known without a request.
+    var isOfConnection: Bool {
+        switch self {
+        case .protocolName, .sourceAddress, .sourcePrincipal, .sourceUser, .sourceNamespace, .isMutualTLS, .serverName,
+            .destinationPrincipal, .connectionID:
+            true
+        case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID, .sourceUID, .apiKey:
+            false
+        }
+    }
 }
 
-/// The attributes of one request, read where they stand.
+/// The attributes of one request or connection, read where they stand.
 ///
 /// A value in the key of a cache and the one that the engine is told come from the same bytes, so that a cached answer
 /// is never one about something else.
@@ -40,6 +57,8 @@ package struct RequestAttributes {
     let facts: PolicyFacts
     let policy: MixerPolicy
     let service: MixerService?
+    /// `nil`: it is a request.
+    let connection: String?
 
     /// `service`: the one that the request is for.
     package init(
@@ -52,7 +71,31 @@ package struct RequestAttributes {
         self.facts = facts
         self.policy = policy
         self.service = service
+        self.connection = nil
     }
+
+    /// Of a connection by its name; the rest as of requests.
+    package init(
+        connection id: String,
+        _ facts: PolicyFacts,
+        _ policy: MixerPolicy,
+        _ service: MixerService? = nil
+    ) {
+        let nothing = ByteRange(start: 0, count: 0)
+        self.request = RequestView(
+            bytes: UnsafeRawBufferPointer(start: nil, count: 0),
+            method: nothing,
+            target: nothing,
+            authority: nothing,
+            headers: UnsafeBufferPointer(start: nil, count: 0)
+        )
+        self.facts = facts
+        self.policy = policy
+        self.service = service
+        self.connection = id
+    }
+
+    package var isConnection: Bool { self.connection != nil }
 
     // MARK: Fixed ones
 
@@ -66,6 +109,7 @@ package struct RequestAttributes {
 
     /// Appends the bytes of an attribute; `false`: the request lacks it.
     func append(_ attribute: RequestAttribute, to key: inout [UInt8]) -> Bool {
+        if self.isConnection, !attribute.isOfConnection { return false }
         let request = self.request
         switch attribute {
         case .method: key.append(contentsOf: request[request.method])
@@ -78,7 +122,8 @@ package struct RequestAttributes {
         case .userAgent: return self.append(header: Self.userAgent, to: &key)
         case .referer: return self.append(header: Self.referer, to: &key)
         case .requestID: return self.append(header: Self.requestID, to: &key)
-        case .protocolName: key.append(contentsOf: (self.isGRPC ? "grpc" : "http").utf8)
+        case .protocolName:
+            key.append(contentsOf: (self.isConnection ? "tcp" : self.isGRPC ? "grpc" : "http").utf8)
         case .sourceAddress:
             guard let source = self.facts.source else { return false }
             key.append(contentsOf: source.bytes)
@@ -95,6 +140,17 @@ package struct RequestAttributes {
         case .serverName:
             guard let name = self.facts.serverName else { return false }
             key.append(contentsOf: name.utf8)
+        case .destinationPrincipal:
+            guard self.policy.side == .inbound, self.facts.peer != nil, let uri = self.facts.localURI else {
+                return false
+            }
+            key.append(contentsOf: Self.withoutScheme(uri).utf8)
+        case .apiKey:
+            return self.append(parameter: Self.key, to: &key) || self.append(parameter: Self.apiKey, to: &key)
+                || self.append(header: Self.apiKeyHeader, to: &key)
+        case .connectionID:
+            guard let id = self.connection else { return false }
+            key.append(contentsOf: id.utf8)
         }
         return true
     }
@@ -130,6 +186,9 @@ package struct RequestAttributes {
         return false
     }
 
+    private static let key = Array("key".utf8)
+    private static let apiKey = Array("api_key".utf8)
+    private static let apiKeyHeader = Array("x-api-key".utf8)
     private static let userAgent = Array("user-agent".utf8)
     private static let referer = Array("referer".utf8)
     private static let requestID = Array("x-request-id".utf8)
@@ -150,8 +209,11 @@ package struct RequestAttributes {
     }
 
     private var principal: Substring? {
-        guard let uri = self.facts.peer?.uris.first else { return nil }
-        return uri.hasPrefix(Self.scheme) ? uri.dropFirst(Self.scheme.count) : uri[...]
+        self.facts.peer?.uris.first.map(Self.withoutScheme)
+    }
+
+    private static func withoutScheme(_ uri: String) -> Substring {
+        uri.hasPrefix(Self.scheme) ? uri.dropFirst(Self.scheme.count) : uri[...]
     }
 
     /// `TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`
@@ -200,10 +262,13 @@ package struct RequestAttributes {
                 case .sourceAddress: .bytes(bytes)
                 case .isMutualTLS: .truth(bytes == [1])
                 case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID,
-                    .protocolName, .sourceUID, .sourcePrincipal, .sourceUser, .sourceNamespace, .serverName:
+                    .protocolName, .sourceUID, .sourcePrincipal, .sourceUser, .sourceNamespace, .serverName,
+                    .destinationPrincipal, .apiKey, .connectionID:
                     .text(String(decoding: bytes, as: UTF8.self))
                 }
         }
+        values["context.time"] = .moment(milliseconds: milliseconds)
+        if self.isConnection { return values }
         values[Self.headers] = MixerValue.map(self.headerMap)
         let parameters = self.parameters
         if !parameters.isEmpty {
@@ -215,7 +280,6 @@ package struct RequestAttributes {
             )
         }
         values["request.time"] = .moment(milliseconds: milliseconds)
-        values["context.time"] = .moment(milliseconds: milliseconds)
         return values
     }
 

@@ -16,16 +16,16 @@ package protocol RequestMixing: Sendable {
     )
 }
 
-/// What the engine is asked about one request.
+/// What the engine is asked about one request or connection.
 package struct MixerQuestion: Sendable {
-    package var request: OwnedRequest
+    package var subject: MixerSubject
     package var facts: PolicyFacts
     package var policy: MixerPolicy
-    /// The one that the request is for.
+    /// The one that it is for.
     package var service: MixerService?
-    /// When the request came, since 1970.
+    /// When it came, since 1970.
     package var milliseconds: Int64
-    /// What is to be charged if the request may pass, by the quota's name.
+    /// What is to be charged if it may pass, by the quota's name.
     package var charges: [QuotaCharge] = []
     /// Names the attempt, so that it is charged once.
     package var deduplicationID = ""
@@ -33,14 +33,14 @@ package struct MixerQuestion: Sendable {
     package var endpoints: [ServiceEndpoint]
 
     package init(
-        request: OwnedRequest,
+        _ subject: MixerSubject,
         facts: PolicyFacts,
         policy: MixerPolicy,
         service: MixerService? = nil,
         milliseconds: Int64,
         endpoints: [ServiceEndpoint]
     ) {
-        self.request = request
+        self.subject = subject
         self.facts = facts
         self.policy = policy
         self.service = service
@@ -50,9 +50,7 @@ package struct MixerQuestion: Sendable {
 
     /// All attributes, as the engine is told them.
     package var attributes: [String: MixerValue] {
-        self.request.withView {
-            RequestAttributes($0, self.facts, self.policy, self.service).all(at: self.milliseconds)
-        }
+        self.subject.withAttributes(self.facts, self.policy, self.service) { $0.all(at: self.milliseconds) }
     }
 }
 

@@ -12,6 +12,8 @@ package struct PolicyFacts: Sendable {
     package var serverName: String?
     /// `nil`: the peer showed no certificate.
     package var peer: PeerIdentity?
+    /// The URI of our own certificate that the peer was shown.
+    package var localURI: String?
 
     package init(
         source: IPAddress?,

@@ -240,14 +240,18 @@ package final class TCPProxy: Sendable {
     package let accessLogs: [AccessLogConfiguration]
     /// The cluster is the one that the server name spells, if there is one (Envoy's `sni_cluster` filter in front).
     package let usesServerNameAsCluster: Bool
+    /// The policy engine: asked before an endpoint is connected to, and told how the connection goes on; `nil`: it is not.
+    package let mixer: MixerPolicy?
 
     package init(
         statPrefix: String,
         clusters: [WeightedCluster],
         idleTimeout: Duration? = .seconds(3600),
         accessLogs: [AccessLogConfiguration] = [],
-        usesServerNameAsCluster: Bool = false
+        usesServerNameAsCluster: Bool = false,
+        mixer: MixerPolicy? = nil
     ) {
+        self.mixer = mixer
         self.usesServerNameAsCluster = usesServerNameAsCluster
         self.statPrefix = statPrefix
         self.clusters = clusters

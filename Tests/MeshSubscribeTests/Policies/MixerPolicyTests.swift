@@ -133,6 +133,25 @@ import XDSAPI
         #expect(gateway.clusters.contains { $0?.service != nil })
     }
 
+    @Test("What is said of connections goes the same way")
+    func connections() throws {
+        var mesh = try PolicyMesh()
+        let engine = try #require(HostName("istio-policy.istio-system.svc.cluster.local"))
+        let port = try #require(Port(9091))
+        mesh.edit { $0.settings.policyEngine.reportServer = .init(host: engine, port: port) }
+        let chain = try #require(try mesh.listener().chains.first { $0.match.destinationPort == 90 })
+        guard case .tcp(let proxy) = chain.terminal else {
+            Issue.record("no bytes are passed on")
+            return
+        }
+        let policy = try #require(proxy.mixer)
+        #expect(policy.checkServer == nil)
+        #expect(policy.reportServer?.name == "outbound|9091||istio-policy.istio-system.svc.cluster.local")
+        #expect(policy.attributes["destination.service.name"] == .text("web"))
+        #expect(policy.attributes["destination.port"] == .number(90))
+        #expect(policy.reportInterval == .seconds(10) && policy.side == .inbound)
+    }
+
     @Test("A node's id tells the workload", arguments: ["sidecar~1.2.3.4~a.b~d", "router~::1~x.y.b~"])
     func node(_ id: String) throws {
         #expect(try #require(OwnWorkload(nodeID: id)).namespace == "b")

@@ -198,4 +198,71 @@ import XDSAPI
         #expect(isExternal("outbound|80||api.test") == true)
         #expect(isExternal("outbound|80||web.default.svc.cluster.local") == false)
     }
+
+    // MARK: Connections
+
+    private typealias TCP = Istio_Mixer_V1_Config_Client_TcpClientConfig
+
+    /// The settings of network filters, by chain, and the filters of these chains in their order.
+    private func connections(_ listener: Envoy_Config_Listener_V3_Listener) throws -> [(TCP, [String])] {
+        let chains = listener.filterChains + (listener.hasDefaultFilterChain ? [listener.defaultFilterChain] : [])
+        return try chains.compactMap { chain in
+            guard let filter = chain.filters.first(where: { $0.name == "mixer" }) else { return nil }
+            return (try TCP(unpackingAny: filter.typedConfig), chain.filters.map(\.name))
+        }
+    }
+
+    @Test("Connections to a declared port are asked about, behind all other policies and before they are passed on")
+    func inboundConnections() throws {
+        var mesh = try self.mesh()
+        try mesh.service("db", ip: "10.96.0.3", ports: ["tcp": 3306], endpoints: ["10.213.9.9": ["app": "db"]])
+        try mesh.edit { snapshot in
+            let id = ObjectID(namespace: "default", name: "deny")
+            let rules = AuthorizationRules(
+                source: ObjectReference(kind: "AuthorizationPolicy", id: id),
+                selector: [:],
+                action: .deny,
+                rules: [.init()],
+                isDryRun: false
+            )
+            snapshot.authorizationRules.append(rules)
+            snapshot.quotas.append(
+                QuotaBinding(
+                    source: ObjectReference(kind: "QuotaSpecBinding", id: id),
+                    createdAt: 1,
+                    hosts: [try host("*")],
+                    rules: [.init(matches: [], charges: ["connections": 1])]
+                )
+            )
+        }
+        let listeners = try mesh.resources(asksPolicyEngine: true).listeners
+        let inbound = try #require(listeners.first { $0.name == "virtualInbound" })
+        let found = try self.connections(inbound)
+        let ports = found.compactMap { $0.0.mixerAttributes.attributes["destination.port"]?.int64Value }
+        // Chains for the port's TLS, plain text and the application's own TLS; none for the proxy's own port.
+        #expect(Set(ports) == [80, 3306])
+        let (config, filters) = try #require(found.first {
+            $0.0.mixerAttributes.attributes["destination.port"]?.int64Value == 3306
+        })
+        #expect(filters == ["envoy.filters.network.rbac", "mixer", "envoy.filters.network.tcp_proxy"])
+        #expect(config.transport.checkCluster == "outbound|9091||istio-policy.istio-system.svc.cluster.local")
+        let attributes = config.mixerAttributes.attributes
+        #expect(attributes["destination.service.name"]?.stringValue == "db")
+        #expect(attributes["context.reporter.kind"]?.stringValue == "inbound")
+        #expect(config.connectionQuotaSpec.rules.first?.quotas.first?.quota == "connections")
+    }
+
+    @Test("Connections that leave are asked about if clients are, but for those that lead nowhere")
+    func outboundConnections() throws {
+        var mesh = try self.mesh { $0.settings.policyEngine.checksClients = true }
+        try mesh.service("db", ip: "10.96.0.3", ports: ["tcp": 3306])
+        let resources = try mesh.resources(asksPolicyEngine: true)
+        let listener = try #require(resources.listeners.first { $0.name.hasSuffix("_3306") })
+        let (config, _) = try #require(try self.connections(listener).first)
+        #expect(config.mixerAttributes.attributes.mapValues(\.stringValue) == ["context.reporter.kind": "outbound"])
+        let entrance = try #require(resources.listeners.first { $0.name == "virtualOutbound" })
+        #expect(try self.connections(entrance).isEmpty)
+        let silent = try self.mesh().resources(asksPolicyEngine: true).listeners
+        #expect(try silent.filter { $0.name != "virtualInbound" }.allSatisfy { try self.connections($0).isEmpty })
+    }
 }

@@ -126,6 +126,11 @@ import TrafficEngine
             #expect(values["response.code"] == .number(code == 0 ? 200 : 403))
             #expect(values["check.error_code"] == (code == 0 ? nil : .number(7)))
             #expect(values["context.proxy_error_code"] == .text(code == 0 ? "-" : "UAEX"))
+            guard case .map(let headers) = values["response.headers"] else {
+                #expect(code == 7)
+                continue
+            }
+            #expect(headers == [":status": "200", "content-length": "3"])
         }
     }
 }

@@ -69,6 +69,9 @@ struct MixerProxy {
     var retry: RetryPolicy?
     /// The number of the cluster that requests go to.
     var target = 1
+    /// It passes bytes on and understands none.
+    var isTCP = false
+    var reportInterval = Duration.seconds(10)
 
     static func run(
         _ engine: TestEngine?,
@@ -131,8 +134,13 @@ struct MixerProxy {
             reportServer: self.reports ? server : nil,
             failsOpen: self.failsOpen,
             services: [MixerServiceRules(host: "*", quotas: self.quotas)],
-            forwarded: self.forwarded
+            forwarded: self.forwarded,
+            reportInterval: self.reportInterval
         )
+        if self.isTCP {
+            let target = WeightedCluster(cluster: ClusterID(index: self.target), name: "target")
+            return .tcp(TCPProxy(statPrefix: "test", clusters: [target], mixer: policy))
+        }
         return .http(
             HTTPConnectionManager(
                 statPrefix: "test",

@@ -137,4 +137,25 @@ import TrafficEngine
         #expect(cache.count <= 64)
         #expect(MixedRequest().withAttributes { cache.verdict(for: $0, now: .zero) }?.status.code == 5)
     }
+
+    @Test("An answer about a connection holds for others that agree in what it depends on, and never for a request")
+    func connections() {
+        var cache = CheckCache()
+        let request = MixedRequest()
+        func connection<Result>(_ id: String, _ body: (RequestAttributes) -> Result) -> Result {
+            body(RequestAttributes(connection: id, request.facts, request.policy))
+        }
+        let path = CheckReference(name: "request.path", condition: .absent)
+        connection("a") { cache.keep(.test([path]), for: $0, now: .zero) }
+        #expect(connection("b") { cache.verdict(for: $0, now: .zero) } != nil)
+        #expect(request.withAttributes { cache.verdict(for: $0, now: .zero) } == nil)
+        var others = CheckCache()
+        let all = CheckReference(name: "request.headers", condition: .exact)
+        request.withAttributes { others.keep(.test([all]), for: $0, now: .zero) }
+        #expect(connection("a") { others.verdict(for: $0, now: .zero) } == nil)
+        var own = CheckCache()
+        let id = CheckReference(name: "connection.id", condition: .exact)
+        connection("a") { own.keep(.test([id]), for: $0, now: .zero) }
+        #expect(connection("b") { own.verdict(for: $0, now: .zero) } == nil)
+    }
 }

@@ -78,7 +78,7 @@ import TrafficEngine
     func report() {
         let request = MixedRequest()
         let owned = request.text.withView { OwnedRequest($0) }
-        var report = MixerReport(request: owned, facts: request.facts, policy: request.policy)
+        var report = MixerReport(.request(owned), request.facts, request.policy, .request(RequestOutcome()))
         report.service = Self.service("one")
         report.upstream = NetworkAddress(ip: .v4(0x0a00_0009), port: 81)
         #expect(report.attributes["destination.service.name"] == .text("one"))

@@ -86,6 +86,22 @@ import TrafficEngine
         #expect(request("b").withAttributes { others.verdict(for: $0, now: .zero) } != nil)
     }
 
+    @Test("An API key is found where Istio looks for one, and the own identity is told to those who proved theirs")
+    func keys() {
+        func values(_ target: String, _ headers: [(String, String)] = []) -> [String: MixerValue] {
+            var request = MixedRequest(target, headers: headers)
+            request.facts.localURI = "spiffe://cluster.local/ns/shop/sa/own"
+            if target == "/" { request.facts.peer = PeerIdentity(uris: ["spiffe://cluster.local/ns/a/sa/b"]) }
+            return request.withAttributes { $0.all(at: 0) }
+        }
+        #expect(values("/?api_key=a&key=b")["request.api_key"] == .text("b"))
+        #expect(values("/?api_key=a", [("X-Api-Key", "c")])["request.api_key"] == .text("a"))
+        #expect(values("/", [("X-Api-Key", "c")])["request.api_key"] == .text("c"))
+        #expect(values("/?keys=1")["request.api_key"] == nil)
+        #expect(values("/")["destination.principal"] == .text("cluster.local/ns/shop/sa/own"))
+        #expect(values("/a")["destination.principal"] == nil)
+    }
+
     @Test("A foreign identity has no namespace")
     func foreign() {
         let values = MixedRequest(peer: "https://other.test/x").withAttributes { $0.all(at: 0) }
