@@ -57,7 +57,7 @@ final class MixerConnection {
             policy: self.policy,
             service: self.service,
             milliseconds: self.startMilliseconds,
-            endpoints: self.worker.addresses(of: server)
+            endpoints: self.worker.endpoints(of: server)
         )
         if !unpaid.isEmpty {
             question.charges = unpaid
