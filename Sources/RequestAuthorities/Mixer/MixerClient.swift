@@ -1,4 +1,5 @@
 internal import GRPCCore
+internal import GRPCProtobuf
 package import Logging
 internal import MixerAPI
 package import ProxyRuntime
@@ -80,9 +81,15 @@ package final class MixerClient: RequestMixing {
     }
 
     private func tell(_ reports: [MixerReport], _ endpoints: [ServiceEndpoint]) async -> Bool {
-        let request = MixerMessages.request(reports)
+        let request = ReportWriter.request(reports)
         let outcome = await self.connections.first(of: endpoints, within: Self.timeout) { client, options in
-            try await Istio_Mixer_V1_Mixer.Client(wrapping: client).report(request, options: options)
+            try await client.unary(
+                request: ClientRequest(message: request),
+                descriptor: Istio_Mixer_V1_Mixer.Method.Report.descriptor,
+                serializer: BytesSerializer(),
+                deserializer: ProtobufDeserializer<Istio_Mixer_V1_ReportResponse>(),
+                options: options
+            ) { response in try response.message }
         }
         switch outcome {
         case .success: return true
@@ -94,4 +101,9 @@ package final class MixerClient: RequestMixing {
             return false
         }
     }
+}
+
+/// A message that was written before.
+private struct BytesSerializer: MessageSerializer {
+    func serialize<Bytes: GRPCContiguousBytes>(_ message: [UInt8]) throws -> Bytes { Bytes(message) }
 }

@@ -26,20 +26,6 @@ enum MixerMessages {
         }
     }
 
-    static func request(_ reports: [MixerReport]) -> Istio_Mixer_V1_ReportRequest {
-        .with {
-            $0.globalWordCount = UInt32(Self.wordCount)
-            switch ReportEncoding(reports.map(\.attributes)) {
-            case .deltas(let entries):
-                $0.attributes = entries.map(Self.compressed)
-                $0.repeatedAttributesSemantics = .deltaEncoding
-            case .whole(let entries):
-                $0.attributes = entries.map(Self.compressed)
-                $0.repeatedAttributesSemantics = .independentEncoding
-            }
-        }
-    }
-
     private static func compressed(_ values: [String: MixerValue]) -> Istio_Mixer_V1_CompressedAttributes {
         var message = Istio_Mixer_V1_CompressedAttributes()
         var words = WordTable(globalWordCount: Self.wordCount)

@@ -19,12 +19,12 @@ package struct ConnectionTraffic: Hashable, Sendable {
     package init(_ event: Event) { self.event = event }
 
     /// Adds what the engine is told.
-    func add(to values: inout [String: MixerValue], duration: Duration) {
-        values["connection.event"] = .text(self.event.rawValue)
-        values["connection.received.bytes"] = .number(Int64(self.bytesReceived))
-        values["connection.received.bytes_total"] = .number(Int64(self.bytesReceivedTotal))
-        values["connection.sent.bytes"] = .number(Int64(self.bytesSent))
-        values["connection.sent.bytes_total"] = .number(Int64(self.bytesSentTotal))
-        if self.event == .close { values["connection.duration"] = .duration(duration) }
+    func add(to table: inout AttributeTable, duration: Duration) {
+        table.set(.connectionEvent, text: self.event.rawValue)
+        table.set(.receivedBytes, Int64(self.bytesReceived))
+        table.set(.receivedBytesTotal, Int64(self.bytesReceivedTotal))
+        table.set(.sentBytes, Int64(self.bytesSent))
+        table.set(.sentBytesTotal, Int64(self.bytesSentTotal))
+        if self.event == .close { table.set(.connectionDuration, duration) }
     }
 }

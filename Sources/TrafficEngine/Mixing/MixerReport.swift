@@ -46,34 +46,48 @@ package struct MixerReport: Sendable {
 
     /// All attributes, as the engine is told them.
     package var attributes: [String: MixerValue] {
+        var table = AttributeTable()
+        table.append(self)
+        return table.values(of: 0, over: self.fixed)
+    }
+
+    /// What the settings say: of the proxy, and of the service.
+    package var fixed: [String: MixerValue] {
+        guard let service = self.service else { return self.policy.attributes }
+        return self.policy.attributes.merging(service.attributes) { $1 }
+    }
+}
+
+extension AttributeTable {
+    /// Adds a record of what a report says.
+    package mutating func append(_ report: MixerReport) {
+        self.open()
         var headBytes = 0
-        var values = self.subject.withAttributes(self.facts, self.policy, self.service) { attributes in
+        report.subject.withAttributes(report.facts, report.policy, report.service) { attributes in
             headBytes = attributes.request.headers.reduce(0) { $0 + Int($1.name.count) + Int($1.value.count) }
-            return attributes.all(at: self.startMilliseconds)
+            self.add(attributes, at: report.startMilliseconds)
         }
-        if let upstream = self.upstream {
-            values["destination.ip"] = .bytes(upstream.ip.bytes)
-            values["destination.port"] = .number(Int64(upstream.port))
+        if let upstream = report.upstream {
+            self.set(.destinationAddress) { $0.append(contentsOf: upstream.ip.bytes) }
+            self.set(.destinationPort, Int64(upstream.port))
         }
-        let (seconds, attoseconds) = self.duration.components
-        let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
-        let end = MixerValue.moment(milliseconds: self.startMilliseconds + milliseconds)
-        switch self.outcome {
+        let (seconds, attoseconds) = report.duration.components
+        let end = report.startMilliseconds + seconds * 1000 + attoseconds / 1_000_000_000_000_000
+        switch report.outcome {
         case .request(let outcome):
-            outcome.add(to: &values, requestHeadBytes: headBytes)
-            values["response.duration"] = .duration(self.duration)
-            values["response.time"] = end
+            outcome.add(to: &self, requestHeadBytes: headBytes)
+            self.set(.responseDuration, report.duration)
+            self.set(.responseTime, end)
         case .connection(let traffic):
-            traffic.add(to: &values, duration: self.duration)
-            values["context.time"] = end
+            traffic.add(to: &self, duration: report.duration)
+            self.set(.contextTime, end)
         }
-        values["context.proxy_error_code"] = .text(self.flags)
-        values["check.cache_hit"] = .truth(self.check?.isFromCache ?? false)
-        if let isHit = self.check?.isQuotaFromCache { values["quota.cache_hit"] = .truth(isHit) }
-        if let status = self.check?.status, !status.isOK {
-            values["check.error_code"] = .number(Int64(status.code))
-            values["check.error_message"] = .text(status.message)
+        self.set(.proxyErrorCode, text: report.flags)
+        self.set(.checkCacheHit, truth: report.check?.isFromCache ?? false)
+        if let isHit = report.check?.isQuotaFromCache { self.set(.quotaCacheHit, truth: isHit) }
+        if let status = report.check?.status, !status.isOK {
+            self.set(.checkErrorCode, Int64(status.code))
+            self.set(.checkErrorMessage, text: status.message)
         }
-        return values
     }
 }

@@ -41,27 +41,3 @@ package struct ReportBatch {
         return .send(taken)
     }
 }
-
-/// How reports are written one behind the other.
-package enum ReportEncoding: Hashable {
-    /// Each entry is what differs from the one before (`DELTA_ENCODING`).
-    case deltas([[String: MixerValue]])
-    /// Each entry stands for itself (`INDEPENDENT_ENCODING`).
-    case whole([[String: MixerValue]])
-
-    /// Deltas, unless an attribute of one entry is missing in the next: a delta cannot take one away.
-    package init(_ entries: [[String: MixerValue]]) {
-        var deltas: [[String: MixerValue]] = []
-        deltas.reserveCapacity(entries.count)
-        var previous: [String: MixerValue] = [:]
-        for entry in entries {
-            guard previous.keys.allSatisfy({ entry[$0] != nil }) else {
-                self = .whole(entries)
-                return
-            }
-            deltas.append(entry.filter { previous[$0.key] != $0.value })
-            previous = entry
-        }
-        self = .deltas(deltas)
-    }
-}

@@ -31,6 +31,17 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
     /// Of a connection whose bytes nobody reads.
     case connectionID = "connection.id"
 
+    var kind: AttributeTable.Kind {
+        switch self {
+        case .sourceAddress: .bytes
+        case .isMutualTLS: .truth
+        case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID, .protocolName,
+            .sourceUID, .sourcePrincipal, .sourceUser, .sourceNamespace, .serverName, .destinationPrincipal, .apiKey,
+            .connectionID:
+            .text
+        }
+    }
+
     /// Known without a request.
     var isOfConnection: Bool {
         switch self {
@@ -251,50 +262,75 @@ package struct RequestAttributes {
 
     /// All attributes by name; those of the request count before the fixed ones. `milliseconds`: when it came, since 1970.
     package func all(at milliseconds: Int64) -> [String: MixerValue] {
-        var values = self.policy.attributes
-        if let service = self.service { values.merge(service.attributes) { $1 } }
-        var bytes: [UInt8] = []
-        for attribute in RequestAttribute.allCases {
-            bytes.removeAll(keepingCapacity: true)
-            guard self.append(attribute, to: &bytes) else { continue }
-            values[attribute.rawValue] =
-                switch attribute {
-                case .sourceAddress: .bytes(bytes)
-                case .isMutualTLS: .truth(bytes == [1])
-                case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID,
-                    .protocolName, .sourceUID, .sourcePrincipal, .sourceUser, .sourceNamespace, .serverName,
-                    .destinationPrincipal, .apiKey, .connectionID:
-                    .text(String(decoding: bytes, as: UTF8.self))
-                }
-        }
-        values["context.time"] = .moment(milliseconds: milliseconds)
-        if self.isConnection { return values }
-        values[Self.headers] = MixerValue.map(self.headerMap)
-        let parameters = self.parameters
-        if !parameters.isEmpty {
-            values[Self.queryParameters] = MixerValue.map(
-                Dictionary(
-                    parameters.map { (String(decoding: $0.0, as: UTF8.self), String(decoding: $0.1, as: UTF8.self)) },
-                    uniquingKeysWith: { first, _ in first }
-                )
-            )
-        }
-        values["request.time"] = .moment(milliseconds: milliseconds)
-        return values
+        var table = AttributeTable()
+        table.open()
+        table.add(self, at: milliseconds)
+        return table.values(of: 0, over: self.fixed)
     }
 
-    private var headerMap: [String: String] {
-        var entries: [String: String] = [:]
-        for field in self.request.headers where !self.isForwarded(field) {
-            let name = String(decoding: self.request[field.name].map(lowered), as: UTF8.self)
-            let value = String(decoding: self.request[field.value], as: UTF8.self)
-            entries[name] = entries[name].map { "\($0),\(value)" } ?? value
-        }
+    /// What the settings say: of the proxy, and of the service.
+    var fixed: [String: MixerValue] {
+        guard let service = self.service else { return self.policy.attributes }
+        return self.policy.attributes.merging(service.attributes) { $1 }
+    }
+
+    /// Appends names, in lower case, and values of headers as a map of `AttributeTable`.
+    func appendHeaders(to bytes: inout [UInt8]) {
+        bytes.appendHeaders(self.request.headers, in: self.request.bytes) { self.isForwarded($0) }
         for name in [Self.authority, Self.method, Self.target] {
-            var value: [UInt8] = []
-            guard self.append(pseudoHeader: name, to: &value) else { continue }
-            entries[String(decoding: name, as: UTF8.self)] = String(decoding: value, as: UTF8.self)
+            let start = bytes.count
+            bytes.appendPart(name)
+            let value = bytes.openPart()
+            if self.append(pseudoHeader: name, to: &bytes) {
+                bytes.closePart(value)
+            } else {
+                bytes.removeSubrange(start...)
+            }
         }
-        return entries
+    }
+
+    var hasParameters: Bool {
+        let target = self.request[self.request.target]
+        guard let question = target.position(of: UInt8(ascii: "?")) else { return false }
+        return target[(question + 1)...].contains { $0 != UInt8(ascii: "&") }
+    }
+
+    /// Appends the parameters of the query as a map of `AttributeTable`; of several with one name the first counts.
+    func appendParameters(to bytes: inout [UInt8]) {
+        let parameters = self.parameters
+        for (index, (name, value)) in parameters.enumerated()
+        where !parameters[..<index].contains(where: { $0.0.elementsEqual(name) }) {
+            bytes.appendPart(name)
+            bytes.appendPart(value)
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Adds names, in lower case, and values of header lines by turns; repeated lines are one list (RFC 9110 section 5.3).
+    mutating func appendHeaders(
+        _ fields: some RandomAccessCollection<HeaderField>,
+        in head: UnsafeRawBufferPointer,
+        leavingOut isLeftOut: (HeaderField) -> Bool
+    ) {
+        func text(_ range: ByteRange) -> UnsafeRawBufferPointer {
+            head.slice(Int(range.start), Int(range.start + range.count))
+        }
+        func isSame(_ one: HeaderField, _ other: HeaderField) -> Bool {
+            one.name.count == other.name.count
+                && zip(text(one.name), text(other.name)).allSatisfy { lowered($0) == lowered($1) }
+        }
+        for index in fields.indices {
+            let field = fields[index]
+            if isLeftOut(field) || fields[..<index].contains(where: { isSame($0, field) }) { continue }
+            self.appendPart(text(field.name).lazy.map(lowered))
+            let value = self.openPart()
+            self.append(contentsOf: text(field.value))
+            for other in fields[fields.index(after: index)...] where isSame(field, other) {
+                self.append(UInt8(ascii: ","))
+                self.append(contentsOf: text(other.value))
+            }
+            self.closePart(value)
+        }
     }
 }

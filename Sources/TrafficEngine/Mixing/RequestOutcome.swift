@@ -14,18 +14,16 @@ package struct RequestOutcome: Sendable {
     package init() {}
 
     /// Adds what the engine is told.
-    func add(to values: inout [String: MixerValue], requestHeadBytes: Int) {
-        values["request.size"] = .number(Int64(self.bytesReceived))
-        values["request.total_size"] = .number(Int64(self.bytesReceived + requestHeadBytes))
-        values["response.code"] = .number(Int64(self.status))
-        values["response.size"] = .number(Int64(self.bytesSent))
-        values["response.total_size"] = .number(Int64(self.bytesWritten))
+    func add(to table: inout AttributeTable, requestHeadBytes: Int) {
+        table.set(.requestSize, Int64(self.bytesReceived))
+        table.set(.requestTotalSize, Int64(self.bytesReceived + requestHeadBytes))
+        table.set(.responseCode, Int64(self.status))
+        table.set(.responseSize, Int64(self.bytesSent))
+        table.set(.responseTotalSize, Int64(self.bytesWritten))
         guard let response = self.response else { return }
-        var headers = response.map
-        headers[":status"] = String(self.status)
-        values["response.headers"] = MixerValue.map(headers)
-        if let status = response.value(of: "grpc-status") { values["response.grpc_status"] = .text(status) }
-        if let message = response.value(of: "grpc-message") { values["response.grpc_message"] = .text(message) }
+        table.set(.responseHeaders) { response.append(to: &$0, status: self.status) }
+        if let status = response.value(of: "grpc-status") { table.set(.grpcStatus, text: status) }
+        if let message = response.value(of: "grpc-message") { table.set(.grpcMessage, text: message) }
     }
 }
 
@@ -47,15 +45,13 @@ package struct ReportedHeaders: Sendable {
     /// `lines`: each ends with CRLF; the last of several calls counts.
     package mutating func set(trailers lines: some Collection<UInt8>) { self.trailers = Array(lines) }
 
-    /// By name in lower case; repeated lines are one list (RFC 9110 section 5.3).
-    var map: [String: String] {
-        var entries: [String: String] = [:]
-        for field in self.fields {
-            let name = self.text(field.name).lowercased()
-            let value = self.text(field.value)
-            entries[name] = entries[name].map { "\($0),\(value)" } ?? value
+    /// Appends names, in lower case, and values as a map of `AttributeTable`, the status among them.
+    func append(to bytes: inout [UInt8], status: Int) {
+        self.bytes.withUnsafeBytes { head in
+            bytes.appendHeaders(self.fields, in: head) { !Self.isIn(head, $0.name) || !Self.isIn(head, $0.value) }
         }
-        return entries
+        bytes.appendPart(":status".utf8)
+        bytes.appendPart(String(status).utf8)
     }
 
     /// Of a trailer, or else of a header; `name` in lower case.
@@ -66,12 +62,19 @@ package struct ReportedHeaders: Sendable {
             let value = parts[1].drop { $0 == UInt8(ascii: " ") }.prefix { $0 != UInt8(ascii: "\r") }
             return String(decoding: value, as: UTF8.self)
         }
-        return self.map[name]
+        return self.bytes.withUnsafeBytes { head in
+            for field in self.fields where Self.isIn(head, field.name) && Self.isIn(head, field.value) {
+                let range = Int(field.name.start)..<Int(field.name.start + field.name.count)
+                guard range.count == name.utf8.count, zip(head[range], name.utf8).allSatisfy({ lowered($0) == $1 })
+                else { continue }
+                let start = Int(field.value.start)
+                return String(decoding: head[start..<start + Int(field.value.count)], as: UTF8.self)
+            }
+            return nil
+        }
     }
 
-    private func text(_ range: ByteRange) -> String {
-        let start = Int(range.start)
-        let end = start + Int(range.count)
-        return end <= self.bytes.count ? String(decoding: self.bytes[start..<end], as: UTF8.self) : ""
+    private static func isIn(_ head: UnsafeRawBufferPointer, _ range: ByteRange) -> Bool {
+        Int(range.start) + Int(range.count) <= head.count
     }
 }

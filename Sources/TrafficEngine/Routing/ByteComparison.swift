@@ -30,6 +30,25 @@ extension UnsafeRawBufferPointer {
         self.count == other.count && self.holds(other, at: 0, ignoringCase: ignoringCase)
     }
 
+    /// Whether both are the same bytes; eight are compared at a time.
+    package func isSame(as other: UnsafeRawBufferPointer) -> Bool {
+        guard self.count == other.count else { return false }
+        var offset = 0
+        while offset + 8 <= self.count {
+            if self.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                != other.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            {
+                return false
+            }
+            offset += 8
+        }
+        while offset < self.count {
+            if self[offset] != other[offset] { return false }
+            offset += 1
+        }
+        return true
+    }
+
     /// Whether `other` stands anywhere in it.
     func contains(_ other: [UInt8]) -> Bool {
         guard self.count >= other.count else { return false }

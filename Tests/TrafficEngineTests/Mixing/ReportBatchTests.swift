@@ -66,15 +66,6 @@ import TrafficEngine
         #expect(send() == nil)
     }
 
-    @Test("Deltas say what differs; where something is missing, each entry stands for itself")
-    func encoding() {
-        let first: [String: MixerValue] = ["a": .number(1), "b": .text("x")]
-        let second: [String: MixerValue] = ["a": .number(1), "b": .text("y"), "c": .truth(true)]
-        #expect(ReportEncoding([first, second]) == .deltas([first, ["b": .text("y"), "c": .truth(true)]]))
-        #expect(ReportEncoding([second, first]) == .whole([second, first]))
-        #expect(ReportEncoding([]) == .deltas([]))
-    }
-
     @Test("A report says what became of the request, and what the engine had said")
     func attributes() {
         var outcome = RequestOutcome()
