@@ -29,6 +29,7 @@ package enum TypeURL {
 
     // HTTP filters.
     package static let router = url(of: Envoy_Extensions_Filters_Http_Router_V3_Router.self)
+    package static let cors = url(of: Envoy_Extensions_Filters_Http_Cors_V3_Cors.self)
     package static let httpRBAC = url(of: Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.self)
     package static let httpRBACPerRoute = url(of: Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute.self)
     package static let jwtAuthentication = url(of: Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtAuthentication.self)

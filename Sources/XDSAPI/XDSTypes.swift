@@ -18,6 +18,8 @@ package enum XDSTypes {
         Envoy_Extensions_Filters_Network_ExtAuthz_V3_ExtAuthz.self,
         Envoy_Extensions_Filters_Network_SniCluster_V3_SniCluster.self,
         Envoy_Extensions_Filters_Http_Router_V3_Router.self,
+        Envoy_Extensions_Filters_Http_Cors_V3_Cors.self,
+        Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy.self,
         Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.self,
         Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute.self,
         Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtAuthentication.self,

@@ -177,6 +177,51 @@ import XDSAPI
         #expect(cluster.limits.retriesMax == 3)
     }
 
+    @Test("A budget for retries is read, with Envoy's defaults for what it does not say")
+    func retryBudget() throws {
+        typealias Thresholds = Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds
+        func limits(_ change: (inout Thresholds) -> Void) throws -> ClusterLimits {
+            var cluster = Messages.edsCluster("a")
+            cluster.circuitBreakers.thresholds = [.with(change)]
+            var builder = StateBuilder()
+            let findings = builder.setClusters([try Messages.any(cluster)], version: "1")
+            #expect(findings.isEmpty)
+            return try #require(self.cluster("a", builder.makeState())).limits
+        }
+
+        #expect(try limits { $0.maxRetries = .init(7) }.retriesMax == 7)
+        #expect(try limits { $0.retryBudget = .init() }.retryBudget == RetryBudget(percent: 20, concurrencyMin: 3))
+        let written = try limits {
+            $0.retryBudget.budgetPercent.value = 50
+            $0.retryBudget.minRetryConcurrency = .init(1)
+        }
+        #expect(written.retryBudget == RetryBudget(percent: 50, concurrencyMin: 1))
+    }
+
+    @Test("A route's rules about other origins are read; settings of other filters are refused by name")
+    func crossOrigin() throws {
+        func findings(_ setting: any SwiftProtobuf.Message) throws -> [String] {
+            var routes = Messages.routes("80", cluster: "a")
+            routes.virtualHosts[0].routes[0].typedPerFilterConfig["envoy.filters.http.cors"] = try Google_Protobuf_Any(
+                message: setting
+            )
+            var builder = StateBuilder()
+            let findings = builder.setRoutes([try Messages.any(routes)], version: "1").map(\.description)
+            let route = builder.makeState().routeTables["80"]?.virtualHosts[0].routes[0]
+            #expect(findings.isEmpty == (route?.crossOrigin != nil))
+            return findings
+        }
+
+        let policy = Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy.with {
+            $0.allowOriginStringMatch = [.with { $0.exact = "*" }]
+        }
+        #expect(try findings(policy).isEmpty)
+        let broken = Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy.with { $0.allowMethods = "GET\r\nx: y" }
+        #expect(try !findings(broken).isEmpty)
+        let other = try findings(Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute())
+        #expect(other.contains { $0.contains("typed_per_filter_config") })
+    }
+
     @Test("Two virtual hosts cannot have one domain")
     func duplicateDomain() throws {
         var builder = StateBuilder()

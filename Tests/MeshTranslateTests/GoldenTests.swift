@@ -65,6 +65,13 @@ import Testing
             ])
         )
         rest.timeout = .milliseconds(2500)
+        var others = CrossOriginRule()
+        others.origins = [.exact("https://shop.test"), .prefix("https://any.")]
+        others.methods = ["GET", "PUT"]
+        others.headersExposed = ["x-mesh"]
+        others.maxAge = .seconds(600)
+        others.allowsCredentials = true
+        rest.crossOrigin = others
         rest.retries = RetryRule(attempts: 3, perTryTimeout: .seconds(1), retryOn: ["5xx"], statusCodes: [429])
         rest.requestHeaders.set = ["x-mesh": "lateen"]
         rest.responseHeaders.remove = ["server"]

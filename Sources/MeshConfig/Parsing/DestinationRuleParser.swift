@@ -1,6 +1,7 @@
 import IstioAPI
 import KubernetesAPI
 import MeshModel
+import SwiftProtobuf
 
 enum DestinationRuleParser {
     static func parse(_ object: KubernetesObject, domain: String) -> Parsed<DestinationPolicy> {
@@ -82,7 +83,7 @@ struct DestinationRuleReader {
         if policy.hasTls { result.tls = self.tls(policy.tls, "\(field).tls") }
         self.warn(field, "tunnel", policy.hasTunnel)
         self.warn(field, "proxyProtocol", policy.hasProxyProtocol)
-        self.warn(field, "retryBudget", policy.hasRetryBudget)
+        if policy.hasRetryBudget { result.retryBudget = self.budget(policy.retryBudget, "\(field).retryBudget") }
         for (index, settings) in policy.portLevelSettings.enumerated() {
             let place = "\(field).portLevelSettings[\(index)]"
             guard let port = Port(settings.port.number) else {
@@ -109,6 +110,22 @@ struct DestinationRuleReader {
             result.outlierDetection = self.outliers(settings.outlierDetection, "\(field).outlierDetection")
         }
         if settings.hasTls { result.tls = self.tls(settings.tls, "\(field).tls") }
+        return result
+    }
+
+    private mutating func budget(
+        _ budget: Istio_Networking_V1alpha3_TrafficPolicy.RetryBudget,
+        _ field: String
+    ) -> RetryBudget {
+        var result = RetryBudget()
+        if budget.hasPercent {
+            result.percent = budget.percent.value
+            if !(0...100).contains(result.percent) {
+                self.findings.error("\(field).percent", "\(result.percent) is not between 0 and 100")
+            }
+        }
+        // Zero is the wire's word for "not said".
+        if budget.minRetryConcurrency > 0 { result.concurrencyMin = budget.minRetryConcurrency }
         return result
     }
 
@@ -156,7 +173,7 @@ struct DestinationRuleReader {
                 field: "\(field).http.idleTimeout",
                 &self.findings
             )
-            self.warn("\(field).http", "maxRetries", http.maxRetries != 0)
+            policy.retriesMax = self.limit(http.maxRetries, "\(field).http.maxRetries")
             switch http.h2UpgradePolicy {
             case .upgrade: policy.upgradesToHTTP2 = true
             case .doNotUpgrade: policy.upgradesToHTTP2 = false

@@ -24,6 +24,7 @@ extension VirtualServiceReader {
             &self.findings
         )
         if rule.hasRetries { result.retries = self.retries(rule.retries, "\(field).retries") }
+        if rule.hasCorsPolicy { result.crossOrigin = self.crossOrigin(rule.corsPolicy, "\(field).corsPolicy") }
         result.requestHeaders = Self.operations(rule.headers.request)
         result.responseHeaders = Self.operations(rule.headers.response)
         return result
@@ -32,7 +33,6 @@ extension VirtualServiceReader {
     private mutating func warnAboutUnsupported(_ rule: Istio_Networking_V1alpha3_HTTPRoute, _ field: String) {
         let unsupported = [
             ("fault", rule.hasFault), ("mirror", rule.hasMirror), ("mirrors", !rule.mirrors.isEmpty),
-            ("corsPolicy", rule.hasCorsPolicy),
         ]
         for (name, isSet) in unsupported where isSet {
             self.findings.warning("\(field).\(name)", "is not supported yet and has no effect")
@@ -140,7 +140,7 @@ extension VirtualServiceReader {
     }
 
     /// `nil` for a match that says nothing: presence is enough.
-    private mutating func string(_ match: Istio_Networking_V1alpha3_StringMatch, _ field: String) -> StringMatch? {
+    mutating func string(_ match: Istio_Networking_V1alpha3_StringMatch, _ field: String) -> StringMatch? {
         switch match.matchType {
         case .exact(let text): return .exact(text)
         case .prefix(let text): return .prefix(text)

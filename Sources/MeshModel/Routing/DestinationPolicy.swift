@@ -96,6 +96,29 @@ package struct Locality: Hashable, Sendable, CustomStringConvertible {
     package var description: String { "\(self.region)/\(self.zone)/\(self.subzone)" }
 }
 
+/// Retries as a share of what is in flight; goes before `retriesMax`.
+package struct RetryBudget: Hashable, Sendable {
+    /// Of requests that are in flight or wait, 0 to 100.
+    package var percent: Double
+    /// So many at once are allowed in any case.
+    package var concurrencyMin: UInt32
+
+    package init(percent: Double = 20, concurrencyMin: UInt32 = 3) {
+        self.percent = percent
+        self.concurrencyMin = concurrencyMin
+    }
+
+    /// Whether one more request may be tried again.
+    ///
+    /// - Parameters:
+    ///   - retries: that are under way.
+    ///   - requests: that are in flight or wait, tried again or not.
+    /// - Returns: whether the budget has room for it.
+    package func allowsAnother(besides retries: Int, requests: Int) -> Bool {
+        retries < max(Int(self.percent / 100 * Double(requests)), Int(self.concurrencyMin))
+    }
+}
+
 /// The part of a DestinationRule that applies to one destination.
 package struct TrafficPolicy: Hashable, Sendable {
     package var loadBalancing: LoadBalancing?
@@ -106,6 +129,8 @@ package struct TrafficPolicy: Hashable, Sendable {
     package var pendingRequestsMax: UInt32?
     package var requestsMax: UInt32?
     package var requestsPerConnectionMax: UInt32?
+    package var retriesMax: UInt32?
+    package var retryBudget: RetryBudget?
     /// `nil`: automatic between sidecars, plain text elsewhere.
     package var tls: ClientTLSSettings?
     package var outlierDetection: OutlierDetection?

@@ -79,6 +79,23 @@ package struct RetryRule: Hashable, Sendable {
     }
 }
 
+/// Which scripts of other origins may use what a route leads to (Istio `CorsPolicy`).
+package struct CrossOriginRule: Hashable, Sendable {
+    /// Any of them; an exact `*` is every origin.
+    package var origins: [StringMatch] = []
+    package var methods: [String] = []
+    package var headers: [String] = []
+    /// Headers of answers that scripts may read.
+    package var headersExposed: [String] = []
+    /// Whole seconds that a browser may remember the answer to a preflight.
+    package var maxAge: Duration?
+    package var allowsCredentials: Bool?
+    /// Preflights of other origins go to the destination; else the proxy answers them.
+    package var forwardsUnmatchedPreflights = true
+
+    package init() {}
+}
+
 /// One `http` rule of a VirtualService.
 package struct HTTPRouteRule: Hashable, Sendable {
     package enum Action: Hashable, Sendable {
@@ -112,6 +129,7 @@ package struct HTTPRouteRule: Hashable, Sendable {
     /// `nil`: no limit (facts #34).
     package var timeout: Duration?
     package var retries: RetryRule?
+    package var crossOrigin: CrossOriginRule?
     package var requestHeaders = HeaderOperations()
     package var responseHeaders = HeaderOperations()
 

@@ -275,6 +275,13 @@ struct ClusterBuilder {
         limits.pendingRequestsMax = said.hasMaxPendingRequests ? said.maxPendingRequests.value : 1024
         limits.requestsMax = said.hasMaxRequests ? said.maxRequests.value : 1024
         limits.retriesMax = said.hasMaxRetries ? said.maxRetries.value : 3
+        if said.hasRetryBudget {
+            let budget = said.retryBudget
+            limits.retryBudget = RetryBudget(
+                percent: budget.hasBudgetPercent ? budget.budgetPercent.value : 20,
+                concurrencyMin: budget.hasMinRetryConcurrency ? budget.minRetryConcurrency.value : 3
+            )
+        }
         let perConnection =
             options.common.hasMaxRequestsPerConnection
             ? options.common.maxRequestsPerConnection : self.message.maxRequestsPerConnection

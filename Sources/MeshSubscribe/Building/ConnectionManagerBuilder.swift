@@ -98,6 +98,10 @@ enum ConnectionManagerBuilder {
                 typealias Router = Envoy_Extensions_Filters_Http_Router_V3_Router
                 _ = filter.typedConfig.unpacked(Router.self, at: "\(path).typed_config", &findings)
                 hasRouter = true
+            } else if filter.typedConfig.typeURL == TypeURL.cors {
+                // It does what the routes say.
+                typealias Cors = Envoy_Extensions_Filters_Http_Cors_V3_Cors
+                _ = filter.typedConfig.unpacked(Cors.self, at: "\(path).typed_config", &findings)
             } else if policies.takeHTTP(
                 name: filter.name,
                 filter.typedConfig,

@@ -121,7 +121,8 @@ struct RouteTableBuilder {
             match: match,
             action: action,
             requestHeaders: request.followed(by: inherited.request),
-            responseHeaders: response.followed(by: inherited.response)
+            responseHeaders: response.followed(by: inherited.response),
+            crossOrigin: CrossOriginBuilder.build(message.typedPerFilterConfig, at: path, &findings)
         )
     }
 

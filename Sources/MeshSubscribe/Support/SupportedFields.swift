@@ -159,6 +159,11 @@ struct SupportedFields: Sendable {
             1~config_source 2+route_config_name
         envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter
             1+name 4+typed_config:Any 6~is_optional 7~disabled
+        envoy.extensions.filters.http.cors.v3.Cors
+        envoy.extensions.filters.http.cors.v3.CorsPolicy
+            1+allow_origin_string_match:envoy.type.matcher.v3.StringMatcher 2+allow_methods 3+allow_headers
+            4+expose_headers 5+max_age 6+allow_credentials 7-filter_enabled 8-shadow_enabled
+            9-allow_private_network_access 10+forward_not_matching_preflights
         envoy.extensions.filters.http.router.v3.Router
             1~dynamic_stats 2~start_child_span 3~upstream_log 4~suppress_envoy_headers 5~strict_check_headers
             6~respect_expected_rq_timeout 7~suppress_grpc_request_failure_code_stats
@@ -376,7 +381,10 @@ struct SupportedFields: Sendable {
             1+thresholds:envoy.config.cluster.v3.CircuitBreakers.Thresholds 2-per_host_thresholds
         envoy.config.cluster.v3.CircuitBreakers.Thresholds
             1+priority 2+max_connections 3+max_pending_requests 4+max_requests 5+max_retries 6~track_remaining
-            7~max_connection_pools 8~retry_budget
+            7~max_connection_pools
+            8+retry_budget:envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget
+        envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget
+            1+budget_percent:envoy.type.v3.Percent 2+min_retry_concurrency
         envoy.config.endpoint.v3.ClusterLoadAssignment
             1+cluster_name 2+endpoints:envoy.config.endpoint.v3.LocalityLbEndpoints 4~policy
         envoy.config.endpoint.v3.LocalityLbEndpoints
@@ -424,7 +432,7 @@ struct SupportedFields: Sendable {
             7+direct_response:envoy.config.route.v3.DirectResponseAction
             9+request_headers_to_add:envoy.config.core.v3.HeaderValueOption
             10+response_headers_to_add:envoy.config.core.v3.HeaderValueOption 11+response_headers_to_remove
-            12+request_headers_to_remove 13-typed_per_filter_config 14+name 16~per_request_buffer_limit_bytes
+            12+request_headers_to_remove 13+typed_per_filter_config 14+name 16~per_request_buffer_limit_bytes
             18-non_forwarding_action 19~stat_prefix
         envoy.config.route.v3.WeightedCluster
             1+clusters:envoy.config.route.v3.WeightedCluster.ClusterWeight 2~runtime_key_prefix 3~total_weight

@@ -167,7 +167,11 @@ struct ClusterFactory {
                     $0.maxConnections = Google_Protobuf_UInt32Value(policy.connectionsMax ?? .max)
                     $0.maxPendingRequests = Google_Protobuf_UInt32Value(policy.pendingRequestsMax ?? .max)
                     $0.maxRequests = Google_Protobuf_UInt32Value(policy.requestsMax ?? .max)
-                    $0.maxRetries = Google_Protobuf_UInt32Value(.max)
+                    $0.maxRetries = Google_Protobuf_UInt32Value(policy.retriesMax ?? .max)
+                    if let budget = policy.retryBudget {
+                        $0.retryBudget.budgetPercent.value = budget.percent
+                        $0.retryBudget.minRetryConcurrency = Google_Protobuf_UInt32Value(budget.concurrencyMin)
+                    }
                     $0.trackRemaining = true
                 }
             ]

@@ -38,11 +38,16 @@ struct FilterFactory {
             manager.rds.configSource = .aggregated
         case .inline(let configuration): manager.routeConfig = configuration
         }
+        // Policies go in front of both (`PolicyFilters.inserted`).
         manager.httpFilters = [
+            .with {
+                $0.name = CrossOrigin.filterName
+                $0.typedConfig = .packing(Envoy_Extensions_Filters_Http_Cors_V3_Cors())
+            },
             .with {
                 $0.name = "envoy.filters.http.router"
                 $0.typedConfig = .packing(Envoy_Extensions_Filters_Http_Router_V3_Router())
-            }
+            },
         ]
         // Who answers is the application, and clients that speak HTTP/1.0 are served: as our proxy does.
         manager.serverHeaderTransformation = .passThrough

@@ -105,8 +105,8 @@ struct MixerFilters {
             $0.name = "mixer"
             $0.typedConfig = .packing(config)
         }
-        // In front of the router, which is always the last.
-        manager.httpFilters.insert(filter, at: max(0, manager.httpFilters.count - 1))
+        // In front of what routes have settings for, and of the router, which is always the last.
+        manager.httpFilters.insert(filter, at: CrossOrigin.place(in: manager.httpFilters))
         // Rules about paths are worth nothing if `/a/../b` is none of them.
         if self.engine.checkServer != nil { manager.normalizePath.value = true }
     }

@@ -26,8 +26,8 @@ extension PolicyFilters {
         }
         do {
             var manager = try Manager(unpackingAny: chain.filters[last].typedConfig)
-            // In front of the router, which is always the last.
-            manager.httpFilters.insert(contentsOf: self.http, at: max(0, manager.httpFilters.count - 1))
+            // In front of what routes have settings for, and of the router, which is always the last.
+            manager.httpFilters.insert(contentsOf: self.http, at: CrossOrigin.place(in: manager.httpFilters))
             // Rules about paths are worth nothing if `/a/../b` is none of them (Istio's default).
             manager.normalizePath = Google_Protobuf_BoolValue(true)
             chain.filters[last].typedConfig = .packing(manager)

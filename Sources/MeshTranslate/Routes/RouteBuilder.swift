@@ -50,6 +50,9 @@ struct RouteBuilder {
         var route = Envoy_Config_Route_V3_Route()
         route.name = [rule.name, match.name].filter { !$0.isEmpty }.joined(separator: ".")
         route.match = RouteMatchBuilder.match(match)
+        if let rule = rule.crossOrigin {
+            route.typedPerFilterConfig[CrossOrigin.filterName] = .packing(CrossOrigin.policy(rule))
+        }
         var edits = HeaderEditing()
         edits.add(request: rule.requestHeaders, response: rule.responseHeaders)
         switch rule.action {

@@ -55,7 +55,7 @@ enum RouteMatchBuilder {
         }
     }
 
-    private static func matcher(_ condition: StringMatch) -> Envoy_Type_Matcher_V3_StringMatcher {
+    static func matcher(_ condition: StringMatch) -> Envoy_Type_Matcher_V3_StringMatcher {
         .with {
             switch condition {
             case .exact(let text): $0.exact = text

@@ -82,7 +82,7 @@ package struct PolicyIndex {
 
 extension TrafficPolicy {
     /// This over `base`, block by block: the connection pool is one block, the load balancer with its localities
-    /// another, then outlier detection, then TLS.
+    /// another, then outlier detection, TLS and the retry budget.
     fileprivate func overlaid(on base: TrafficPolicy) -> TrafficPolicy {
         var result = self.pool == TrafficPolicy() ? base.pool : self.pool
         let hasBalancer = self.loadBalancing != nil || self.locality != nil
@@ -90,6 +90,7 @@ extension TrafficPolicy {
         result.locality = hasBalancer ? self.locality : base.locality
         result.outlierDetection = self.outlierDetection ?? base.outlierDetection
         result.tls = self.tls ?? base.tls
+        result.retryBudget = self.retryBudget ?? base.retryBudget
         return result
     }
 
@@ -99,6 +100,7 @@ extension TrafficPolicy {
         pool.locality = nil
         pool.outlierDetection = nil
         pool.tls = nil
+        pool.retryBudget = nil
         pool.ports = [:]
         return pool
     }

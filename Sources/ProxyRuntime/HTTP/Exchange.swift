@@ -20,6 +20,8 @@ struct Exchange {
     /// The request's head while policies wait; empty: it does not wait.
     var parked = ByteBuffer()
     var effects: PolicyEffects?
+    /// What the answer says to a script of another origin, whoever gives it.
+    var crossOrigin: HeaderEdits?
     /// Of the part of the request that decides where it goes.
     var hash: UInt64?
     /// What the client gives the request (`grpc-timeout`).

@@ -159,6 +159,7 @@ extension ServerExchange {
     /// Answers and ends the exchange.
     func reply(status: Int, _ reason: EndReason, _ body: [UInt8], edits: HeaderEdits?) {
         guard self.exchange.isActive else { return }
+        let edits = self.exchange.crossOrigin.map { (edits ?? HeaderEdits()).then($0) } ?? edits
         self.machine.replyStarted()
         self.exchange.status = status
         self.exchange.reason = reason

@@ -157,6 +157,7 @@ extension ServerExchange {
             return
         }
         self.exchange.route = route
+        if let policy = route.crossOrigin, self.answersPreflight(bytes, policy) { return }
         switch route.action {
         case .forward(let forward): self.forward(bytes, route, forward)
         case .redirect(let redirect):

@@ -239,7 +239,12 @@ final class ClusterRuntime {
     func ended(_ pool: EndpointPool) { if pool.index >= 0 { self.balancer.ended(pool.index) } }
 
     /// Whether one more exchange may be tried again.
-    var mayRetry: Bool { self.limits.retriesMax == .max || self.retriesActive < Int(self.limits.retriesMax) }
+    var mayRetry: Bool {
+        if let budget = self.limits.retryBudget {
+            return budget.allowsAnother(besides: self.retriesActive, requests: self.counts.requestsActive)
+        }
+        return self.limits.retriesMax == .max || self.retriesActive < Int(self.limits.retriesMax)
+    }
 
     /// Whether one more connection may be opened; `isFirst`: the endpoint has none yet, and one is always allowed.
     func mayConnect(isFirst: Bool) -> Bool {
@@ -275,6 +280,7 @@ final class ClusterRuntime {
         own.pendingRequestsMax = share(limits.pendingRequestsMax)
         own.requestsMax = share(limits.requestsMax)
         own.retriesMax = share(limits.retriesMax)
+        if let budget = limits.retryBudget { own.retryBudget?.concurrencyMin = share(budget.concurrencyMin) }
         return own
     }
 

@@ -163,6 +163,8 @@ package struct ClusterLimits: Hashable, Sendable {
     package var pendingRequestsMax: UInt32 = .max
     package var requestsMax: UInt32 = .max
     package var retriesMax: UInt32 = .max
+    /// Goes before `retriesMax`.
+    package var retryBudget: RetryBudget?
     /// 0: any number.
     package var requestsPerConnectionMax: UInt32 = 0
 

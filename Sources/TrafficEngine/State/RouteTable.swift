@@ -41,6 +41,8 @@ package final class Route: Sendable {
     package let action: Action
     package let requestHeaders: HeaderEdits
     package let responseHeaders: HeaderEdits
+    /// What scripts of other origins may do; `nil`: that is the destination's business.
+    package let crossOrigin: CrossOriginPolicy?
     /// Lines of the proxy that these edits speak of; worked out once, so that no request compares names.
     package let requestLines: ProxyLines
     package let responseLines: ProxyLines
@@ -50,10 +52,12 @@ package final class Route: Sendable {
         match: RouteMatch,
         action: Action,
         requestHeaders: HeaderEdits = HeaderEdits(),
-        responseHeaders: HeaderEdits = HeaderEdits()
+        responseHeaders: HeaderEdits = HeaderEdits(),
+        crossOrigin: CrossOriginPolicy? = nil
     ) {
         self.name = name
         self.match = match
+        self.crossOrigin = crossOrigin
         self.action = action
         self.requestHeaders = requestHeaders
         self.responseHeaders = responseHeaders

@@ -66,7 +66,7 @@ import Testing
         let mesh = try Mesh(
             Samples.policy(
                 """
-                {host: a, trafficPolicy: {tunnel: {targetHost: x, targetPort: 1}, proxyProtocol: {}, retryBudget: {},
+                {host: a, trafficPolicy: {tunnel: {targetHost: x, targetPort: 1}, proxyProtocol: {},
                    loadBalancer: {simple: RANDOM, warmup: {duration: 1s}}}}
                 """
             )
@@ -74,10 +74,22 @@ import Testing
         #expect(
             mesh.snapshot.diagnoses.map(\.field) == [
                 "spec.trafficPolicy.loadBalancer.warmup", "spec.trafficPolicy.proxyProtocol",
-                "spec.trafficPolicy.retryBudget", "spec.trafficPolicy.tunnel",
+                "spec.trafficPolicy.tunnel",
             ]
         )
         #expect(mesh.snapshot.destinationPolicies.count == 1)
+    }
+
+    @Test("Limits on retries are read: a number, and a budget with its defaults")
+    func retries() throws {
+        func read(_ spec: String) throws -> TrafficPolicy? {
+            try Mesh(Samples.policy("{host: a, trafficPolicy: \(spec)}")).snapshot.destinationPolicies.first?.policy
+        }
+        #expect(try read("{connectionPool: {http: {maxRetries: 7}}}")?.retriesMax == 7)
+        #expect(try read("{retryBudget: {}}")?.retryBudget == RetryBudget(percent: 20, concurrencyMin: 3))
+        let written = try read("{retryBudget: {percent: 12.5, minRetryConcurrency: 9}}")
+        #expect(written?.retryBudget == RetryBudget(percent: 12.5, concurrencyMin: 9))
+        #expect(try read("{retryBudget: {percent: 100.5}}") == nil)
     }
 
     @Test("Outliers are read, the old spelling too; unset fields are Istio's defaults")

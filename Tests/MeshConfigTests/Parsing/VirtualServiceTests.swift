@@ -159,6 +159,22 @@ import Testing
                 "spec.http[0].retries.retryOn: `sometimes`"
             ),
             ("{hosts: [a.test], http: [{delegate: {name: d}}]}", "spec.http[0].delegate: is not supported yet"),
+            (
+                "{hosts: [a.test], http: [{corsPolicy: {allowOrigins: [{regex: \"(\"}]}, redirect: {uri: /}}]}",
+                "spec.http[0].corsPolicy.allowOrigins[0].regex"
+            ),
+            (
+                "{hosts: [a.test], http: [{corsPolicy: {allowOrigins: [{}]}, redirect: {uri: /}}]}",
+                "spec.http[0].corsPolicy.allowOrigins[0]: needs one of"
+            ),
+            (
+                "{hosts: [a.test], http: [{corsPolicy: {allowMethods: ['GET,PUT']}, redirect: {uri: /}}]}",
+                "spec.http[0].corsPolicy.allowMethods[0]: `GET,PUT`"
+            ),
+            (
+                "{hosts: [a.test], http: [{corsPolicy: {maxAge: 1.5s}, redirect: {uri: /}}]}",
+                "spec.http[0].corsPolicy.maxAge: must be whole seconds"
+            ),
             ("{hosts: [a.test], http: [{directResponse: {status: 199}}]}", "spec.http[0].directResponse.status: 199"),
             ("{hosts: [a.test], http: [{redirect: {redirectCode: 304}}]}", "spec.http[0].redirect.redirectCode: 304"),
             (
@@ -179,6 +195,28 @@ import Testing
         #expect(mesh.snapshot.routeRules.isEmpty)
     }
 
+    @Test("Rules about other origins are read, the old spelling of origins too")
+    func crossOrigin() throws {
+        let rules = try self.rules(
+            """
+            {hosts: [a.test], http: [{corsPolicy: {
+               allowOrigins: [{exact: "https://a.test"}, {prefix: "https://b."}, {regex: "https://c[0-9]"}],
+               allowOrigin: ["*"], allowMethods: [GET, PUT], allowHeaders: [x-one, "*"], exposeHeaders: [x-two],
+               maxAge: 24h, allowCredentials: true, unmatchedPreflights: IGNORE},
+              route: [{destination: {host: a.test}}]}]}
+            """
+        )
+        let rule = try #require(rules.http.first?.crossOrigin)
+        #expect(
+            rule.origins == [
+                .exact("https://a.test"), .prefix("https://b."), .regex("https://c[0-9]"), .exact("*"),
+            ]
+        )
+        #expect(rule.methods == ["GET", "PUT"] && rule.headers == ["x-one", "*"] && rule.headersExposed == ["x-two"])
+        #expect(rule.maxAge == .seconds(86_400) && rule.allowsCredentials == true)
+        #expect(!rule.forwardsUnmatchedPreflights)
+    }
+
     @Test("The limits themselves are allowed", arguments: [200, 599])
     func statusLimits(_ status: Int) throws {
         let rules = try self.rules("{hosts: [a.test], http: [{directResponse: {status: \(status)}}]}")
@@ -190,13 +228,13 @@ import Testing
         let mesh = try Mesh(
             Samples.routes(
                 """
-                {hosts: [a.test], http: [{fault: {abort: {httpStatus: 500}}, mirror: {host: c.test}, corsPolicy: {},
+                {hosts: [a.test], http: [{fault: {abort: {httpStatus: 500}}, mirror: {host: c.test},
                   route: [{destination: {host: a.test}}]}]}
                 """
             )
         )
         let fields = mesh.snapshot.diagnoses.filter { $0.message.contains("not supported") }.map(\.field)
-        #expect(fields == ["spec.http[0].corsPolicy", "spec.http[0].fault", "spec.http[0].mirror"])
+        #expect(fields == ["spec.http[0].fault", "spec.http[0].mirror"])
         #expect(mesh.snapshot.routeRules.count == 1)
     }
 

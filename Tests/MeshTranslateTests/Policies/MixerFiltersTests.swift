@@ -47,7 +47,7 @@ import XDSAPI
     @Test("The filter says who is asked, for which service, and stands in front of the router")
     func settings() throws {
         let found = try #require(try self.filter(in: self.mesh()))
-        #expect(found.place == ["mixer", "envoy.filters.http.router"])
+        #expect(found.place == ["mixer", "envoy.filters.http.cors", "envoy.filters.http.router"])
         let config = found.config
         #expect(config.transport.checkCluster == "outbound|9091||istio-policy.istio-system.svc.cluster.local")
         #expect(config.transport.reportCluster == "")

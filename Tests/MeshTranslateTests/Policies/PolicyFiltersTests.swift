@@ -70,7 +70,7 @@ import XDSAPI
             manager.httpFilters.map(\.name) == [
                 "envoy.filters.http.jwt_authn", "envoy.filters.http.rbac", "envoy.filters.http.ext_authz",
                 "envoy.filters.http.rbac", "envoy.filters.http.rbac", "envoy.filters.http.rbac",
-                "envoy.filters.http.router",
+                "envoy.filters.http.cors", "envoy.filters.http.router",
             ]
         )
         let actions = try manager.httpFilters[3...5].map { try RBAC(unpackingAny: $0.typedConfig).rules.action }
@@ -78,10 +78,10 @@ import XDSAPI
         #expect(manager.normalizePath.value)
     }
 
-    @Test("Without policies a connection manager has its router only")
+    @Test("Without policies a connection manager has what routes need, and its router")
     func nothing() throws {
         let manager = try self.manager { _ in }
-        #expect(manager.httpFilters.map(\.name) == ["envoy.filters.http.router"])
+        #expect(manager.httpFilters.map(\.name) == ["envoy.filters.http.cors", "envoy.filters.http.router"])
         #expect(!manager.hasNormalizePath)
     }
 
