@@ -54,6 +54,105 @@ http.server.ThreadingHTTPServer(("0.0.0.0", 8000), Handler).serve_forever()
 '''
 
 
+# Decides about requests over HTTP and gRPC by their path and body, and has the keys of tokens.
+DECIDER = r'''
+import grpc, http.server, os, threading
+from concurrent import futures
+def field(number, value):
+    if isinstance(value, int): return bytes([number << 3, value])
+    return bytes([number << 3 | 2, len(value)]) + value
+def header(name, value): return field(2, field(1, field(1, name) + field(2, value)))
+def check(request, context):
+    if b"/allow" in request or b"open sesame" in request: return field(1, b"") + field(3, header(b"x-decided-by", b"grpc"))
+    denied = field(1, b"\x08\xa6\x03") + header(b"x-why", b"not allowed") + field(3, b"decided: no")
+    return field(1, field(1, 7)) + field(2, denied)
+class Decider(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        sent = self.rfile.read(int(self.headers["content-length"] or 0))
+        keys = self.path == "/keys"
+        body = os.environ["KEYS"].encode() if keys else b"" if "/allow" in self.path or b"open sesame" in sent else b"decided: no"
+        self.send_response(200 if keys or not body else 401)
+        self.send_header("x-decided-by", "http " + self.path)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    do_POST = do_GET
+    def log_message(self, *_): pass
+server = grpc.server(futures.ThreadPoolExecutor(4))
+server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(
+    "envoy.service.auth.v3.Authorization", {"Check": grpc.unary_unary_rpc_method_handler(check)})])
+server.add_insecure_port("0.0.0.0:9001")
+server.start()
+http.server.ThreadingHTTPServer(("0.0.0.0", 8001), Decider).serve_forever()
+'''
+
+
+def decider(keys):
+    """The service that decides; in no mesh, so that both engines ask the same one."""
+    pod = json.loads(deployment("decider", {"app": "decider"}, "lateen/python", {"args": ["-c", DECIDER]}, "none", "default",
+                                [("KEYS", keys)]))
+    pod["spec"]["template"]["metadata"]["annotations"] = {"sidecar.istio.io/inject": "false"}
+    return [json.dumps(pod), service("decider", {"app": "decider"}, {"http": 8001, "grpc": 9001})]
+
+
+PROVIDERS = """extensionProviders:
+- name: by-http
+  envoyExtAuthzHttp:
+    service: decider.engines.svc.cluster.local
+    port: 8001
+    timeout: 3s
+    pathPrefix: /ask
+    includeRequestBodyInCheck: {maxRequestBytes: 50, allowPartialMessage: true}
+    headersToUpstreamOnAllow: [x-decided-by]
+    headersToDownstreamOnDeny: [x-decided-by]
+- name: by-grpc
+  envoyExtAuthzGrpc:
+    service: decider.engines.svc.cluster.local
+    port: 9001
+    timeout: 3s
+    includeRequestBodyInCheck: {maxRequestBytes: 50, packAsBytes: true}
+"""
+
+
+def custom(provider):
+    return f"""apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{name: custom}}
+spec:
+  selector: {{matchLabels: {{app: echo}}}}
+  action: CUSTOM
+  provider: {{name: {provider}}}
+  rules: [{{to: [{{operation: {{notPaths: ["/free"]}}}}]}}]
+"""
+
+
+AUDIT = """apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: audit}
+spec:
+  selector: {matchLabels: {app: echo}}
+  action: AUDIT
+  rules: [{to: [{operation: {paths: ["/noted"]}}]}]
+"""
+SIDECAR = """apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: client}
+spec:
+  workloadSelector: {labels: {app: client}}
+  egress: [{hosts: ["./echo-lateen.engines.svc.cluster.local"]}]
+"""
+WILDCARD_ENTRY = """apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wildcard}
+spec:
+  hosts: ["*.cnn.com"]
+  ports: [{name: tls, number: 443, protocol: TLS}]
+  location: MESH_EXTERNAL
+  resolution: NONE
+"""
+
+
 def deployment(name, labels, image, command, engine, account, env=()):
     annotations = {"sidecar.istio.io/proxyImage": "lateen/proxyv2-envoy"} if engine == "envoy" else {}
     return json.dumps({
@@ -312,13 +411,13 @@ class Tokens:
             signature = bytes([signature[0] ^ 1]) + signature[1:]
         return f"{text}.{self.encode(signature)}"
 
-    def authentication(self):
+    def authentication(self, uri=None):
         return json.dumps({
             "apiVersion": "security.istio.io/v1", "kind": "RequestAuthentication", "metadata": {"name": "tokens"},
             "spec": {
                 "selector": {"matchLabels": {"app": "echo"}},
                 "jwtRules": [{
-                    "issuer": "issuer.test", "jwks": self.keys, "forwardOriginalToken": False,
+                    "issuer": "issuer.test", **({"jwksUri": uri} if uri else {"jwks": self.keys}), "forwardOriginalToken": False,
                     "outputPayloadToHeader": "x-payload",
                     "outputClaimToHeaders": [{"header": "x-subject", "claim": "sub"}],
                 }],
@@ -349,15 +448,40 @@ TLS_SERVERS = """  - port: {number: 443, name: https-simple, protocol: HTTPS}
     hosts: [edition.cnn.com]
     tls: {mode: PASSTHROUGH}
 """
+MORE_SERVERS = """  - port: {number: 15443, name: https-optional, protocol: HTTPS}
+    hosts: [optional.test]
+    tls: {mode: OPTIONAL_MUTUAL, credentialName: engines-server}
+  - port: {number: 15443, name: https-mesh, protocol: HTTPS}
+    hosts: [mesh.test]
+    tls: {mode: ISTIO_MUTUAL}
+  - port: {number: 15443, name: tls-auto, protocol: TLS}
+    hosts: ["*.local"]
+    tls: {mode: AUTO_PASSTHROUGH}
+  - port: {number: 31400, name: tcp, protocol: TCP}
+    hosts: ["*"]
+  - port: {number: 31401, name: http-bound, protocol: HTTP}
+    bind: 127.0.0.1
+    hosts: [bound.test]
+"""
 FRONT_ROUTES = """apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: front}
 spec:
-  hosts: [front.test, "*.wild.test", upgraded.test, simple.test, mutual.test]
+  hosts: [front.test, "*.wild.test", upgraded.test, simple.test, mutual.test, optional.test, mesh.test, bound.test]
   gateways: [front-lateen, front-envoy]
   http:
   - match: [{uri: {prefix: /here}}]
     route: [{destination: {host: echo-envoy, port: {number: 8000}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: front-tcp}
+spec:
+  hosts: ["*"]
+  gateways: [front-lateen, front-envoy]
+  tcp:
+  - match: [{port: 31400}]
+    route: [{destination: {host: echo-envoy, port: {number: 9000}}}]
 """
 PASSED_ON = """apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -386,7 +510,7 @@ openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -su
 one() { openssl req -newkey rsa:2048 -nodes -keyout $1.key -out $1.csr -subj /CN=$1 2>/dev/null
   printf "subjectAltName=$2\n" >$1.ext
   openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out $1.pem -days 2 -extfile $1.ext 2>/dev/null; }
-one server DNS:simple.test,DNS:mutual.test; one client DNS:client.test
+one server DNS:simple.test,DNS:mutual.test,DNS:optional.test; one client DNS:client.test
 """
     subprocess.run(["bash", "-c", script, folder], check=True)
     return pathlib.Path(folder)
