@@ -14,8 +14,8 @@ enum ExtensionPoint {
             ]
         case .httpFilter:
             [
-                TypeURL.jwtAuthentication, TypeURL.httpExternalAuthorization, TypeURL.httpRBAC, TypeURL.mixer,
-                TypeURL.router,
+                TypeURL.cors, TypeURL.jwtAuthentication, TypeURL.httpExternalAuthorization, TypeURL.httpRBAC,
+                TypeURL.mixer, TypeURL.router,
             ]
         case .listenerFilter: [TypeURL.originalDestination, TypeURL.tlsInspector, TypeURL.httpInspector]
         case .accessLog: [TypeURL.fileAccessLog, TypeURL.stdoutAccessLog, TypeURL.stderrAccessLog]
