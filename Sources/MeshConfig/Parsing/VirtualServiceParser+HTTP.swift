@@ -8,6 +8,10 @@ extension VirtualServiceReader {
         guard let action = self.action(rule, field) else { return nil }
         var result = HTTPRouteRule(action: action)
         result.name = rule.name
+        if rule.hasDelegate {
+            let namespace = rule.delegate.namespace.isEmpty ? self.namespace : rule.delegate.namespace
+            result.delegate = ObjectID(namespace: namespace, name: rule.delegate.name)
+        }
         result.matches = rule.match.enumerated().map { self.match($1, "\(field).match[\($0)]") }
         if rule.hasRewrite {
             if !rule.rewrite.uri.isEmpty { result.rewritePath = rule.rewrite.uri }
@@ -43,15 +47,15 @@ extension VirtualServiceReader {
         _ rule: Istio_Networking_V1alpha3_HTTPRoute,
         _ field: String
     ) -> HTTPRouteRule.Action? {
-        if rule.hasDelegate {
-            self.findings.error("\(field).delegate", "is not supported yet: write the rules here")
-            return nil
-        }
-        let actions = [!rule.route.isEmpty, rule.hasRedirect, rule.hasDirectResponse].count { $0 }
+        let actions = [!rule.route.isEmpty, rule.hasRedirect, rule.hasDirectResponse, rule.hasDelegate].count { $0 }
         guard actions == 1 else {
             let found = actions == 0 ? "needs one of" : "has more than one of"
-            self.findings.error(field, "\(found) route, redirect and directResponse")
+            self.findings.error(field, "\(found) route, redirect, directResponse and delegate")
             return nil
+        }
+        if rule.hasDelegate {
+            if rule.delegate.name.isEmpty { self.findings.error("\(field).delegate.name", "is needed") }
+            return .forward([])
         }
         if rule.hasRedirect { return self.redirect(rule.redirect, "\(field).redirect") }
         if rule.hasDirectResponse { return self.response(rule.directResponse, "\(field).directResponse") }

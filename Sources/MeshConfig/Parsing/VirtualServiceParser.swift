@@ -29,7 +29,9 @@ struct VirtualServiceReader {
     var findings: Findings
 
     mutating func rules(_ spec: Istio_Networking_V1alpha3_VirtualService, _ object: KubernetesObject) -> RouteRules? {
-        let hosts = self.hosts(spec.hosts)
+        // One without hosts is there for others to delegate to.
+        let isDelegate = spec.hosts.isEmpty && spec.gateways.isEmpty && spec.tls.isEmpty && spec.tcp.isEmpty
+        let hosts = isDelegate ? [] : self.hosts(spec.hosts)
         var rules = RouteRules(
             source: ObjectReference(kind: "VirtualService", id: ObjectID(object)),
             createdAt: object.createdAt,

@@ -16,12 +16,12 @@ package enum SnapshotBuilder {
         let join = EndpointJoin(objects: objects)
         let merge = ServiceMerge(objects, remotes: remotes, join: join)
         let own = self.services(objects)
-        let written = own + merge.services(besides: own)
-        var given = GivenAddresses(snapshot.addressClaims, services: written, ranges: objects.virtualAddresses)
-        snapshot.services = given.added(to: written)
+        let services = own + merge.services(besides: own)
+        var given = GivenAddresses(snapshot.addressClaims, services: services, ranges: objects.virtualAddresses)
+        snapshot.services = given.added(to: services)
         snapshot.network = objects.network
         snapshot.networkGateways = merge.gateways
-        for service in written where service.isKubernetes {
+        for service in services where service.isKubernetes {
             snapshot.endpoints[ServiceKey(service)] = merge.endpoints(of: ServiceKey(service))
         }
         for (key, facts) in objects.services {
@@ -34,8 +34,10 @@ package enum SnapshotBuilder {
             }
         }
         let names = ServiceNames(services: snapshot.services, domain: objects.domainSuffix)
-        snapshot.routeRules = objects.virtualServices.values.compactMap(\.value).map(names.qualified)
+        let written = objects.virtualServices.values.compactMap(\.value).map(names.qualified)
             .sorted { Self.isBefore(($0.createdAt, $0.source), ($1.createdAt, $1.source)) }
+        let delegates = DelegateJoin(written)
+        snapshot.routeRules = delegates.rules
         snapshot.destinationPolicies = objects.destinationRules.values.compactMap(\.value).map(names.qualified)
             .sorted { Self.isBefore(($0.createdAt, $0.source), ($1.createdAt, $1.source)) }
         snapshot.workloads = join.workloads()
@@ -52,12 +54,16 @@ package enum SnapshotBuilder {
         let secrets = credentials.found()
         snapshot.credentials = secrets.credentials
         snapshot.resourceVersions = objects.resourceVersions
-        let checks = CrossChecks(snapshot: snapshot)
+        // Rules as their objects have them, so that what is wrong is found there.
+        var asWritten = snapshot
+        asWritten.routeRules = written
+        let checks = CrossChecks(snapshot: asWritten)
         let gateways = GatewayChecks(snapshot: snapshot, credentials: credentials)
         snapshot.diagnoses = Self.sorted(
             objects.diagnoses + objects.endpointDiagnoses + legacy + secrets.diagnoses + checks.diagnoses()
                 + gateways.diagnoses() + SidecarChecks(snapshot: snapshot).diagnoses()
                 + merge.diagnoses(gateways: snapshot.networkGateways) + quotas.diagnoses
+                + delegates.diagnoses
         )
         return snapshot
     }

@@ -132,6 +132,8 @@ package struct HTTPRouteRule: Hashable, Sendable {
     package var crossOrigin: CrossOriginRule?
     package var requestHeaders = HeaderOperations()
     package var responseHeaders = HeaderOperations()
+    /// Another VirtualService whose rules take this one's place; in a snapshot they have.
+    package var delegate: ObjectID?
 
     package init(action: Action) { self.action = action }
 }

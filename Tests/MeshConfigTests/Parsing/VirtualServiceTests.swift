@@ -119,7 +119,8 @@ import Testing
     @Test(
         "A mistake leaves out the whole object and is named with its path",
         arguments: [
-            ("{http: [{route: [{destination: {host: b}}]}]}", "spec.hosts: at least one"),
+            ("{gateways: [g], http: [{route: [{destination: {host: b}}]}]}", "spec.hosts: at least one"),
+            ("{tcp: [{route: [{destination: {host: b}}]}]}", "spec.hosts: at least one"),
             ("{hosts: [a.test]}", "spec: has no http, tls or tcp"),
             ("{hosts: [a.test], http: [{}]}", "spec.http[0]: needs one of"),
             (
@@ -158,7 +159,11 @@ import Testing
                 "{hosts: [a.test], http: [{retries: {attempts: 1, retryOn: sometimes}, route: [{destination: {host: b}}]}]}",
                 "spec.http[0].retries.retryOn: `sometimes`"
             ),
-            ("{hosts: [a.test], http: [{delegate: {name: d}}]}", "spec.http[0].delegate: is not supported yet"),
+            ("{hosts: [a.test], http: [{delegate: {}}]}", "spec.http[0].delegate.name: is needed"),
+            (
+                "{hosts: [a.test], http: [{delegate: {name: d}, redirect: {uri: /}}]}",
+                "spec.http[0]: has more than one of"
+            ),
             (
                 "{hosts: [a.test], http: [{corsPolicy: {allowOrigins: [{regex: \"(\"}]}, redirect: {uri: /}}]}",
                 "spec.http[0].corsPolicy.allowOrigins[0].regex"
