@@ -37,6 +37,7 @@ extension VirtualServiceReader {
     private mutating func warnAboutUnsupported(_ rule: Istio_Networking_V1alpha3_HTTPRoute, _ field: String) {
         let unsupported = [
             ("fault", rule.hasFault), ("mirror", rule.hasMirror), ("mirrors", !rule.mirrors.isEmpty),
+            ("retries.retryRemoteLocalities", rule.retries.retryRemoteLocalities.value),
         ]
         for (name, isSet) in unsupported where isSet {
             self.findings.warning("\(field).\(name)", "is not supported yet and has no effect")

@@ -234,12 +234,13 @@ import Testing
             Samples.routes(
                 """
                 {hosts: [a.test], http: [{fault: {abort: {httpStatus: 500}}, mirror: {host: c.test},
+                  retries: {attempts: 1, retryRemoteLocalities: true},
                   route: [{destination: {host: a.test}}]}]}
                 """
             )
         )
         let fields = mesh.snapshot.diagnoses.filter { $0.message.contains("not supported") }.map(\.field)
-        #expect(fields == ["spec.http[0].fault", "spec.http[0].mirror"])
+        #expect(fields == ["fault", "mirror", "retries.retryRemoteLocalities"].map { "spec.http[0].\($0)" })
         #expect(mesh.snapshot.routeRules.count == 1)
     }
 
