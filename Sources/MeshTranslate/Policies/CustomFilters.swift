@@ -121,6 +121,8 @@ struct CustomFilters {
     private static func grpc(_ provider: AuthorizationProvider) -> Envoy_Config_Core_V3_GrpcService {
         .with {
             $0.envoyGrpc.clusterName = Self.cluster(provider)
+            // By itself Envoy takes the cluster's name, and servers refuse an authority with such marks in it.
+            $0.envoyGrpc.authority = Self.cluster(provider).replacing("|", with: "_.")
             $0.timeout = Google_Protobuf_Duration(provider.timeout)
         }
     }

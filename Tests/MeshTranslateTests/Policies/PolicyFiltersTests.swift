@@ -111,6 +111,7 @@ import XDSAPI
         let manager = try self.manager {
             var provider = AuthorizationProvider(name: "opa", wire: .grpc, service: "authz/opa.x", port: port)
             provider.failsOpen = true
+            provider.body = AuthorizationProvider.Body(bytesMax: 9, mayBePartial: true, isPackedAsBytes: true)
             $0.settings.authorizationProviders["opa"] = provider
             $0.authorizationRules = [self.policy(.custom(provider: "opa"), "c")]
         }
@@ -120,6 +121,9 @@ import XDSAPI
         #expect(Array(gate.shadowRules.policies.keys) == ["istio-ext-authz-opa-ns[default]-policy[c]-rule[0]"])
         let ask = try ExtAuthz(unpackingAny: manager.httpFilters[1].typedConfig)
         #expect(ask.grpcService.envoyGrpc.clusterName == "outbound|9000||opa.x")
+        #expect(ask.grpcService.envoyGrpc.authority == "outbound_.9000_._.opa.x")
+        #expect(ask.withRequestBody.maxRequestBytes == 9)
+        #expect(ask.withRequestBody.allowPartialMessage && ask.withRequestBody.packAsBytes)
         #expect(ask.failureModeAllow)
         #expect(ask.statusOnError.code == .forbidden)
         #expect(ask.transportApiVersion == .v3)
