@@ -88,10 +88,10 @@ struct MixerCommand: AsyncParsableCommand {
             let watch = PolicyWatch(client: client, builder: builder)
             services.append(RunningService("watch") { await watch.run(onConfiguration: apply) })
         } else {
-            let files = ConfigurationFiles(paths: self.config, builder: builder, logger: logger)
+            let files = ConfigurationFiles(files: ObjectFiles(self.config), builder: builder, logger: logger)
             // What is wrong with the files at the start is for the person who started it.
             // Looked at before they are read: what changes in between is read again.
-            let state = try files.fingerprints()
+            let state = try files.files.fingerprints()
             let first = try files.read()
             apply(first)
             services.append(
