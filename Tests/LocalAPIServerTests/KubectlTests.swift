@@ -232,4 +232,59 @@ struct KubectlTests {
             #expect(try await server.kubectl("get", "svc", "d", "--no-headers").text.contains("80:3"))
         }
     }
+
+    @Test("A List is applied, changed and deleted as its items would be, and a mistake in an item is told")
+    func list() async throws {
+        @Sendable func list(_ value: String, _ member: String = "data") -> String {
+            """
+            apiVersion: v1
+            kind: List
+            items:
+            - {apiVersion: v1, kind: ConfigMap, metadata: {name: one}, \(member): {a: "\(value)"}}
+            - {apiVersion: v1, kind: ConfigMap, metadata: {name: two}, data: {b: "2"}}
+            """
+        }
+        try await RunningServer.run { server in
+            let created = try await server.kubectl("apply", "-f", "-", input: list("1"))
+            #expect(created.text == "configmap/one created\nconfigmap/two created\n", "\(created.errors)")
+            let changed = try await server.kubectl("apply", "-f", "-", input: list("3"))
+            #expect(changed.text == "configmap/one configured\nconfigmap/two unchanged\n", "\(changed.errors)")
+            let wrong = try await server.kubectl("apply", "-f", "-", input: list("4", "dada"))
+            #expect(wrong.status != 0 && wrong.errors.contains("unknown field \"dada\""), "\(wrong.errors)")
+            let diff = try await server.kubectl("diff", "-f", "-", input: list("5"))
+            #expect(diff.status == 1 && diff.text.contains("+  a: \"5\""), "\(diff)")
+            let replaced = try await server.kubectl("replace", "-f", "-", input: list("6"))
+            #expect(replaced.status == 0, "\(replaced.errors)")
+            let value = try await server.kubectl("get", "cm", "one", "-o", "jsonpath={.data.a}")
+            #expect(value.text == "6")
+            let deleted = try await server.kubectl("delete", "-f", "-", input: list("6"))
+            #expect(deleted.status == 0, "\(deleted.errors)")
+        }
+    }
+
+    @Test("Kinds are explained from both versions of the schema, custom ones as well")
+    func explains() async throws {
+        try await RunningServer.run { server in
+            #expect(try await server.kubectl("apply", "-f", "-", input: Samples.definition).status == 0)
+            for output in ["plaintext", "plaintext-openapiv2"] {
+                let pod = try await server.kubectl("explain", "pods.spec.containers", "--output=\(output)")
+                #expect(pod.text.contains("image"), "\(output): \(pod.errors)")
+                let custom = try await server.kubectl("explain", "serviceentries.spec", "--output=\(output)")
+                #expect(custom.text.contains("hosts"), "\(output): \(custom.errors)")
+            }
+        }
+    }
+
+    @Test("A warning that quotes control characters is sent without them, and the object is stored")
+    func warnings() async throws {
+        let object =
+            #"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"odd"},"bad\u0007\u001bname":{}}"#
+        try await RunningServer.run { server in
+            let path = "/api/v1/namespaces/default/configmaps?fieldValidation=Warn"
+            let created = try await server.kubectl("create", "--raw", path, "-f", "-", input: object)
+            #expect(created.status == 0, "\(created.errors)")
+            #expect(created.errors.contains("Warning: unknown field \"badname\""), "\(created.errors)")
+            #expect(try await server.kubectl("get", "cm", "odd", "-o", "name").text == "configmap/odd\n")
+        }
+    }
 }

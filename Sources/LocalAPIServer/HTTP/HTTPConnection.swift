@@ -102,7 +102,9 @@ struct HTTPConnection: Sendable {
         if response.code == 401 { head.headers.add(name: "www-authenticate", value: "Bearer") }
         head.headers.add(name: "cache-control", value: "no-cache, private")
         for warning in response.warnings {
-            let text = warning.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").filter { !$0.isNewline }
+            // A header's value has no control characters; what wrote the warning may quote what somebody sent.
+            let text = warning.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+                .filter { character in character.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f } }
             head.headers.add(name: "warning", value: "299 - \"\(text)\"")
         }
         switch response.body {

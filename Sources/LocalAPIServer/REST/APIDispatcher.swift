@@ -27,7 +27,9 @@ package struct APIDispatcher: Sendable {
 
     func handle(_ request: APIRequest) async throws -> APIResponse {
         guard let first = request.path.first else {
-            return .json(["paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]])
+            return .json([
+                "paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+            ])
         }
         let isOpen = Self.openPaths.contains(first)
         if request.identity.isAnonymous, !isOpen { throw APIFailure.unauthorized() }
@@ -42,8 +44,9 @@ package struct APIDispatcher: Sendable {
 
     private func openAPI(_ request: APIRequest) throws -> APIResponse {
         let path = request.path
-        guard path.count >= 2, path[1] == "v3" else { throw APIFailure.pathNotFound() }
         let documents = OpenAPIDocuments(catalogue: self.service.registry.current)
+        if path == ["openapi", "v2"] { return SwaggerDocument(documents).response(to: request) }
+        guard path.count >= 2, path[1] == "v3" else { throw APIFailure.pathNotFound() }
         if path.count == 2 { return .json(documents.index()) }
         let document: JSONValue? =
             switch (path[2], path.count) {
