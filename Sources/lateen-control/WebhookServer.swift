@@ -64,7 +64,7 @@ struct WebhookServer: Sendable {
             try await self.respond(to: request) { review in try await self.inject(review) }
         }
         router.post("validate") { request, _ in
-            try await self.respond(to: request) { review in self.validate(review) }
+            try await self.respond(to: request) { review in await self.validate(review) }
         }
         router.get("ready") { _, _ in HTTPResponse.Status.ok }
         return router
@@ -89,11 +89,13 @@ struct WebhookServer: Sendable {
         )
     }
 
-    /// Reads the object as the control plane will when it is stored.
-    private func validate(_ review: AdmissionReview) -> JSONValue {
+    /// Reads the object as the control plane, or the policy engine, will when it is stored.
+    private func validate(_ review: AdmissionReview) async -> JSONValue {
         let object = KubernetesObject(json: review.object)
         let diagnoses = Validator.diagnoses(for: object, domain: self.domainSuffix)
-        let objections = diagnoses.filter { $0.severity == .error }.map(Self.text)
+        let admission = PolicyAdmission(client: self.client, logger: self.logger)
+        let policy = await admission.review(object, namespace: review.namespace)
+        let objections = diagnoses.filter { $0.severity == .error }.map(Self.text) + (policy?.objections ?? [])
         if !objections.isEmpty {
             self.logger.info(
                 "configuration refused",
@@ -102,7 +104,7 @@ struct WebhookServer: Sendable {
         }
         return review.answer(
             objections: objections,
-            warnings: diagnoses.filter { $0.severity != .error }.map(Self.text)
+            warnings: diagnoses.filter { $0.severity != .error }.map(Self.text) + (policy?.warnings ?? [])
         )
     }
 

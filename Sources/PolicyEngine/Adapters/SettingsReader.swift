@@ -9,6 +9,7 @@ package final class SettingsReader: Sendable {
     package struct Mistake: Sendable, Hashable {
         package var field: String
         package var message: String
+        package var cause = PolicyDiagnosis.Cause.object
     }
 
     private struct State {
@@ -40,11 +41,13 @@ package final class SettingsReader: Sendable {
         return mistakes + unknown + children.flatMap(\.mistakes)
     }
 
-    package func complain(_ name: String, _ message: String) {
+    package func complain(_ name: String, _ message: String, cause: PolicyDiagnosis.Cause = .object) {
         // Under the name that stands in the object.
         let plain = Self.plain(name)
         let written = self.members.keys.first { $0 != name && Self.plain($0) == plain } ?? name
-        self.state.withLock { $0.mistakes.append(Mistake(field: "\(self.path).\(written)", message: message)) }
+        self.state.withLock {
+            $0.mistakes.append(Mistake(field: "\(self.path).\(written)", message: message, cause: cause))
+        }
     }
 
     /// The member under either spelling; `nil` if absent or null.

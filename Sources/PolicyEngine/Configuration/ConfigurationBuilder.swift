@@ -76,8 +76,13 @@ struct ConfigurationWork {
         )
     }
 
-    mutating func diagnose(_ object: KubernetesObject, _ field: String, _ message: String) {
-        self.diagnoses.append(PolicyDiagnosis(object, field: field, message: message))
+    mutating func diagnose(
+        _ object: KubernetesObject,
+        _ field: String,
+        _ message: String,
+        cause: PolicyDiagnosis.Cause = .object
+    ) {
+        self.diagnoses.append(PolicyDiagnosis(object, field: field, message: message, cause: cause))
     }
 
     /// Without manifests the vocabulary is the built-in one.
@@ -133,7 +138,12 @@ struct ConfigurationWork {
             guard let adapter else { continue }
             let name = HandlerName(name: object.name, namespace: object.namespace ?? "default")
             if let other = self.drafts[name] {
-                self.diagnose(object, "metadata.name", "is that of \(other.object), too, which counts")
+                self.diagnose(
+                    object,
+                    "metadata.name",
+                    "is that of \(other.object), too, which counts",
+                    cause: .others
+                )
                 continue
             }
             self.drafts[name] = HandlerDraft(
@@ -182,13 +192,14 @@ struct ConfigurationWork {
             let handler = draft.adapter.make(reader, context)
             let mistakes = reader.mistakes
             let diagnoses =
-                mistakes.map { PolicyDiagnosis(draft.object, field: $0.field, message: $0.message) }
+                mistakes.map { PolicyDiagnosis(draft.object, field: $0.field, message: $0.message, cause: $0.cause) }
                 + found.withLock { $0 }
             self.diagnoses += diagnoses
             // A handler that is misunderstood must not decide; what it was asked is answered with a refusal.
             self.handlers[name] = PolicyConfiguration.Handler(
                 name: name,
                 identity: identity,
+                adapter: draft.adapter.name,
                 handler: mistakes.isEmpty ? handler : BrokenHandler(reason: mistakes[0].message),
                 diagnoses: diagnoses
             )

@@ -33,12 +33,14 @@ extension ConfigurationWork {
                 let text = value.string ?? value.text()
                 switch self.template(text, from: name.namespace) {
                 case .some(.some(let template)): templates.append(template)
-                case .some(.none): self.diagnose(object, "spec.templates[\(index)]", "\(text) has a mistake in it")
+                case .some(.none):
+                    self.diagnose(object, "spec.templates[\(index)]", "\(text) has a mistake in it", cause: .others)
                 case .none:
                     self.diagnose(
                         object,
                         "spec.templates[\(index)]",
-                        "there is no template \(text)\(Self.advice(text, self.outsideTemplates.keys))"
+                        "there is no template \(text)\(Self.advice(text, self.outsideTemplates.keys))",
+                        cause: .others
                     )
                 }
             }
@@ -78,7 +80,9 @@ extension ConfigurationWork {
             return nil
         }
         if compiled == nil, let outside = self.template(name, from: object.namespace ?? "default") {
-            if outside == nil { self.diagnose(object, "spec.template", "the template \(name) has a mistake in it") }
+            if outside == nil {
+                self.diagnose(object, "spec.template", "the template \(name) has a mistake in it", cause: .others)
+            }
             return outside?.schema
         }
         if let schema = self.settings.templates[name] { return schema }
@@ -86,7 +90,8 @@ extension ConfigurationWork {
         self.diagnose(
             object,
             compiled == nil ? "spec.template" : "spec.compiledTemplate",
-            "there is no template \(name)\(Self.advice(name, self.outsideTemplates.keys)); there are \(names)"
+            "there is no template \(name)\(Self.advice(name, self.outsideTemplates.keys)); there are \(names)",
+            cause: compiled == nil ? .others : .object
         )
         return nil
     }
@@ -105,7 +110,7 @@ extension ConfigurationWork {
             }
             if let outside {
                 guard let adapter = outside.value else {
-                    self.diagnose(object, "spec.adapter", "the adapter \(name) has a mistake in it")
+                    self.diagnose(object, "spec.adapter", "the adapter \(name) has a mistake in it", cause: .others)
                     return nil
                 }
                 let settings: JSONValue = [
@@ -121,7 +126,8 @@ extension ConfigurationWork {
         self.diagnose(
             object,
             compiled == nil ? "spec.adapter" : "spec.compiledAdapter",
-            "there is no adapter \(name)\(Self.advice(name, self.outsideAdapters.keys)); there are \(names)"
+            "there is no adapter \(name)\(Self.advice(name, self.outsideAdapters.keys)); there are \(names)",
+            cause: compiled == nil ? .others : .object
         )
         return nil
     }

@@ -74,7 +74,7 @@ extension ConfigurationWork {
             reference.matches(name: $0.key.name, namespace: $0.key.namespace, kinds: $0.value.kinds)
         }
         guard let (name, draft) = handlers.min(by: { $0.key.description < $1.key.description }) else {
-            self.diagnose(object, "\(field).handler", "there is no handler \(handlerText)")
+            self.diagnose(object, "\(field).handler", "there is no handler \(handlerText)", cause: .others)
             return []
         }
         let actionName = action["name"]?.string ?? ""
@@ -84,7 +84,12 @@ extension ConfigurationWork {
             let text = value.string ?? ""
             let reference = ObjectReference(text, from: namespace)
             guard let instance = self.instances.first(where: reference.matches) else {
-                self.diagnose(object, field, "there is no instance \(text.isEmpty ? value.text() : text)")
+                self.diagnose(
+                    object,
+                    field,
+                    "there is no instance \(text.isEmpty ? value.text() : text)",
+                    cause: text.isEmpty ? .object : .others
+                )
                 continue
             }
             guard draft.adapter.templates.contains(instance.schema.name) else {
@@ -92,7 +97,8 @@ extension ConfigurationWork {
                 self.diagnose(
                     object,
                     field,
-                    "is of template \(instance.schema.name), \(draft.adapter.name) takes \(names)"
+                    "is of template \(instance.schema.name), \(draft.adapter.name) takes \(names)",
+                    cause: .others
                 )
                 continue
             }

@@ -45,7 +45,8 @@ package struct ManifestReader: Sendable {
                 self.diagnose(
                     object,
                     field,
-                    "is \(type), but \(self.owners[name] ?? "another") says \(known), which counts"
+                    "is \(type), but \(self.owners[name] ?? "another") says \(known), which counts",
+                    cause: .others
                 )
                 continue
             }
@@ -63,7 +64,12 @@ package struct ManifestReader: Sendable {
         return value?.string.flatMap(ValueType.init(rawValue:))
     }
 
-    private mutating func diagnose(_ object: KubernetesObject, _ field: String, _ message: String) {
-        self.diagnoses.append(PolicyDiagnosis(object, field: field, message: message))
+    private mutating func diagnose(
+        _ object: KubernetesObject,
+        _ field: String,
+        _ message: String,
+        cause: PolicyDiagnosis.Cause = .object
+    ) {
+        self.diagnoses.append(PolicyDiagnosis(object, field: field, message: message, cause: cause))
     }
 }

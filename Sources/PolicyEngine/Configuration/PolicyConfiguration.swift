@@ -6,6 +6,8 @@ package struct PolicyConfiguration: Sendable {
         package var name: HandlerName
         /// The adapter's name and settings: who has the same goes on as it is when the configuration changes.
         package var identity: String
+        /// The adapter's name.
+        package var adapter = ""
         package var handler: any PolicyHandler
         /// What is wrong with its settings, or with the objects that it reads.
         var diagnoses: [PolicyDiagnosis] = []

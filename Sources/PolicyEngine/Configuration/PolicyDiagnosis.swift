@@ -7,15 +7,25 @@ package struct PolicyDiagnosis: Error, Sendable, Hashable, CustomStringConvertib
     /// Such as `spec.match`; empty for the object as a whole.
     package var field: String
     package var message: String
+    package var cause: Cause
 
-    package init(object: String, field: String, message: String) {
+    /// What would mend it.
+    package enum Cause: Sendable, Hashable {
+        /// A change of the object itself.
+        case object
+        /// Another object that is not there yet, or says something else; or a file in the engine's pod.
+        case others
+    }
+
+    package init(object: String, field: String, message: String, cause: Cause = .object) {
         self.object = object
         self.field = field
         self.message = message
+        self.cause = cause
     }
 
-    package init(_ object: KubernetesObject, field: String, message: String) {
-        self.init(object: object.description, field: field, message: message)
+    package init(_ object: KubernetesObject, field: String, message: String, cause: Cause = .object) {
+        self.init(object: object.description, field: field, message: message, cause: cause)
     }
 
     package var description: String {

@@ -7,6 +7,10 @@ package struct ExpressionError: Error, Sendable, Hashable, CustomStringConvertib
     package var column: Int
     package var message: String
 
+    /// How the message about an attribute ends that no manifest defines, and that is no slip of the pen either: it may
+    /// be somebody's own, whose manifest comes later.
+    static let undefinedAttribute = "no attributemanifest defines it"
+
     package var description: String { "\(self.kind) error: column \(self.column): \(self.message)" }
 }
 

@@ -66,7 +66,7 @@ struct TypeChecker {
         if let suggestion = self.vocabulary.suggestion(for: name) {
             message += "; is `\(suggestion)` meant?"
         } else {
-            message += "; no attributemanifest defines it"
+            message += "; \(ExpressionError.undefinedAttribute)"
         }
         throw self.error(node, message)
     }

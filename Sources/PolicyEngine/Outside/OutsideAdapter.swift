@@ -23,7 +23,7 @@ extension AdapterKind {
             do {
                 return try OutsideHandler(adapter: form, connection: connection, settings: encoded, context: context)
             } catch {
-                settings.complain("connection.authentication", "cannot be used: \(error)")
+                settings.complain("connection.authentication", "cannot be used: \(error)", cause: .others)
                 return BrokenHandler(reason: "its connection cannot be used")
             }
         }

@@ -29,7 +29,7 @@ struct AttributeBindings: Sendable {
         }
         for (name, value) in members.sorted(by: { $0.key < $1.key }) {
             guard let slot = vocabulary.slot(of: name), let type = vocabulary.type(of: name) else {
-                report("[\(name)]", "there is no attribute `\(name)`")
+                report("[\(name)]", "there is no attribute `\(name)`; \(ExpressionError.undefinedAttribute)")
                 continue
             }
             let source = (value.string ?? value.text()).replacing("$out.", with: Self.prefix)
