@@ -1,5 +1,6 @@
 import ArgumentParser
 import AsyncHTTPClient
+import Foundation
 import MeshModel
 import NIOCore
 import NIOHTTP1
@@ -8,7 +9,7 @@ import NIOHTTP1
 struct RequestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "request",
-        abstract: "Print a debug page of the running control plane, such as debug/syncz."
+        abstract: "Print a debug page of the running control plane or policy engine, such as debug/syncz."
     )
 
     @Argument(help: "The page's path.")
@@ -17,12 +18,20 @@ struct RequestCommand: AsyncParsableCommand {
     @Option(help: "Port of metrics and debug pages.")
     var monitoringPort = Int(MeshPorts.controlMonitoring)
 
+    @Flag(help: "Send standard input to the page (POST).")
+    var post = false
+
     func run() async throws {
         let path = self.path.hasPrefix("/") ? self.path : "/" + self.path
         let url = "http://127.0.0.1:\(self.monitoringPort)\(path)"
         let status: HTTPResponseStatus
         do {
-            let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url), timeout: .seconds(10))
+            var request = HTTPClientRequest(url: url)
+            if self.post {
+                request.method = .POST
+                request.body = .bytes(ByteBuffer(bytes: try FileHandle.standardInput.readToEnd() ?? Data()))
+            }
+            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(10))
             print(String(buffer: try await response.body.collect(upTo: 64 << 20)), terminator: "")
             status = response.status
         } catch {

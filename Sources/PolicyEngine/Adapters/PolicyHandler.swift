@@ -75,6 +75,8 @@ package protocol PolicyHandler: Sendable {
     func report(_ instances: [InstanceData]) async throws
     func quota(_ instance: InstanceData, _ request: QuotaRequest) async throws -> QuotaResult
     func attributes(_ instance: InstanceData) async throws -> [String: AttributeValue]
+    /// How much of an instance's quota is left, without taking any; `nil`: that cannot be told.
+    func left(_ instance: InstanceData) async -> PolicyTrace.QuotaLeft?
     /// What goes on beside requests, until the task is cancelled; then the handler is asked nothing any more.
     func run() async
     /// No new request will ask it; those under way may, until this returns and ``run()`` is cancelled.
@@ -92,6 +94,7 @@ extension PolicyHandler {
     package func attributes(_ instance: InstanceData) async throws -> [String: AttributeValue] {
         throw Self.unsupported(instance)
     }
+    package func left(_ instance: InstanceData) async -> PolicyTrace.QuotaLeft? { nil }
     package func run() async {}
     package func retire() async {}
 

@@ -36,7 +36,12 @@ extension PolicyDispatcher {
         var bag = bag
         for (handler, instance, bindings) in calls {
             do {
-                let output = try await handler.handler.attributes(instance)
+                let output: [String: AttributeValue]
+                if let recorder {
+                    output = try await recorder.attributes(instance, handler)
+                } else {
+                    output = try await handler.handler.attributes(instance)
+                }
                 for (slot, value) in bindings.attributes(from: output) where bag[slot] == nil {
                     bag[slot] = value
                     references.generate(slot)

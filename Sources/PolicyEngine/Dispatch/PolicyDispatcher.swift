@@ -4,10 +4,17 @@ package import Logging
 package struct PolicyDispatcher: Sendable {
     package let configuration: PolicyConfiguration
     let logger: Logger
+    /// Listens to a request that is traced; `nil` for all others.
+    let recorder: TraceRecorder?
 
     package init(_ configuration: PolicyConfiguration, logger: Logger) {
+        self.init(configuration, logger: logger, recorder: nil)
+    }
+
+    init(_ configuration: PolicyConfiguration, logger: Logger, recorder: TraceRecorder?) {
         self.configuration = configuration
         self.logger = logger
+        self.recorder = recorder
     }
 
     /// An instance on its way to its handler.
@@ -21,8 +28,9 @@ package struct PolicyDispatcher: Sendable {
 
     // MARK: Check
 
-    package func check(_ bag: AttributeBag) async -> CheckAnswer {
-        let prepared = await self.prepared(bag)
+    package func check(_ bag: AttributeBag) async -> CheckAnswer { await self.check(self.prepared(bag)) }
+
+    func check(_ prepared: Prepared) async -> CheckAnswer {
         var evaluation = prepared.evaluation
         var combination = CheckCombination()
         var calls: [Call] = []
@@ -88,6 +96,11 @@ package struct PolicyDispatcher: Sendable {
     }
 
     private func check(_ call: Call) async -> CheckResult {
+        guard let recorder else { return await self.ask(call) }
+        return await recorder.check(call.instance, call.handler) { await self.ask(call) }
+    }
+
+    private func ask(_ call: Call) async -> CheckResult {
         do {
             return try await call.handler.handler.check(call.instance)
         } catch {
@@ -276,9 +289,12 @@ package struct PolicyDispatcher: Sendable {
 
     /// Whose rules count: those of where the request goes, or, of what a client's proxy tells, where it comes from.
     func rules(_ evaluation: inout Evaluation) -> [PolicyRule] {
+        self.configuration.rules(for: self.namespace(&evaluation))
+    }
+
+    func namespace(_ evaluation: inout Evaluation) -> String? {
         let kind = self.text("context.reporter.kind", &evaluation) ?? "inbound"
-        let name = kind == "outbound" ? "source.namespace" : "destination.namespace"
-        return self.configuration.rules(for: self.text(name, &evaluation))
+        return self.text(kind == "outbound" ? "source.namespace" : "destination.namespace", &evaluation)
     }
 
     private func text(_ name: String, _ evaluation: inout Evaluation) -> String? {

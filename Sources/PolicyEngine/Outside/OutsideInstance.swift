@@ -34,6 +34,19 @@ package struct OutsideInstance: Sendable {
     func encode(_ evaluation: inout Evaluation) throws(EvaluationError) -> [UInt8] {
         try self.plan.encode(&evaluation)
     }
+
+    /// What its expressions are for the evaluation's request, by expression: for people.
+    func values(_ evaluation: inout Evaluation) -> [String: String] {
+        var values: [String: String] = [:]
+        for expression in self.plan.expressions {
+            do throws(EvaluationError) {
+                values[expression.source] = try expression.evaluate(&evaluation).description
+            } catch {
+                values[expression.source] = "(\(error.message))"
+            }
+        }
+        return values
+    }
 }
 
 extension EncodingPlan {

@@ -21,7 +21,8 @@ struct MixerCommand: AsyncParsableCommand {
 
             Files are read again when they change. What is wrong in an object is logged with its field and left out.
             With --config, --kubeconfig names the cluster whose pods are looked up (adapter kubernetesenv).
-            Metrics of handlers: http://HOST:15014/metrics; the mistakes: /debug/diagnoses.
+            Metrics of handlers: http://HOST:15014/metrics; the mistakes: /debug/diagnoses. `lateen policy trace` asks how
+            a request is decided (POST /debug/trace, from the same host or pod only).
             """
     )
 

@@ -1,3 +1,4 @@
+import Foundation
 import Hummingbird
 import Logging
 import NIOCore
@@ -32,6 +33,18 @@ final class MixerReadiness: Sendable {
     }
 }
 
+/// Knows who asks: some pages are for those in the engine's own pod.
+struct MonitoringContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    let isLocal: Bool
+
+    init(source: ApplicationRequestContextSource) {
+        self.coreContext = CoreRequestContextStorage(source: source)
+        let address = source.channel.remoteAddress?.ipAddress
+        self.isLocal = address == "127.0.0.1" || address == "::1" || address == "::ffff:127.0.0.1"
+    }
+}
+
 /// Metrics, readiness and debug pages of the policy engine.
 struct MixerMonitoring: Sendable {
     let server: PolicyServer
@@ -39,7 +52,7 @@ struct MixerMonitoring: Sendable {
     let environment: AdapterEnvironment
 
     func service(host: String, port: Int, logger: Logger) -> some ServiceLifecycle.Service {
-        let router = Router()
+        let router = Router(context: MonitoringContext.self)
         router.get("ready") { _, _ -> Response in
             self.readiness.isReady
                 ? Self.text("ready\n") : Self.text("waiting for the configuration\n", .serviceUnavailable)
@@ -53,11 +66,39 @@ struct MixerMonitoring: Sendable {
         router.get("debug/diagnoses") { _, _ in
             Self.text(self.readiness.current.map { "\($0)\n" }.joined())
         }
+        router.post("debug/trace") { request, context in
+            guard context.isLocal else {
+                // It shows all rules, and what handlers say of whom.
+                return Self.text("only from the engine's own pod, as `lateen policy trace` does\n", .forbidden)
+            }
+            return try await self.trace(request)
+        }
         return Application(
             router: router,
             configuration: .init(address: .hostname(host, port: port), serverName: "lateen-control"),
             logger: logger
         )
+    }
+
+    /// Traces the request of a ``TraceQuestion``.
+    private func trace(_ request: Request) async throws -> Response {
+        let body = try await request.body.collect(upTo: TraceQuestion.bytesMax)
+        let dispatcher = self.server.dispatcher
+        let question: TraceQuestion
+        do throws(AttributeDocument.Mistake) {
+            question = try TraceQuestion(
+                body.readableBytesView,
+                vocabulary: dispatcher.configuration.vocabulary
+            )
+        } catch {
+            return Self.text("\(error)\n", .badRequest)
+        }
+        var trace = await dispatcher.trace(question.bag, asksOutside: question.asksAdapters)
+        trace.unknown = question.unknown
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let page = String(decoding: try encoder.encode(trace), as: UTF8.self)
+        return Self.text(page + "\n", type: "application/json")
     }
 
     private static func text(

@@ -36,6 +36,13 @@ final class MemoryQuotaAdapter: PolicyHandler {
         let key = limit.key(of: instance)
         return self.ledger.withLock { $0.request(request, of: key, limit: limit.limit(for: instance), now: now) }
     }
+
+    func left(_ instance: InstanceData) async -> PolicyTrace.QuotaLeft? {
+        guard let quota = self.limits.first(where: { $0.name.matches(instance) }) else { return nil }
+        let limit = quota.limit(for: instance)
+        let taken = self.ledger.withLock { $0.taken(quota.key(of: instance), now: self.now()) }
+        return PolicyTrace.QuotaLeft(amount: max(0, limit.amountMax - taken), amountMax: limit.amountMax)
+    }
 }
 
 /// The limits of one quota.

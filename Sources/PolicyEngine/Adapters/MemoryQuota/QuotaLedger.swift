@@ -115,7 +115,8 @@ package struct QuotaLedger: Sendable {
         return QuotaResult(validDuration: .zero, amount: given)
     }
 
-    private func taken(_ key: String, now: Duration) -> Int64 {
+    /// How much of a cell is taken.
+    package func taken(_ key: String, now: Duration) -> Int64 {
         switch self.cells[key] {
         case .held(let amount): amount
         case .rolling(let slices): slices.reduce(0) { $1.until > now ? $0 + $1.amount : $0 }

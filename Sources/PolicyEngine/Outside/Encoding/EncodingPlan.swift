@@ -25,6 +25,20 @@ package struct EncodingPlan: Sendable {
 
     let parts: [Part]
 
+    /// All that is worked out for each request.
+    var expressions: [CompiledExpression] { Self.expressions(self.parts) }
+
+    private static func expressions(_ parts: [Part]) -> [CompiledExpression] {
+        parts.flatMap { part -> [CompiledExpression] in
+            switch part {
+            case .encoded: []
+            case .leaf(_, _, let expression, _), .stringMap(_, let expression): [expression]
+            case .packed(_, _, let expressions): expressions
+            case .message(_, let parts): self.expressions(parts)
+            }
+        }
+    }
+
     /// The message for the evaluation's request.
     package func encode(_ evaluation: inout Evaluation) throws(EvaluationError) -> [UInt8] {
         var writer = WireWriter()
