@@ -30,6 +30,7 @@ package struct AdminRoutes: Sendable {
         ("/help", "this list"),
         ("/listeners", "names and addresses of listeners; ?format=json"),
         ("/logging", "the log level; POST ?level=LEVEL changes it"),
+        ("/policy/trace", "what the policy engine would be asked about a request, and what is kept of its answers"),
         ("/quitquitquit", "POST ends the proxy in order"),
         ("/ready", "LIVE, or 503 and the state"),
         ("/server_info", "version, state and uptime"),
@@ -57,6 +58,7 @@ package struct AdminRoutes: Sendable {
         case (.all, "/server_info"): return await self.serverInfo()
         case (.all, "/logging"): return self.logging(request)
         case (.all, let path) where path == "/dns" || path.hasPrefix("/dns/"): return await self.sources.dns(request)
+        case (.all, "/policy/trace"): return await self.sources.policyTrace(request)
         case (.all, "/quitquitquit"):
             guard request.method == "POST" else { return Self.postOnly }
             self.sources.quit()

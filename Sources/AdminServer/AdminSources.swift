@@ -71,6 +71,10 @@ package struct AdminSources: Sendable {
     package var dns: @Sendable (AdminRequest) async -> AdminResponse = { _ in
         AdminResponse(404, body: "this proxy answers no DNS\n")
     }
+    /// Answers `/policy/trace`.
+    package var policyTrace: @Sendable (AdminRequest) async -> AdminResponse = { _ in
+        AdminResponse(404, body: "this proxy asks no policy engine\n")
+    }
     /// The current log level, and `false` for a word that is none.
     package var logLevel: @Sendable () -> String
     package var setLogLevel: @Sendable (String) -> Bool

@@ -68,34 +68,13 @@ extension Explainer {
 
     /// The request's head, as a proxy would have received it.
     var request: OwnedRequest {
-        var text = Array(self.question.method.utf8)
-        func range(_ part: String) -> ByteRange {
-            let start = UInt32(text.count)
-            text.append(contentsOf: part.utf8)
-            text.append(UInt8(ascii: "\n"))
-            return ByteRange(start: start, count: UInt32(part.utf8.count))
-        }
-        let method = ByteRange(start: 0, count: UInt32(text.count))
-        let target = range(self.question.target)
-        let authority = range(self.authority)
-        var headers = [HeaderField(name: range("host"), value: authority)]
-        for (name, value) in self.question.headers.sorted(by: { $0.key < $1.key }) {
-            headers.append(HeaderField(name: range(name), value: range(value)))
-        }
-        return text.withUnsafeBytes { bytes in
-            headers.withUnsafeBufferPointer { fields in
-                OwnedRequest(
-                    RequestView(
-                        bytes: bytes,
-                        method: method,
-                        target: target,
-                        authority: authority,
-                        headers: fields,
-                        isSecure: self.question.isTLS
-                    )
-                )
-            }
-        }
+        OwnedRequest(
+            method: self.question.method,
+            target: self.question.target,
+            authority: self.authority,
+            headers: self.question.headers.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
+            isSecure: self.question.isTLS
+        )
     }
 
     // MARK: Leaving a proxy

@@ -214,6 +214,8 @@ struct MeshProxy: Sendable {
         sources.certificates = { ProxyNumbers.certificates(join.identity, join.otherSecrets) }
         sources.mintedAddresses = { MintedAddresses(names: dns.minted).page }
         sources.dns = { await DNSPages(dns: dns).respond(to: $0) }
+        let tracing = MixerTracing(runtime: self.process.runtime, group: self.group)
+        sources.policyTrace = { await tracing.respond(to: $0) }
         sources.configurationSource = {
             switch client.origin {
             case .none: "none"

@@ -128,6 +128,21 @@ final class MixerSession {
         }
     }
 
+    /// What earlier answers say of a request that is only looked at.
+    func kept(
+        _ attributes: RequestAttributes,
+        _ charges: [QuotaCharge],
+        _ server: MixerPolicy.Server?,
+        on worker: Worker
+    ) -> MixerTrace.Loop {
+        guard let name = server?.name else { return MixerTrace.Loop() }
+        let now = worker.elapsed
+        return MixerTrace.Loop(
+            findings: self.answers[name]?.findings(for: attributes, now: now) ?? [],
+            quotas: charges.compactMap { self.quotas[name]?.finding(for: $0, attributes, now: now) }
+        )
+    }
+
     // MARK: Reports
 
     /// Tells the engine what became of a request, or how far a connection has come, soon.

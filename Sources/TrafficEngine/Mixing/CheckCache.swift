@@ -12,15 +12,15 @@ package struct CheckCache {
     /// Rules that are told apart by what they read; a lookup goes through all of them.
     static let shapesMax = 64
 
-    private struct Kept {
+    struct Kept {
         var verdict: CheckVerdict
         var validUntil: Duration
         /// `nil`: as often as wanted.
         var usesLeft: Int32?
     }
 
-    private var shapes: [CheckShape] = []
-    private var answers: RecencyTable<Kept>
+    private(set) var shapes: [CheckShape] = []
+    private(set) var answers: RecencyTable<Kept>
     private var key: [UInt8] = []
 
     package init(countMax: Int = Self.countMax) {

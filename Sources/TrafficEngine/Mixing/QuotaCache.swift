@@ -21,7 +21,7 @@ package struct QuotaCache {
         case ask(Int64)
     }
 
-    private struct Account {
+    struct Account {
         var left: Int64 = 0
         var validUntil = Duration.zero
         /// Before then nothing is to be had.
@@ -31,13 +31,13 @@ package struct QuotaCache {
         var usedAt: Duration
     }
 
-    private struct Shape {
+    struct Shape {
         var quota: String
         var shape: CheckShape
     }
 
-    private var shapes: [Shape] = []
-    private var accounts: RecencyTable<Account>
+    private(set) var shapes: [Shape] = []
+    private(set) var accounts: RecencyTable<Account>
     private var key: [UInt8] = []
 
     package init(countMax: Int = Self.countMax) {

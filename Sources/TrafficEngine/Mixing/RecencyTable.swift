@@ -34,6 +34,9 @@ struct RecencyTable<Value> {
         return place
     }
 
+    /// The value of a key, which does not count as used for it.
+    func peek(_ key: [UInt8]) -> Value? { self.places[key].flatMap { self.nodes[$0]?.value } }
+
     /// The value at a place that `use` has given; `nil`: it was removed since.
     subscript(_ place: Int) -> Value? {
         get { self.nodes[place]?.value }

@@ -133,4 +133,60 @@ import TrafficEngine
             #expect(headers == [":status": "200", "content-length": "3"])
         }
     }
+
+    // MARK: Traces
+
+    private func question(port: UInt16 = 0) -> MixerTraceQuestion {
+        MixerTraceQuestion(
+            request: OwnedRequest(
+                method: "GET",
+                target: "/a",
+                authority: "x.test",
+                headers: [("x-n", "1")],
+                isSecure: false
+            ),
+            connection: ConnectionFacts(destination: NetworkAddress(ip: TestProxy.loopback, port: port))
+        )
+    }
+
+    @Test("A trace tells what would be asked, where, and what was kept, and changes nothing of it")
+    func traces() async throws {
+        let rule = QuotaRule(matches: [], charges: [QuotaCharge(quota: "requests", amount: 2)])
+        var answer = Self.answer(code: 7, uses: 5)
+        answer.references = [CheckReference(name: "request.path", condition: .exact)]
+        let engine = TestEngine(.answered(answer))
+        try await self.run(engine, quotas: [rule]) { proxy, client, server in
+            let before = try await proxy.runtime.mixerTrace(self.question())
+            #expect(before.loops.allSatisfy { $0.findings.isEmpty })
+            #expect(before.listener == "test")
+            #expect(before.attributes["request.path"] == .text("/a"))
+            #expect(before.charges == [QuotaCharge(quota: "requests", amount: 2)])
+            #expect(before.endpoints == [NetworkAddress(ip: TestProxy.loopback, port: server.port)])
+            #expect(engine.questions.isEmpty)
+
+            client.send(Self.get)
+            _ = await client.waitFor("PERMISSION_DENIED:")
+            for _ in 1...3 { _ = try await proxy.runtime.mixerTrace(self.question()) }
+            let after = try await proxy.runtime.mixerTrace(self.question())
+            let findings = after.loops.flatMap(\.findings)
+            #expect(findings.count == 1)
+            if case .holds(let verdict, _, let usesLeft) = findings.first?.outcome {
+                #expect(verdict.status.code == 7 && usesLeft == 5)
+            } else {
+                Issue.record("no hit: \(findings)")
+            }
+            #expect(engine.questions.count == 1)
+            #expect(await proxy.runtime.statistics().mixer?.checks == 1)
+        }
+    }
+
+    @Test("A connection that nothing listens for has no trace")
+    func noTrace() async throws {
+        try await self.run(TestEngine(.failed("gone"))) { proxy, _, _ in
+            let question = self.question(port: 9)
+            await #expect(throws: MixerTraceObstacle.noListener(question.connection.destination)) {
+                _ = try await proxy.runtime.mixerTrace(question)
+            }
+        }
+    }
 }

@@ -1,0 +1,53 @@
+internal import NIOCore
+package import TrafficEngine
+
+extension Worker {
+    /// The trace with this loop's part of the caches.
+    func mixerTrace(_ question: MixerTraceQuestion) -> Result<MixerTrace, MixerTraceObstacle> {
+        let listener: String
+        let policy: MixerPolicy
+        do throws(MixerTraceObstacle) {
+            (listener, policy) = try self.state.mixer(for: question)
+        } catch {
+            return .failure(error)
+        }
+        let facts = PolicyFacts(
+            source: question.connection.source,
+            destination: question.connection.destination,
+            serverName: question.connection.serverName,
+            peer: question.peer
+        )
+        return .success(
+            question.request.withView { view in
+                let attributes = RequestAttributes(view, facts, policy)
+                let charges = policy.checkServer == nil ? [] : policy.charges(attributes)
+                let server = policy.checkServer ?? policy.reportServer
+                return MixerTrace(
+                    listener: listener,
+                    policy: policy,
+                    attributes: attributes.all(at: Int64(WallClock.milliseconds())),
+                    charges: charges,
+                    endpoints: server.map { self.addresses(of: $0) } ?? [],
+                    loops: [self.mixer.kept(attributes, charges, policy.checkServer, on: self)]
+                )
+            }
+        )
+    }
+}
+
+extension ProxyRuntime {
+    /// What would be asked about a request, and what each loop has kept; the request is not counted.
+    package func mixerTrace(_ question: MixerTraceQuestion) async throws -> MixerTrace {
+        var trace: MixerTrace?
+        for worker in self.workers {
+            let own = try await worker.onLoop { $0.mixerTrace(question) }.get()
+            guard trace != nil else {
+                trace = own
+                continue
+            }
+            trace?.loops += own.loops
+        }
+        guard let trace else { throw MixerTraceObstacle.noListener(question.connection.destination) }
+        return trace
+    }
+}

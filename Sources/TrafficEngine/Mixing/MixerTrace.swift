@@ -1,0 +1,98 @@
+/// A request that nobody has sent to this proxy, as it would come in.
+package struct MixerTraceQuestion: Sendable {
+    package var request: OwnedRequest
+    package var connection: ConnectionFacts
+    package var peer: PeerIdentity?
+    /// It comes from the workload beside the proxy, not to it.
+    package var isOutbound: Bool
+
+    package init(
+        request: OwnedRequest,
+        connection: ConnectionFacts,
+        peer: PeerIdentity? = nil,
+        isOutbound: Bool = false
+    ) {
+        self.request = request
+        self.connection = connection
+        self.peer = peer
+        self.isOutbound = isOutbound
+    }
+}
+
+/// What a proxy would ask its policy engine about a request, and what it has kept of earlier answers.
+package struct MixerTrace: Sendable {
+    /// What one event loop has kept: connections come to any of them.
+    package struct Loop: Sendable {
+        package var findings: [CheckFinding]
+        package var quotas: [QuotaFinding]
+
+        package init(findings: [CheckFinding] = [], quotas: [QuotaFinding] = []) {
+            self.findings = findings
+            self.quotas = quotas
+        }
+    }
+
+    package var listener: String
+    package var policy: MixerPolicy
+    /// What the engine would be told.
+    package var attributes: [String: MixerValue]
+    /// What the request is charged if it may pass.
+    package var charges: [QuotaCharge]
+    /// Where the engine can be reached.
+    package var endpoints: [NetworkAddress]
+    package var loops: [Loop]
+
+    package init(
+        listener: String,
+        policy: MixerPolicy,
+        attributes: [String: MixerValue],
+        charges: [QuotaCharge],
+        endpoints: [NetworkAddress],
+        loops: [Loop]
+    ) {
+        self.listener = listener
+        self.policy = policy
+        self.attributes = attributes
+        self.charges = charges
+        self.endpoints = endpoints
+        self.loops = loops
+    }
+}
+
+/// Why there is nothing to trace.
+package enum MixerTraceObstacle: Error, Hashable, Sendable, CustomStringConvertible {
+    case noListener(NetworkAddress)
+    case noChain(listener: String)
+    case notHTTP(listener: String)
+    case noEngine(listener: String)
+
+    package var description: String {
+        switch self {
+        case .noListener(let address): "no listener of this proxy takes connections to \(address)"
+        case .noChain(let listener): "no filter chain of \(listener) fits the connection, which would be closed"
+        case .notHTTP(let listener): "\(listener) passes the bytes of such a connection on; the engine is not asked"
+        case .noEngine(let listener): "\(listener) asks and tells no policy engine"
+        }
+    }
+}
+
+extension ProxyState {
+    /// What a request asks the policy engine by, and at which listener.
+    package func mixer(
+        for question: MixerTraceQuestion
+    ) throws(MixerTraceObstacle) -> (listener: String, policy: MixerPolicy) {
+        let destination = question.connection.destination
+        let found =
+            question.isOutbound
+            ? ListenerTable(self.listeners).listener(for: destination)
+                ?? self.listeners.first { $0.name == "virtualOutbound" }
+            // Led to a sidecar, every inbound connection comes to this one.
+            : self.listeners.first { $0.name == "virtualInbound" }
+                ?? self.listeners.first { $0.isBound && $0.address.port == destination.port }
+        guard let found else { throw .noListener(destination) }
+        guard let chain = found.chain(for: question.connection) else { throw .noChain(listener: found.name) }
+        guard case .http(let manager) = chain.terminal else { throw .notHTTP(listener: found.name) }
+        for case .mixer(let policy) in manager.policies { return (found.name, policy) }
+        throw .noEngine(listener: found.name)
+    }
+}
