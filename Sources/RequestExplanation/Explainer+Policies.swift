@@ -36,20 +36,8 @@ extension Explainer {
         self.add(.policy, "\(external.provider.name) (\(external.clusterName)) is asked: \(external.name)")
     }
 
-    /// Names the policy engine, if it would be asked about the request.
-    mutating func ask(_ mixer: MixerPolicy) {
-        guard let server = mixer.checkServer else { return }
-        let fallback = mixer.failsOpen ? "passes" : "is refused"
-        self.add(.policy, "the policy engine (\(server.name)) is asked; without an answer it \(fallback)")
-    }
-
     private mutating func admits(_ rules: RulePolicy, _ request: OwnedRequest?) -> Bool {
-        let facts = PolicyFacts(
-            source: self.hop.facts.source,
-            destination: self.hop.facts.destination,
-            serverName: self.hop.facts.serverName,
-            peer: self.hop.peer
-        )
+        let facts = self.policyFacts
         let verdict =
             request?.withView { rules.decide($0, facts, claims: nil) } ?? rules.decide(nil, facts, claims: nil)
         let dry = rules.isShadow ? " (dry run, not enforced)" : ""

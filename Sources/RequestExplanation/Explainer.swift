@@ -22,6 +22,8 @@ package struct Explainer {
         /// What the connection carries once TLS of the mesh is off.
         var isHTTP: Bool
         var peer: PeerIdentity?
+        /// The connection as it came, before TLS was taken off.
+        var arrival: ConnectionFacts?
     }
 
     /// So many proxies are visited at most; a longer way goes in a circle.
@@ -130,6 +132,7 @@ package struct Explainer {
             return nil
         }
         self.describe(chain, of: listener)
+        self.hop.arrival = self.hop.facts
         self.takeTLSOff(chain)
         guard self.admits(chain.connectionPolicies) else { return nil }
         switch chain.terminal {

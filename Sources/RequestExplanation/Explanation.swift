@@ -29,6 +29,32 @@ package struct Explanation: Codable, Hashable, Sendable {
         }
     }
 
+    /// A proxy on the way that asks or tells the policy engine, and the request as it comes in there.
+    package struct EngineVisit: Codable, Hashable, Sendable {
+        /// `NAMESPACE/NAME`
+        package var pod: String
+        /// The request comes from the workload beside the proxy, not to it.
+        package var isOutbound: Bool
+        /// Clusters of the engine; `nil`: it is not asked, or not told.
+        package var checks: String?
+        package var reports: String?
+        package var failsOpen: Bool
+        /// `ADDRESS:PORT`
+        package var destination: String
+        package var source: String?
+        /// The client's identity, `spiffe://…`; `nil`: it shows none.
+        package var peer: String?
+        package var serverName: String?
+        package var isTLS: Bool
+        package var protocols: [String]
+        package var method: String
+        package var target: String
+        package var authority: String
+        /// `name: value`
+        package var headers: [String]
+        package var isSecure: Bool
+    }
+
     package var request: String
     package var steps: [Step] = []
     package var isAllowed = true
@@ -36,6 +62,8 @@ package struct Explanation: Codable, Hashable, Sendable {
     package var outcome = ""
     /// The smallest object that would let it through, as YAML; `nil`: it is not blocked, or no object would help.
     package var remedy: String?
+    /// In the order of the way.
+    package var engines: [EngineVisit] = []
 
     package init(request: String) { self.request = request }
 

@@ -83,6 +83,8 @@ struct Provenance {
             labels: workload.labels
         )
         key.serviceAccount = workload.serviceAccount
+        // As our own proxies do; what stock Envoy lacks is not known here.
+        key.asksPolicyEngine = true
         key.locality = workload.locality
         return key
     }

@@ -225,4 +225,54 @@ import Testing
         #expect(found.outcome == "Allowed: it reaches default/web, at 127.0.0.1:9999.")
         #expect(found.steps.last?.object == "Sidecar default/inwards")
     }
+
+    // MARK: The policy engine
+
+    /// The mesh with an engine that its proxies ask, and the quotas of `web`.
+    private func engineMesh(_ change: (inout MeshSnapshot) throws -> Void = { _ in }) throws -> MeshSnapshot {
+        var mesh = try self.mesh()
+        let engine = Service(
+            host: try self.host("istio-policy.istio-system.svc.cluster.local"),
+            addresses: [CIDR(try self.address("10.214.0.9"))],
+            ports: [ServicePort(name: "grpc-mixer", port: try self.port(9091), applicationProtocol: .grpc)],
+            source: self.reference("Service", "istio-policy", in: "istio-system")
+        )
+        mesh.services.append(engine)
+        let server = PolicyEngineSettings.Server(host: engine.host, port: try self.port(9091))
+        mesh.settings.policyEngine.checkServer = server
+        mesh.settings.policyEngine.reportServer = server
+        try change(&mesh)
+        return mesh
+    }
+
+    @Test("The policy engine is named, with what becomes of the request without it, and what is asked about")
+    func engine() throws {
+        let found = try self.explain("http://web/index?k=1", in: try self.engineMesh())
+
+        let text = try #require(found.steps.first { $0.text.contains("policy engine") }?.text)
+        #expect(text.contains("(outbound|9091||istio-policy.istio-system.svc.cluster.local) is asked, and told"))
+        #expect(text.contains("refused with 503 (fail closed)"))
+        let visit = try #require(found.engines.first)
+        #expect(found.engines.count == 1 && visit.pod == "default/web" && !visit.isOutbound)
+        #expect(visit.destination == "10.213.1.2:8080" && visit.source == "10.213.1.1")
+        #expect(visit.peer == "spiffe://cluster.local/ns/default/sa/sleep" && visit.isTLS)
+        #expect(visit.target == "/index?k=1" && visit.authority == "web")
+        #expect(visit.headers == ["x-forwarded-proto: http"])
+        #expect(found.isAllowed)
+    }
+
+    @Test("Reports alone, an open way and quotas are told as they are")
+    func engineSettings() throws {
+        func texts(_ change: (inout MeshSnapshot) throws -> Void) throws -> [String] {
+            try self.explain("http://web/", in: try self.engineMesh(change)).steps.filter { $0.aspect == .policy }
+                .map(\.text)
+        }
+        let reports = try texts { $0.settings.policyEngine.checkServer = nil }
+        #expect(reports.count == 1 && reports[0].contains("is told what becomes of the request, and not asked"))
+        let open = try texts { $0.settings.policyEngine.failsOpen = true }
+        #expect(open.first?.contains("passes (fail open)") == true)
+        let silent = try texts { $0.settings.policyEngine.reportServer = nil }
+        #expect(silent.first?.contains("is asked, and told nothing") == true)
+        #expect(try texts { $0.settings.policyEngine = PolicyEngineSettings() } == [])
+    }
 }
