@@ -25,9 +25,14 @@ struct Kubectl {
         _ target: String,
         namespace: String,
         container: String,
-        _ program: [String]
+        _ program: [String],
+        input: Data? = nil
     ) throws -> Data {
-        try self.run(["exec", "-n", namespace, target, "-c", container, "--"] + program)
+        let options = input == nil ? [] : ["-i"]
+        return try self.run(
+            ["exec"] + options + ["-n", namespace, target, "-c", container, "--"] + program,
+            input: input
+        )
     }
 
     /// The container that runs the proxy: `istio-proxy` beside a workload, at a gateway the one with the proxy's image.
@@ -60,14 +65,14 @@ struct Kubectl {
         return name
     }
 
-    /// What `kubectl` writes; its complaint is thrown if it fails.
-    func run(_ arguments: [String]) throws -> Data {
+    /// What `kubectl` writes; its complaint is thrown if it fails. `input`: what it reads.
+    func run(_ arguments: [String], input: Data? = nil) throws -> Data {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["kubectl"] + (self.kubeconfig.map { ["--kubeconfig", $0] } ?? []) + arguments
         let output = Pipe()
         let errors = Pipe()
-        process.standardInput = FileHandle.nullDevice
+        process.standardInput = try input.map(Self.readable) ?? FileHandle.nullDevice
         process.standardOutput = output
         process.standardError = errors
         try process.run()
@@ -76,13 +81,28 @@ struct Kubectl {
         let complaint = try errors.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
-            let text = String(decoding: complaint, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+            // A program in a pod may have said on its output what is wrong.
+            let output = data.count <= 1000 ? data : Data()
+            let text = [output, complaint].map { String(decoding: $0, as: UTF8.self) }
+                .map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }.filter { !$0.isEmpty }
+                .joined(separator: "; ")
             if process.terminationStatus == 127 {
                 throw CommandFailure(description: "kubectl is not installed: \(text)")
             }
             throw CommandFailure(description: "kubectl \(arguments.joined(separator: " ")): \(text)")
         }
         return data
+    }
+
+    /// A file without a name: unlike a pipe it takes any amount before anybody reads.
+    private static func readable(_ data: Data) throws -> FileHandle {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("lateen-\(UUID().uuidString)")
+        try data.write(to: file, options: .withoutOverwriting)
+        defer {
+            // Who cannot remove it has a file too many.
+            try? FileManager.default.removeItem(at: file)
+        }
+        return try FileHandle(forReadingFrom: file)
     }
 }
 

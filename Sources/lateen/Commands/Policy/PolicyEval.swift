@@ -60,14 +60,14 @@ struct PolicyEval: ParsableCommand {
         do throws(ExpressionError) {
             compiled = try CompiledExpression(self.expression, vocabulary: vocabulary)
         } catch {
-            throw Self.ended(2, "\(error)")
+            throw AttributeFile.ended(2, "\(error)")
         }
         var evaluation = Evaluation(try Self.bag(self.attributes, vocabulary))
         let value: AttributeValue
         do throws(EvaluationError) {
             value = try compiled.evaluate(&evaluation)
         } catch {
-            throw Self.ended(1, "\(error)")
+            throw AttributeFile.ended(1, "\(error)")
         }
         let references = evaluation.references.all.map { (vocabulary.attributes[$0.slot].name, $0) }
         switch self.output {
@@ -96,11 +96,6 @@ struct PolicyEval: ParsableCommand {
         }
     }
 
-    private static func ended(_ code: Int32, _ message: String) -> ExitCode {
-        FileHandle.standardError.write(Data((message + "\n").utf8))
-        return ExitCode(code)
-    }
-
     private static func json(_ value: AttributeValue) -> JSONValue {
         switch value {
         case .string(let text), .emailAddress(let text), .dnsName(let text), .uri(let text): .string(text)
@@ -112,27 +107,13 @@ struct PolicyEval: ParsableCommand {
         }
     }
 
-    private static func read(_ file: String) throws -> String {
-        let data: Data
-        if file == "-" {
-            data = try FileHandle.standardInput.readToEnd() ?? Data()
-        } else {
-            guard let content = FileManager.default.contents(atPath: file) else {
-                throw Self.ended(2, "cannot read \(file): is there such a file?")
-            }
-            data = content
-        }
-        guard let text = String(data: data, encoding: .utf8) else { throw Self.ended(2, "\(file) is not UTF-8") }
-        return text
-    }
-
     /// What the manifests define; the built-in vocabulary without any.
     private static func vocabulary(_ files: [String]) throws -> AttributeVocabulary {
         if files.isEmpty { return .standard }
         var reader = ManifestReader()
         var count = 0
         for file in files {
-            let text = try self.read(file)
+            let text = try AttributeFile.text(file)
             do throws(YAMLError) {
                 for document in try YAML.documents(text, file: file) {
                     // A List is what `kubectl get -o yaml` prints.
@@ -146,14 +127,14 @@ struct PolicyEval: ParsableCommand {
                     }
                 }
             } catch {
-                throw Self.ended(2, "\(error)")
+                throw AttributeFile.ended(2, "\(error)")
             }
         }
         guard reader.diagnoses.isEmpty else {
-            throw Self.ended(2, reader.diagnoses.map(\.description).joined(separator: "\n"))
+            throw AttributeFile.ended(2, reader.diagnoses.map(\.description).joined(separator: "\n"))
         }
         guard count > 0 else {
-            throw Self.ended(
+            throw AttributeFile.ended(
                 2,
                 "\(files.joined(separator: ", ")): no attributemanifest in it (apiVersion config.istio.io/v1alpha2)"
             )
@@ -163,24 +144,12 @@ struct PolicyEval: ParsableCommand {
 
     private static func bag(_ file: String?, _ vocabulary: AttributeVocabulary) throws -> AttributeBag {
         guard let file else { return AttributeBag(vocabulary) }
-        let text = try Self.read(file)
-        let value: JSONValue
-        do throws(JSONParseError) {
-            value = try JSONValue.parse(text)
-        } catch let jsonError {
-            // It may be YAML; if it looks like JSON, what JSON's parser says is of more use.
-            let looksLikeJSON = text.first { !$0.isWhitespace } == "{"
-            do throws(YAMLError) {
-                value = try YAML.parse(text, file: file)
-            } catch {
-                throw Self.ended(2, looksLikeJSON ? "\(file): \(jsonError)" : "\(error)")
-            }
-        }
+        let value = try AttributeFile.value(file)
         let document: AttributeDocument
         do throws(AttributeDocument.Mistake) {
             document = try AttributeDocument(value.isNull ? [:] : value, vocabulary: vocabulary)
         } catch {
-            throw Self.ended(2, "\(file): \(error)")
+            throw AttributeFile.ended(2, "\(file): \(error)")
         }
         if !document.unknown.isEmpty {
             let names = document.unknown.joined(separator: ", ")
