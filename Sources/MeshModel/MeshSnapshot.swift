@@ -152,6 +152,8 @@ package struct ProxyKey: Hashable, Sendable {
     package var network = ""
     /// It can give addresses to names under a wildcard, and find the name of such an address again.
     package var mintsAddresses = false
+    /// It holds requests for revisions without pods; stock Envoy does not.
+    package var holdsRequests = false
     /// It can ask the policy engine about requests; stock Envoy cannot.
     package var asksPolicyEngine = false
     /// What the annotation of its pod says about that.

@@ -39,6 +39,7 @@ extension ProxyKey {
         self.serviceAccount = node.metadata.fields["SERVICE_ACCOUNT"]?.stringValue ?? ""
         self.mintsAddresses = node.metadata.fields["MINTS_ADDRESSES"]?.stringValue == "true"
         self.asksPolicyEngine = node.metadata.fields[NodeMetadata.mixer]?.stringValue == "true"
+        self.holdsRequests = node.metadata.fields[NodeMetadata.holding]?.stringValue == "true"
         self.network = node.metadata.fields["NETWORK"]?.stringValue ?? ""
         self.locality = Locality(
             region: node.locality.region,

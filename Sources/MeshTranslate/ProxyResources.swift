@@ -48,6 +48,8 @@ package struct OutboundKey: Hashable, Sendable {
     package var network: String
     /// Whether the proxies give addresses to names under wildcards.
     package var mintsAddresses: Bool
+    /// Whether the proxies hold requests for revisions.
+    package var holdsRequests: Bool
     /// Whether secrets may be among the resources.
     package var isAuthenticated: Bool
     /// Whether the proxies can ask the policy engine, and what their pods' annotations say about that.
@@ -68,6 +70,7 @@ package struct OutboundKey: Hashable, Sendable {
         self.locality = proxy.locality
         self.network = proxy.network
         self.mintsAddresses = proxy.mintsAddresses
+        self.holdsRequests = proxy.holdsRequests
         self.isAuthenticated = proxy.isAuthenticated
         self.asksPolicyEngine = proxy.asksPolicyEngine
         self.policyCheck = proxy.policyCheck

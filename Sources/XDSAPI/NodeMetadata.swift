@@ -7,4 +7,6 @@ package enum NodeMetadata {
     package static let shards = "shards"
     /// `true`: the node knows Istio's HTTP filter `mixer`, which stock Envoy does not.
     package static let mixer = "LATEEN_MIXER"
+    /// `true`: the node holds requests for revisions, and asks pods that are starting whether they are there.
+    package static let holding = "LATEEN_HOLDING"
 }

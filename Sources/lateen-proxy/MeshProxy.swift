@@ -94,6 +94,7 @@ struct MeshProxy: Sendable {
         node.metadata["MINTS_ADDRESSES"] = options.answersDNS ? "true" : nil
         // Only here, and not for stock Envoy as the engine, which would refuse the filter.
         node.metadata[NodeMetadata.mixer] = "true"
+        node.metadata[NodeMetadata.holding] = "true"
         self.identity = options.identity.map { ProxyIdentity($0, host: host, port: port, join: join) }
         var configuration = ADSClient.Configuration(
             access: self.identity?.access ?? ControlPlaneAccess(host: host, port: port),

@@ -21,7 +21,7 @@ import XDSAPI
 
         #expect(key.serviceAccount == "bookinfo-reviews")
         #expect(key.locality == Locality(region: "eu", zone: "eu-1"))
-        #expect(!key.isAuthenticated && !key.mintsAddresses)
+        #expect(!key.isAuthenticated && !key.mintsAddresses && !key.holdsRequests)
         #expect(key.workload == ObjectID(namespace: "default", name: "reviews-v1-5d8f.x"))
         #expect(key.address == IPAddress("10.213.1.7"))
         #expect(key.labels == ["app": "reviews"])
@@ -38,6 +38,15 @@ import XDSAPI
         node.metadata.fields["MINTS_ADDRESSES"] = Google_Protobuf_Value(stringValue: text)
 
         #expect(try ProxyKey(node: node).mintsAddresses == expected)
+    }
+
+    @Test("A node says whether it holds requests for revisions")
+    func holdsRequests() throws {
+        var node = Envoy_Config_Core_V3_Node()
+        node.id = "sidecar~10.213.1.7~a.default~default.svc.cluster.local"
+        node.metadata.fields["LATEEN_HOLDING"] = Google_Protobuf_Value(stringValue: "true")
+
+        #expect(try ProxyKey(node: node).holdsRequests)
     }
 
     @Test(

@@ -193,7 +193,8 @@ struct MeshBuilder {
         locality: Locality = Locality(),
         isAuthenticated: Bool = false,
         mintsAddresses: Bool = false,
-        asksPolicyEngine: Bool = false
+        asksPolicyEngine: Bool = false,
+        holdsRequests: Bool = false
     ) throws -> ProxyResources {
         var proxy = ProxyKey(
             role: .sidecar,
@@ -206,6 +207,7 @@ struct MeshBuilder {
         proxy.isAuthenticated = isAuthenticated
         proxy.mintsAddresses = mintsAddresses
         proxy.asksPolicyEngine = asksPolicyEngine
+        proxy.holdsRequests = holdsRequests
         return Translator.resources(of: proxy, in: self.snapshot)
     }
 

@@ -70,6 +70,8 @@ struct OutboundClusters {
         self.setDiscovery(of: &cluster, target)
         if let activation = target.service.activation {
             cluster.metadata.filterMetadata[Self.activationMetadata] = Self.metadata(activation)
+            // However few pods are ready, those that are not are asked first.
+            if self.tellsStartingPods(of: target.service) { cluster.commonLbConfig.healthyPanicThreshold = .init() }
         }
         if self.tellsServices {
             cluster.metadata.filterMetadata[Self.serviceMetadata] = Self.metadata(target.service)
@@ -177,10 +179,15 @@ struct OutboundClusters {
         }
     }
 
+    /// Others than those who ask them would send requests to them, or take a level of priority for a broken one.
+    private func tellsStartingPods(of service: Service) -> Bool {
+        self.scope.key.holdsRequests && service.activation?.asksPods == true
+    }
+
     /// Those that are ready, and those that proxies ask themselves. One with a sidecar takes every connection, and one on
     /// another network cannot be asked.
     private func usableEndpoints(of service: Service) -> [Endpoint] {
-        guard service.activation?.asksPods == true else { return self.scope.readyEndpoints(of: service) }
+        guard self.tellsStartingPods(of: service) else { return self.scope.readyEndpoints(of: service) }
         return self.scope.snapshot.endpoints[ServiceKey(service), default: []].filter {
             $0.isReady || ($0.isStarting && !$0.hasMeshIdentity && $0.cluster.isEmpty)
         }

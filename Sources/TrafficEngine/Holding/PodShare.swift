@@ -36,10 +36,13 @@ extension PodShare {
     }
 
     /// The pods that take requests of this cluster now, by the same levels of priority, localities and weights as
-    /// balancing goes by. Of those that are not ready only such are among them as have answered.
+    /// balancing goes by. Of those that are not ready only such are among them as have answered; those that have not do not
+    /// make their level look broken.
     package static func shares(of cluster: Cluster, answering: Set<RevisionPod> = []) -> [PodShare] {
-        guard case .endpoints(let endpoints) = cluster.discovery else { return [] }
-        let pods = Self.pods(of: endpoints)
+        guard case .endpoints(let all) = cluster.discovery else { return [] }
+        let asksPods = cluster.activation?.asksPods ?? false
+        let known = zip(all, Self.pods(of: all)).filter { !asksPods || $0.isHealthy || answering.contains($1) }
+        let (endpoints, pods) = (known.map(\.0), known.map(\.1))
         let levels = EndpointLevels(
             endpoints,
             panicThreshold: 0,

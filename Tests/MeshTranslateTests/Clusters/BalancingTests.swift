@@ -237,7 +237,11 @@ import XDSAPI
 
     @Test("Pods that start are told to proxies that ask them, as not healthy, unless a sidecar takes all connections")
     func startingPods() throws {
-        func statuses(asksPods: Bool, hasMeshIdentity: Bool = false) throws -> [Envoy_Config_Core_V3_HealthStatus] {
+        func statuses(
+            asksPods: Bool,
+            hasMeshIdentity: Bool = false,
+            holdsRequests: Bool = true
+        ) throws -> [Envoy_Config_Core_V3_HealthStatus] {
             var mesh = try self.mesh()
             let revision = RevisionActivation(
                 revision: ObjectID(namespace: "default", name: "web-00001"),
@@ -246,12 +250,18 @@ import XDSAPI
             )
             mesh.holds(revision, for: "web")
             mesh.startsPod(hasMeshIdentity: hasMeshIdentity)
-            return try self.assignment(mesh, Locality()).endpoints.flatMap(\.lbEndpoints).map(\.healthStatus)
+            let resources = try mesh.resources(holdsRequests: holdsRequests)
+            let name = "outbound|80||\(Self.web)"
+            let cluster = try #require(resources.clusters.first { $0.name == name })
+            #expect(cluster.commonLbConfig.hasHealthyPanicThreshold == (asksPods && holdsRequests))
+            let assignment = try #require(resources.endpoints.first { $0.clusterName == name })
+            return assignment.endpoints.flatMap(\.lbEndpoints).map(\.healthStatus)
         }
 
         #expect(try statuses(asksPods: true) == [.unhealthy])
         #expect(try statuses(asksPods: true, hasMeshIdentity: true) == [])
         #expect(try statuses(asksPods: false) == [])
+        #expect(try statuses(asksPods: true, holdsRequests: false) == [])
     }
 
     private func cluster(_ policy: TrafficPolicy) throws -> Envoy_Config_Cluster_V3_Cluster {

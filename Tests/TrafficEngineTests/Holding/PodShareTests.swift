@@ -22,14 +22,24 @@ import TrafficEngine
         )
     }
 
-    private func shares(_ endpoints: [ClusterEndpoint], weighsLocalities: Bool = false) -> [UInt32: Double] {
+    private func shares(
+        _ endpoints: [ClusterEndpoint],
+        weighsLocalities: Bool = false,
+        asksPods: Bool = false,
+        answering: [RevisionPod] = []
+    ) -> [UInt32: Double] {
         let cluster = Cluster(
             id: ClusterID(index: 0),
             name: "hello",
             discovery: .endpoints(endpoints),
-            weighsLocalities: weighsLocalities
+            weighsLocalities: weighsLocalities,
+            activation: RevisionActivation(
+                revision: ObjectID(namespace: "default", name: "hello-00001"),
+                concurrencyMax: 0,
+                asksPods: asksPods
+            )
         )
-        return PodShare.shares(of: cluster).reduce(into: [:]) { shares, share in
+        return PodShare.shares(of: cluster, answering: Set(answering)).reduce(into: [:]) { shares, share in
             guard case .v4(let bits) = share.pod.ip else { return }
             shares[bits & 0xFF] = share.weight
         }
@@ -50,6 +60,18 @@ import TrafficEngine
 
         let ill = [self.endpoint(1, isHealthy: false), self.endpoint(3, priority: 1)]
         #expect(self.shares(ill) == [3: 100])
+    }
+
+    @Test("Pods that start do not make their level look broken, and have their part once they have answered")
+    func starting() {
+        let starting = [self.endpoint(2, isHealthy: false), self.endpoint(3, isHealthy: false)]
+        let endpoints = [self.endpoint(1)] + starting + [self.endpoint(4, priority: 1)]
+        #expect(self.shares(endpoints, asksPods: true) == [1: 100])
+        #expect(self.shares(endpoints)[4] ?? 0 > 0)
+
+        let pods = PodShare.pods(of: endpoints)
+        #expect(self.shares(endpoints, asksPods: true, answering: [pods[1]]) == [1: 50, 2: 50])
+        #expect(self.shares(starting, asksPods: true, answering: [pods[1], pods[2]]) == [2: 50, 3: 50])
     }
 
     @Test("Localities have their weights, and those without one nothing")
