@@ -2,8 +2,8 @@ import MeshModel
 import TrafficEngine
 
 extension Explainer {
-    /// Says what the policy engine is asked and told, and by whom.
-    mutating func ask(_ mixer: MixerPolicy) {
+    /// Says what the policy engine is asked and told, and by whom; `manager`: of requests, not of connections.
+    mutating func ask(_ mixer: MixerPolicy, _ manager: HTTPConnectionManager? = nil) {
         let server = mixer.checkServer ?? mixer.reportServer
         guard let server else { return }
         let fallback = mixer.failsOpen ? "passes (fail open)" : "is refused with 503 (fail closed)"
@@ -20,15 +20,24 @@ extension Explainer {
             case (nil, _): "the policy engine (\(server.name)) is told what becomes of the request, and not asked"
             }
         self.add(.policy, text)
-        self.charge(mixer)
+        if let manager { self.charge(mixer, manager) }
         self.explanation.engines.append(self.visit(mixer))
     }
 
     /// The quotas that the request is charged.
-    private mutating func charge(_ mixer: MixerPolicy) {
-        guard mixer.checkServer != nil, !mixer.quotas.isEmpty else { return }
+    private mutating func charge(_ mixer: MixerPolicy, _ manager: HTTPConnectionManager) {
+        guard mixer.checkServer != nil else { return }
         let facts = self.policyFacts
-        let charges = self.request.withView { mixer.charges(RequestAttributes($0, facts, mixer)) }
+        let state = self.hop.proxy.state
+        let (destination, charges) = self.request.withView { view in
+            let destination =
+                switch mixer.side {
+                case .inbound: mixer.destination(of: view)
+                case .outbound: mixer.destination(of: state.service(of: view, in: manager))
+                }
+            return (destination, destination.charges(RequestAttributes(view, facts, mixer, destination.service)))
+        }
+        if destination.quotas.isEmpty { return }
         let amounts = charges.map { "\($0.quota) \($0.amount)" }.joined(separator: ", ")
         self.add(
             .policy,

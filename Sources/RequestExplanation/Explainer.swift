@@ -138,7 +138,7 @@ package struct Explainer {
         switch chain.terminal {
         case .http(let manager):
             guard self.admits(manager.policies) else { return nil }
-            if let mixer = manager.mixer { self.ask(mixer) }
+            if let mixer = manager.mixer { self.ask(mixer, manager) }
             return self.route(manager)
         case .tcp(let proxy):
             if let mixer = proxy.mixer { self.ask(mixer) }

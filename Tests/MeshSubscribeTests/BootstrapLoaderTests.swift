@@ -56,11 +56,11 @@ import TrafficEngine
         let router = "- name: envoy.filters.http.router"
         let mixer = """
             - name: mixer
-                      typed_config:
-                        "@type": type.googleapis.com/istio.mixer.v1.config.client.HttpClientConfig
-                        transport: { checkCluster: backend, networkFailPolicy: { policy: FAIL_CLOSE } }
-                        defaultDestinationService: a
-                        serviceConfigs: { a: { disableReportCalls: true } }
+                        typed_config:
+                          "@type": type.googleapis.com/istio.mixer.v1.config.client.HttpClientConfig
+                          transport: { checkCluster: backend, networkFailPolicy: { policy: FAIL_CLOSE } }
+                          defaultDestinationService: a
+                          serviceConfigs: { a: { disableReportCalls: true } }
                       \(router)
             """
         let text = self.good.replacing(router, with: mixer)

@@ -10,7 +10,7 @@ enum ExtensionPoint {
         case .networkFilter:
             [
                 TypeURL.httpConnectionManager, TypeURL.tcpProxy, TypeURL.serverNameCluster, TypeURL.networkRBAC,
-                TypeURL.networkExternalAuthorization,
+                TypeURL.networkExternalAuthorization, TypeURL.mixerOfConnections,
             ]
         case .httpFilter:
             [

@@ -5,9 +5,10 @@ extension Worker {
     /// The trace with this loop's part of the caches.
     func mixerTrace(_ question: MixerTraceQuestion) -> Result<MixerTrace, MixerTraceObstacle> {
         let listener: String
+        let manager: HTTPConnectionManager
         let policy: MixerPolicy
         do throws(MixerTraceObstacle) {
-            (listener, policy) = try self.state.mixer(for: question)
+            (listener, manager, policy) = try self.state.mixer(for: question)
         } catch {
             return .failure(error)
         }
@@ -19,15 +20,20 @@ extension Worker {
         )
         return .success(
             question.request.withView { view in
-                let attributes = RequestAttributes(view, facts, policy)
-                let charges = policy.checkServer == nil ? [] : policy.charges(attributes)
+                let destination =
+                    switch policy.side {
+                    case .inbound: policy.destination(of: view)
+                    case .outbound: policy.destination(of: self.state.service(of: view, in: manager))
+                    }
+                let attributes = RequestAttributes(view, facts, policy, destination.service)
+                let charges = policy.checkServer == nil ? [] : destination.charges(attributes)
                 let server = policy.checkServer ?? policy.reportServer
                 return MixerTrace(
                     listener: listener,
                     policy: policy,
                     attributes: attributes.all(at: Int64(WallClock.milliseconds())),
                     charges: charges,
-                    endpoints: server.map { self.addresses(of: $0) } ?? [],
+                    endpoints: server.map { self.endpoints(of: $0).map(\.address) } ?? [],
                     loops: [self.mixer.kept(attributes, charges, policy.checkServer, on: self)]
                 )
             }

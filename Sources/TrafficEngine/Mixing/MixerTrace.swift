@@ -80,7 +80,7 @@ extension ProxyState {
     /// What a request asks the policy engine by, and at which listener.
     package func mixer(
         for question: MixerTraceQuestion
-    ) throws(MixerTraceObstacle) -> (listener: String, policy: MixerPolicy) {
+    ) throws(MixerTraceObstacle) -> (listener: String, manager: HTTPConnectionManager, policy: MixerPolicy) {
         let destination = question.connection.destination
         let found =
             question.isOutbound
@@ -92,7 +92,20 @@ extension ProxyState {
         guard let found else { throw .noListener(destination) }
         guard let chain = found.chain(for: question.connection) else { throw .noChain(listener: found.name) }
         guard case .http(let manager) = chain.terminal else { throw .notHTTP(listener: found.name) }
-        for case .mixer(let policy) in manager.policies { return (found.name, policy) }
-        throw .noEngine(listener: found.name)
+        guard let policy = manager.mixer else { throw .noEngine(listener: found.name) }
+        return (found.name, manager, policy)
+    }
+
+    /// The service that a request leaves for, by its route; `nil`: none is known, or the proxy answers by itself.
+    package func service(of request: RequestView, in manager: HTTPConnectionManager) -> MixerService? {
+        let table: RouteTable? =
+            switch manager.routes {
+            case .inline(let table): table
+            case .named(let name): self.routeTables[name]
+            }
+        guard case .forward(let forward) = table?.route(request)?.action, let first = forward.clusters.first else {
+            return nil
+        }
+        return self.cluster(first.cluster)?.service
     }
 }

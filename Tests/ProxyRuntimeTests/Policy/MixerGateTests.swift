@@ -155,7 +155,7 @@ import TrafficEngine
         var answer = Self.answer(code: 7, uses: 5)
         answer.references = [CheckReference(name: "request.path", condition: .exact)]
         let engine = TestEngine(.answered(answer))
-        try await self.run(engine, quotas: [rule]) { proxy, client, server in
+        try await MixerProxy.run(engine, quotas: [rule]) { proxy, client, server in
             let before = try await proxy.runtime.mixerTrace(self.question())
             #expect(before.loops.allSatisfy { $0.findings.isEmpty })
             #expect(before.listener == "test")
@@ -182,7 +182,7 @@ import TrafficEngine
 
     @Test("A connection that nothing listens for has no trace")
     func noTrace() async throws {
-        try await self.run(TestEngine(.failed("gone"))) { proxy, _, _ in
+        try await MixerProxy.run(TestEngine(.failed("gone"))) { proxy, _, _ in
             let question = self.question(port: 9)
             await #expect(throws: MixerTraceObstacle.noListener(question.connection.destination)) {
                 _ = try await proxy.runtime.mixerTrace(question)
