@@ -65,9 +65,11 @@ final class MixerGate {
             case .outbound: self.policy.destination(of: service)
             }
         self.told?.service = destination.service
+        self.told?.facts.claims = effects.claims
         guard let server = self.policy.checkServer else { return .allowed(effects) }
         let pending = Pending(charges: [], effects: effects, completion: completion)
-        let facts = PolicyFacts(facts)
+        var facts = PolicyFacts(facts)
+        facts.claims = effects.claims
         if effects.requestHeaders.isEmpty { return self.decide(view, nil, facts, destination, server, pending) }
         // The engine sees the request as other policies have left it.
         var owned = OwnedRequest(view)

@@ -125,6 +125,7 @@ final class PolicyGate {
             self.tokens = nil
             self.tokenIndex = 0
         }
+        if self.manager?.mixer != nil { self.effects.claims = self.claims }
         return .allowed(self.effects)
     }
 

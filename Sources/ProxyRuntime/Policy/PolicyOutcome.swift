@@ -16,9 +16,12 @@ struct PolicyEffects {
     var responseHeaders = HeaderEdits()
     /// What a dry run would have done, for the log; empty: nothing.
     var shadowDetails = ""
+    /// Of a verified token, where the policy engine is asked about the request or told of it.
+    var claims: ClaimValue?
 
     var isEmpty: Bool {
         self.requestHeaders.isEmpty && self.responseHeaders.isEmpty && self.shadowDetails.isEmpty
+            && self.claims == nil
     }
 }
 

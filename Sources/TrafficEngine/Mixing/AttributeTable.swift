@@ -1,6 +1,6 @@
 /// Attributes that proxies tell besides those of `RequestAttribute`.
 enum ToldAttribute: Int, CaseIterable {
-    case requestHeaders, queryParameters, requestTime, contextTime, destinationAddress, destinationPort
+    case requestHeaders, queryParameters, claims, requestTime, contextTime, destinationAddress, destinationPort
     case requestSize, requestTotalSize
     case responseCode, responseSize, responseTotalSize, responseHeaders, responseDuration, responseTime
     case grpcStatus, grpcMessage
@@ -11,6 +11,7 @@ enum ToldAttribute: Int, CaseIterable {
         switch self {
         case .requestHeaders: RequestAttributes.headers
         case .queryParameters: RequestAttributes.queryParameters
+        case .claims: RequestAttributes.claims
         case .requestTime: "request.time"
         case .contextTime: "context.time"
         case .destinationAddress: "destination.ip"
@@ -41,7 +42,7 @@ enum ToldAttribute: Int, CaseIterable {
 
     var kind: AttributeTable.Kind {
         switch self {
-        case .requestHeaders, .queryParameters, .responseHeaders: .map
+        case .requestHeaders, .queryParameters, .claims, .responseHeaders: .map
         case .requestTime, .contextTime, .responseTime: .moment
         case .responseDuration, .connectionDuration: .duration
         case .destinationAddress: .bytes
@@ -149,6 +150,8 @@ package struct AttributeTable: Sendable {
         if attributes.isConnection { return }
         self.set(.requestTime, milliseconds)
         self.set(.requestHeaders) { attributes.appendHeaders(to: &$0) }
+        let claims = attributes.claimMap
+        if !claims.isEmpty { self.set(.claims) { $0.appendMap(claims) } }
         if attributes.hasParameters { self.set(.queryParameters) { attributes.appendParameters(to: &$0) } }
     }
 

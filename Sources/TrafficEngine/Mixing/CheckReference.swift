@@ -47,6 +47,8 @@ struct CheckShape: Sendable {
         case headers
         case parameter([UInt8])
         case parameters
+        case claim(String)
+        case claims
         case fixed(String)
         case fixedEntry(String, key: String)
     }
@@ -81,6 +83,8 @@ struct CheckShape: Sendable {
         case (RequestAttributes.headers, .some(let key)): return .header(key.utf8.map(lowered))
         case (RequestAttributes.queryParameters, nil): return .parameters
         case (RequestAttributes.queryParameters, .some(let key)): return .parameter(Array(key.utf8))
+        case (RequestAttributes.claims, nil): return .claims
+        case (RequestAttributes.claims, .some(let key)): return .claim(key)
         case (let name, .some(let key)): return .fixedEntry(name, key: key)
         case (let name, nil):
             guard let attribute = RequestAttribute(rawValue: name) else { return .fixed(name) }
@@ -138,6 +142,10 @@ struct CheckShape: Sendable {
             }
             key.append(contentsOf: target[(question + 1)...])
             return true
+        case .claim(let name): return self.append(attributes.claim(name).map { Array($0.utf8) }, to: &key)
+        case .claims:
+            let claims = attributes.claimMap
+            return self.append(claims.isEmpty ? nil : MixerValue.map(claims).keyBytes, to: &key)
         case .fixed(let name): return self.append(attributes.fixedKey(name), to: &key)
         case .fixedEntry(let name, let entry):
             guard case .map(let entries) = attributes.fixed(name), let value = entries[entry] else {

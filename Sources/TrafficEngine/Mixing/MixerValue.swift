@@ -26,10 +26,7 @@ package enum MixerValue: Hashable, Sendable {
             return Self.bytes(of: UInt64(bitPattern: seconds)) + Self.bytes(of: UInt64(bitPattern: attoseconds))
         case .map(let entries):
             var key: [UInt8] = []
-            for (name, value) in entries.sorted(by: { $0.key < $1.key }) {
-                key.appendPart(Array(name.utf8))
-                key.appendPart(Array(value.utf8))
-            }
+            key.appendMap(entries)
             return key
         }
     }

@@ -28,6 +28,11 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
     case destinationPrincipal = "destination.principal"
     /// Where Istio's proxies look for one by default: in the query as `key` or `api_key`, else in `x-api-key`.
     case apiKey = "request.api_key"
+    /// Of a verified token: issuer and subject.
+    case authenticatedPrincipal = "request.auth.principal"
+    case audiences = "request.auth.audiences"
+    /// Whom the token was given to (`azp`).
+    case presenter = "request.auth.presenter"
     /// Of a connection whose bytes nobody reads.
     case connectionID = "connection.id"
 
@@ -37,7 +42,7 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
         case .isMutualTLS: .truth
         case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID, .protocolName,
             .sourceUID, .sourcePrincipal, .sourceUser, .sourceNamespace, .serverName, .destinationPrincipal, .apiKey,
-            .connectionID:
+            .authenticatedPrincipal, .audiences, .presenter, .connectionID:
             .text
         }
     }
@@ -48,7 +53,8 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
         case .protocolName, .sourceAddress, .sourcePrincipal, .sourceUser, .sourceNamespace, .isMutualTLS, .serverName,
             .destinationPrincipal, .connectionID:
             true
-        case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID, .sourceUID, .apiKey:
+        case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID, .sourceUID, .apiKey,
+            .authenticatedPrincipal, .audiences, .presenter:
             false
         }
     }
@@ -159,10 +165,17 @@ package struct RequestAttributes {
         case .apiKey:
             return self.append(parameter: Self.key, to: &key) || self.append(parameter: Self.apiKey, to: &key)
                 || self.append(header: Self.apiKeyHeader, to: &key)
-        case .connectionID:
-            guard let id = self.connection else { return false }
-            key.append(contentsOf: id.utf8)
+        case .authenticatedPrincipal: return Self.append(self.authenticatedPrincipal, to: &key)
+        case .audiences: return Self.append(self.claim("aud"), to: &key)
+        case .presenter: return Self.append(self.claim("azp"), to: &key)
+        case .connectionID: return Self.append(self.connection, to: &key)
         }
+        return true
+    }
+
+    private static func append(_ text: String?, to key: inout [UInt8]) -> Bool {
+        guard let text else { return false }
+        key.append(contentsOf: text.utf8)
         return true
     }
 
@@ -307,6 +320,14 @@ package struct RequestAttributes {
 }
 
 extension [UInt8] {
+    /// Adds names and values by turns.
+    mutating func appendMap(_ entries: [String: String]) {
+        for (name, value) in entries.sorted(by: { $0.key < $1.key }) {
+            self.appendPart(name.utf8)
+            self.appendPart(value.utf8)
+        }
+    }
+
     /// Adds names, in lower case, and values of header lines by turns; repeated lines are one list (RFC 9110 section 5.3).
     mutating func appendHeaders(
         _ fields: some RandomAccessCollection<HeaderField>,

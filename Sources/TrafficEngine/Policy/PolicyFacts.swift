@@ -14,6 +14,8 @@ package struct PolicyFacts: Sendable {
     package var peer: PeerIdentity?
     /// The URI of our own certificate that the peer was shown.
     package var localURI: String?
+    /// Of the request's verified token, where somebody wants to know.
+    package var claims: ClaimValue?
 
     package init(
         source: IPAddress?,

@@ -241,9 +241,11 @@ import XDSAPI
         let ports = found.compactMap { $0.0.mixerAttributes.attributes["destination.port"]?.int64Value }
         // Chains for the port's TLS, plain text and the application's own TLS; none for the proxy's own port.
         #expect(Set(ports) == [80, 3306])
-        let (config, filters) = try #require(found.first {
-            $0.0.mixerAttributes.attributes["destination.port"]?.int64Value == 3306
-        })
+        let (config, filters) = try #require(
+            found.first {
+                $0.0.mixerAttributes.attributes["destination.port"]?.int64Value == 3306
+            }
+        )
         #expect(filters == ["envoy.filters.network.rbac", "mixer", "envoy.filters.network.tcp_proxy"])
         #expect(config.transport.checkCluster == "outbound|9091||istio-policy.istio-system.svc.cluster.local")
         let attributes = config.mixerAttributes.attributes

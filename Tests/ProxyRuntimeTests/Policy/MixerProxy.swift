@@ -69,6 +69,8 @@ struct MixerProxy {
     var retry: RetryPolicy?
     /// The number of the cluster that requests go to.
     var target = 1
+    var policies: [HTTPPolicy] = []
+    var tokenVerifier: (any TokenVerifying)?
     /// It passes bytes on and understands none.
     var isTCP = false
     var reportInterval = Duration.seconds(10)
@@ -92,6 +94,7 @@ struct MixerProxy {
     func run(ports: [UInt16], _ body: (TestProxy) async throws -> Void) async throws {
         var options = ProxyRuntimeOptions()
         options.requestMixing = self.engine
+        options.tokenVerifier = self.tokenVerifier
         try await TestProxy.run(self.terminal, clusters: self.clusters(ports), options: options, body)
     }
 
@@ -148,6 +151,7 @@ struct MixerProxy {
                     RouteTable(name: "t", virtualHosts: [VirtualHost(name: "all", domains: ["*"], routes: [route])])
                 ),
                 addsForwardingHeaders: false,
+                policies: self.policies,
                 mixer: policy
             )
         )

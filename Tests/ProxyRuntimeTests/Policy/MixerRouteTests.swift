@@ -3,6 +3,20 @@ import ProxyRuntime
 import Testing
 import TrafficEngine
 
+/// A verifier that takes every token for this one, from another thread.
+private struct TestVerifier: TokenVerifying {
+    let token: VerifiedToken
+
+    func verify(
+        _ token: PresentedToken,
+        policy: TokenPolicy,
+        completion: @escaping @Sendable (TokenVerdict) -> Void
+    ) -> TokenVerdict? {
+        completion(.verified(self.token))
+        return nil
+    }
+}
+
 /// The policy engine is asked once it is known where a request goes, and before an endpoint is chosen.
 @Suite struct MixerRouteTests {
     private static let get = "GET /a HTTP/1.1\r\nHost: x.test\r\n\r\n"
@@ -142,5 +156,44 @@ import TrafficEngine
             engine.release()
             #expect(await client.waitFor("unknown cluster").hasPrefix("HTTP/1.1 503 "))
         }
+    }
+
+    @Test("The engine is told what a verified token says, and sees the request as the policies before it left it")
+    func tokens() async throws {
+        let engine = TestEngine(Self.answer())
+        let endpoint = try await RawServer.start()
+        var setup = MixerProxy(engine: engine, reports: true)
+        var provider = TokenPolicy.Provider(name: "p", issuer: "i", keys: .inline(""))
+        provider.claimHeaders = [.init(header: "x-sub", claim: "sub")]
+        setup.policies = [.tokens(TokenPolicy(providers: [provider]))]
+        setup.tokenVerifier = TestVerifier(
+            token: VerifiedToken(
+                provider: 0,
+                issuer: "i",
+                subject: "me",
+                expires: nil,
+                claims: .object(["iss": .text("i"), "sub": .text("me")]),
+                payload: []
+            )
+        )
+        try await setup.run(ports: [endpoint.port]) { proxy in
+            let client = try await proxy.connect()
+            client.send("GET /a HTTP/1.1\r\nHost: x.test\r\nAuthorization: Bearer t\r\nX-Sub: liar\r\n\r\n")
+            let connection = await endpoint.connection(0)
+            #expect(await connection.waitFor("\r\n\r\n").contains("x-sub: me\r\n"))
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            await client.waitFor("ok")
+        }
+        let values = try #require(engine.questions.first).attributes
+        #expect(values["request.auth.principal"] == .text("i/me"))
+        guard case .map(let headers) = values["request.headers"] else {
+            Issue.record("no headers")
+            return
+        }
+        #expect(headers["x-sub"] == "me")
+        var told = engine.reports.makeAsyncIterator()
+        let report = try #require(await told.next()?.first).attributes
+        #expect(report["request.auth.principal"] == .text("i/me"))
+        try await endpoint.stop()
     }
 }

@@ -102,6 +102,44 @@ import TrafficEngine
         #expect(values("/a")["destination.principal"] == nil)
     }
 
+    @Test("A verified token is told in Istio's words, and answers that rest on it are for its claims alone")
+    func claims() {
+        func request(_ claims: [String: ClaimValue]?) -> MixedRequest {
+            var request = MixedRequest()
+            request.facts.claims = claims.map { .object($0) }
+            return request
+        }
+        let ann: [String: ClaimValue] = [
+            "iss": .text("https://issuer.test"), "sub": .text("ann"),
+            "aud": .list([.text("a"), .text("b"), .number(1)]),
+            "azp": .text("app"), "exp": .number(5), "groups": .list([]),
+        ]
+        let values = request(ann).withAttributes { $0.all(at: 0) }
+        #expect(values["request.auth.principal"] == .text("https://issuer.test/ann"))
+        #expect(values["request.auth.audiences"] == .text("a,b") && values["request.auth.presenter"] == .text("app"))
+        #expect(
+            values["request.auth.claims"]
+                == .map(["iss": "https://issuer.test", "sub": "ann", "aud": "a,b", "azp": "app"])
+        )
+        let none = request(nil).withAttributes { $0.all(at: 0) }
+        #expect(!none.keys.contains { $0.hasPrefix("request.auth.") })
+        #expect(request(["sub": .text("x")]).withAttributes { $0.all(at: 0) }["request.auth.principal"] == nil)
+
+        var bob = ann
+        bob["sub"] = .text("bob")
+        for reference in [
+            CheckReference(name: "request.auth.principal", condition: .exact),
+            CheckReference(name: "request.auth.claims", key: "sub", condition: .exact),
+            CheckReference(name: "request.auth.claims", condition: .exact),
+        ] {
+            var cache = CheckCache()
+            request(ann).withAttributes { cache.keep(.test([reference]), for: $0, now: .zero) }
+            #expect(request(ann).withAttributes { cache.verdict(for: $0, now: .zero) } != nil)
+            #expect(request(bob).withAttributes { cache.verdict(for: $0, now: .zero) } == nil)
+            #expect(request(nil).withAttributes { cache.verdict(for: $0, now: .zero) } == nil)
+        }
+    }
+
     @Test("A foreign identity has no namespace")
     func foreign() {
         let values = MixedRequest(peer: "https://other.test/x").withAttributes { $0.all(at: 0) }
