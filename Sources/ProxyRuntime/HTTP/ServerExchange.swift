@@ -20,6 +20,8 @@ struct ClientFacts {
     var isTLS = false
     /// Whose certificate the client showed.
     var peer: PeerIdentity?
+    /// The mesh's own authority says so, and not one that a gateway trusts for its clients.
+    var isPeerOfMesh = false
     /// What ALPN settled.
     var negotiatedProtocol: String?
     /// The URI of our own certificate that the client was shown.

@@ -11,6 +11,7 @@ extension PolicyFacts {
             peer: facts.peer
         )
         self.localURI = facts.localURI
+        self.isPeerOfMesh = facts.isPeerOfMesh
     }
 }
 

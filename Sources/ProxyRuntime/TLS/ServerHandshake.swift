@@ -31,6 +31,7 @@ enum ServerHandshake {
                 var facts = facts
                 facts.isTLS = true
                 facts.peer = peer.identity
+                facts.isPeerOfMesh = peer.identity != nil && chain.tls?.isOfMesh ?? false
                 facts.negotiatedProtocol = peer.negotiatedProtocol
                 facts.tlsVersion = peer.version?.logName
                 facts.localURI = server.localURIs.first

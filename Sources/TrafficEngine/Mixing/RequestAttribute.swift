@@ -248,7 +248,7 @@ package struct RequestAttributes {
 
     /// Only of a peer that has proved who it is, and no more than that allows; two lines tell nothing.
     private var forwardedUID: [UInt8]? {
-        guard let namespace = self.namespace else { return nil }
+        guard self.facts.isPeerOfMesh, let namespace = self.namespace else { return nil }
         var value: UnsafeRawBufferPointer?
         for field in self.request.headers where self.isForwarded(field) {
             guard value == nil else { return nil }

@@ -12,6 +12,8 @@ package struct PolicyFacts: Sendable {
     package var serverName: String?
     /// `nil`: the peer showed no certificate.
     package var peer: PeerIdentity?
+    /// The mesh's own authority says who the peer is, and not one that a gateway trusts for its clients.
+    package var isPeerOfMesh = false
     /// The URI of our own certificate that the peer was shown.
     package var localURI: String?
     /// Of the request's verified token, where somebody wants to know.

@@ -67,6 +67,11 @@ package struct ClientTLS: Hashable, Sendable {
     }
 }
 
+extension ServerTLS {
+    /// Clients show certificates of the mesh's own authority.
+    package var isOfMesh: Bool { self.validation?.roots == .secret(TLSSecret.meshRoots) }
+}
+
 extension ClientTLS {
     /// Both sides show the mesh's own certificates.
     package var isOfMesh: Bool {

@@ -72,6 +72,27 @@ import TrafficEngine
         try await endpoint.stop()
     }
 
+    @Test("A client whose certificate another authority has made is believed nothing, whatever that calls it")
+    func otherAuthority() async throws {
+        let engine = TestEngine(.answered(CheckAnswer(CheckVerdict(MixerStatus()))))
+        let endpoint = try await RawServer.start()
+        var setup = try ProxyPair.Setup.mesh(TestPKI())
+        // As at a gateway whose server is MUTUAL, with roots of its own.
+        setup.serverTLS.validation?.roots = .secret("clients")
+        setup.serverSecrets["clients"] = setup.serverSecrets[TLSSecret.meshRoots]
+        var receiver = MixerProxy(engine: engine)
+        receiver.target = 0
+        setup.serverTerminal = receiver.terminal
+        setup.serverOptions.requestMixing = engine
+        setup.clientTerminal = self.sender().terminal
+        try await ProxyPair.run(setup, endpoint: endpoint) { pair in
+            _ = await self.answer(try await pair.connect(), endpoint)
+        }
+        let values = try #require(engine.questions.first).attributes
+        #expect(values["source.uid"] == nil && values["connection.mtls"] == .truth(true))
+        try await endpoint.stop()
+    }
+
     @Test("Without a certificate nothing that is said counts, and it goes no further")
     func stranger() async throws {
         let engine = TestEngine(.answered(CheckAnswer(CheckVerdict(MixerStatus()))))

@@ -46,7 +46,7 @@ import TrafficEngine
     func forwarded() {
         let told = String(decoding: ForwardedAttributes.value(sourceUID: "kubernetes://a-1.shop"), as: UTF8.self)
         let line = ("x-istio-Attributes", told)
-        func uid(_ peer: String?, _ lines: [(String, String)]) -> MixerValue? {
+        func uid(_ peer: String?, _ lines: [(String, String)], isOfMesh: Bool = true) -> MixerValue? {
             var request = MixedRequest("/", headers: lines)
             request.policy = MixerPolicy(
                 checkServer: nil,
@@ -55,11 +55,14 @@ import TrafficEngine
                 attributes: ["source.uid": .text("own")]
             )
             request.facts.peer = peer.map { PeerIdentity(uris: [$0]) }
+            request.facts.isPeerOfMesh = isOfMesh
             return request.withAttributes { $0.all(at: 0) }["source.uid"]
         }
         let peer = "spiffe://cluster.local/ns/shop/sa/a"
         #expect(uid(peer, [line]) == .text("kubernetes://a-1.shop"))
         #expect(uid(peer, []) == .text("own"))
+        // Another authority may call its clients anything.
+        #expect(uid(peer, [line], isOfMesh: false) == .text("own"))
         #expect(uid(peer, [line, line]) == .text("own"))
         #expect(uid(nil, [line]) == .text("own"))
         #expect(uid("spiffe://cluster.local/ns/bank/sa/a", [line]) == .text("own"))
@@ -73,6 +76,7 @@ import TrafficEngine
             let told = ForwardedAttributes.value(sourceUID: "kubernetes://\(pod).shop")
             var request = MixedRequest("/", headers: [("x-istio-attributes", String(decoding: told, as: UTF8.self))])
             request.facts.peer = PeerIdentity(uris: ["spiffe://cluster.local/ns/shop/sa/a"])
+            request.facts.isPeerOfMesh = true
             return request
         }
         let uid = CheckReference(name: "source.uid", condition: .exact)
