@@ -12,8 +12,6 @@ final class MixerGate {
     /// Grows with every question, so that an answer for an earlier one is not taken for this one's.
     private var number = 0
     private var pending: Pending?
-    /// What endpoints of the mesh are told of the workload; empty: nothing.
-    private(set) lazy var sourceLine: [UInt8] = self.makeSourceLine()
 
     private struct Told {
         var request: OwnedRequest
@@ -35,6 +33,9 @@ final class MixerGate {
         self.worker = worker
         self.policy = policy
     }
+
+    /// What endpoints of the mesh are told of the workload, as a line of a head; empty: nothing.
+    var sourceLine: [UInt8] { self.policy.forwardedLine }
 
     /// A request has come; one that was under way is forgotten. `view` is valid during this call.
     func begin(_ view: RequestView, facts: ClientFacts) {
@@ -75,11 +76,6 @@ final class MixerGate {
         var owned = OwnedRequest(view)
         owned.apply(effects.requestHeaders)
         return owned.withView { self.decide($0, owned, facts, destination, server, pending) }
-    }
-
-    private func makeSourceLine() -> [UInt8] {
-        let value = self.policy.forwarded
-        return value.isEmpty ? [] : ForwardedAttributes.header + Array(": ".utf8) + value + Array("\r\n".utf8)
     }
 
     /// The request has ended, or goes elsewhere: nothing is called for it any more.

@@ -30,6 +30,8 @@ package final class MixerPolicy: Sendable {
     package let attributes: [String: MixerValue]
     /// What proxies of the mesh are told of the workload, as the value of a header (`ForwardedAttributes`); empty: nothing.
     package let forwarded: [UInt8]
+    /// The same as a line of a head, made once.
+    package let forwardedLine: [UInt8]
     /// Between two reports of a connection that goes on.
     package let reportInterval: Duration
     /// What holds for some services; inbound they are those that lead to the port, the oldest first.
@@ -49,6 +51,9 @@ package final class MixerPolicy: Sendable {
     ) {
         self.reportInterval = reportInterval
         self.forwarded = forwarded
+        self.forwardedLine =
+            forwarded.isEmpty
+            ? [] : ForwardedAttributes.header + Array(": ".utf8) + forwarded + Array("\r\n".utf8)
         self.side = side
         self.checkServer = checkServer
         self.reportServer = reportServer
