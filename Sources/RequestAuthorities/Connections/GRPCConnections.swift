@@ -10,14 +10,7 @@ internal import TrafficEngine
 final class GRPCConnections: Sendable {
     typealias Client = GRPCClient<HTTP2ClientTransport.WrappedChannel>
 
-    /// One connection to an endpoint. When it has ended, the next question opens another.
-    struct Connection: Sendable {
-        let client: Client
-        /// It has not been asked anything yet.
-        fileprivate(set) var isFresh = true
-        fileprivate let number: Int
-        fileprivate let settings: ClientTLS?
-    }
+    private typealias Connection = GRPCConnection
 
     /// Why no endpoint gave an answer.
     struct Failure: Error, CustomStringConvertible {
@@ -33,7 +26,6 @@ final class GRPCConnections: Sendable {
 
     private struct State {
         var slots: [ServiceEndpoint: Slot] = [:]
-        var numberNext = 0
     }
 
     /// Connections that nobody asked for so long are closed.
@@ -91,21 +83,23 @@ final class GRPCConnections: Sendable {
             for _ in 0..<2 {
                 let left = deadline - ContinuousClock.now
                 guard left > .zero else { return .failure(failure) }
-                let connection: Connection
-                do { connection = try await self.connection(to: endpoint, within: left) } catch {
+                let lease: Lease
+                do { lease = try await self.lease(endpoint, within: left) } catch {
                     failure.description = "\(error)"
                     break
                 }
+                lease.connection.callBegan()
+                defer { lease.connection.callEnded() }
                 var options = CallOptions.defaults
                 options.timeout = deadline - ContinuousClock.now
                 options.waitForReady = false
                 options.maxResponseMessageBytes = 1 << 20
                 do {
-                    return .success(try await call(connection.client, options))
-                } catch let error as RPCError where error.code == .unavailable {
-                    failure.description = "\(endpoint.address): \(error.message)"
-                    self.forget(connection, to: endpoint)
-                    if connection.isFresh { break }
+                    return .success(try await call(lease.connection.client, options))
+                } catch  where Self.wasNotTaken(error) {
+                    failure.description = "\(endpoint.address): \((error as? RPCError)?.message ?? "\(error)")"
+                    self.forget(lease.connection, to: endpoint)
+                    if !lease.wasKept { break }
                 } catch {
                     return .failure(Failure(description: "\(endpoint.address): \(error)"))
                 }
@@ -114,34 +108,45 @@ final class GRPCConnections: Sendable {
         return .failure(failure)
     }
 
+    /// No server has taken the call: there was none, or the client had been stopped.
+    private static func wasNotTaken(_ error: any Error) -> Bool {
+        (error as? RPCError)?.code == .unavailable || error is RuntimeError
+    }
+
     // MARK: One endpoint
+
+    /// A connection, and whether it had been opened before.
+    private struct Lease {
+        var connection: Connection
+        var wasKept: Bool
+    }
 
     private enum Decision {
         case use(Connection)
         case wait
-        case open(number: Int, instead: Connection?)
+        case open(instead: Connection?)
     }
 
-    private func connection(
-        to endpoint: ServiceEndpoint,
+    private func lease(
+        _ endpoint: ServiceEndpoint,
         within timeout: Duration
-    ) async throws(ServiceConnectionError) -> Connection {
+    ) async throws(ServiceConnectionError) -> Lease {
         self.closeIdle()
         let settings = self.connector.settings(of: endpoint)
         switch self.state.withLock({ Self.decide(&$0, endpoint, settings) }) {
-        case .use(let connection): return connection
+        case .use(let connection): return Lease(connection: connection, wasKept: true)
         case .wait:
             // Its end is bounded by whoever opens it.
             let opened = await withCheckedContinuation { continuation in
                 self.wait(for: endpoint, continuation)
             }
-            return try opened.get()
-        case .open(let number, let old):
-            old?.client.beginGracefulShutdown()
-            let opened = await self.open(endpoint, number, settings, within: min(timeout, Self.connectLimit))
+            return Lease(connection: try opened.get(), wasKept: false)
+        case .open(let old):
+            old?.retire()
+            let opened = await self.open(endpoint, settings, within: min(timeout, Self.connectLimit))
             let waiting = self.state.withLock { Self.settle(&$0, endpoint, opened) }
             for continuation in waiting { continuation.resume(returning: opened) }
-            return try opened.get()
+            return Lease(connection: try opened.get(), wasKept: false)
         }
     }
 
@@ -153,16 +158,14 @@ final class GRPCConnections: Sendable {
         var old: Connection?
         switch state.slots[endpoint] {
         case .opening: return .wait
-        case .open(var connection, _) where connection.settings == settings:
+        case .open(let connection, _) where connection.settings == settings:
             state.slots[endpoint] = .open(connection, usedAt: .now)
-            connection.isFresh = false
             return .use(connection)
         case .open(let connection, _): old = connection
         case nil: ()
         }
-        state.numberNext += 1
         state.slots[endpoint] = .opening(waiting: [])
-        return .open(number: state.numberNext, instead: old)
+        return .open(instead: old)
     }
 
     private func wait(for endpoint: ServiceEndpoint, _ continuation: CheckedContinuation<Opened, Never>) {
@@ -194,7 +197,6 @@ final class GRPCConnections: Sendable {
 
     private func open(
         _ endpoint: ServiceEndpoint,
-        _ number: Int,
         _ settings: ClientTLS?,
         within timeout: Duration
     ) async -> Opened {
@@ -207,9 +209,9 @@ final class GRPCConnections: Sendable {
             ) { configure in
                 try await self.connector.connect(to: endpoint, within: timeout) { channel, _ in configure(channel) }
             }
-            let connection = Connection(client: GRPCClient(transport: transport), number: number, settings: settings)
+            let connection = Connection(client: GRPCClient(transport: transport), settings: settings)
             guard case .enqueued = self.opened.continuation.yield((endpoint, connection)) else {
-                connection.client.beginGracefulShutdown()
+                connection.retire()
                 throw ServiceConnectionError(message: "\(endpoint.address): too many connections are being opened")
             }
             return .success(connection)
@@ -223,10 +225,10 @@ final class GRPCConnections: Sendable {
     /// The connection has ended, or is not good for another question.
     private func forget(_ connection: Connection, to endpoint: ServiceEndpoint) {
         self.state.withLock { state in
-            guard case .open(let kept, _) = state.slots[endpoint], kept.number == connection.number else { return }
+            guard case .open(let kept, _) = state.slots[endpoint], kept === connection else { return }
             state.slots[endpoint] = nil
         }
-        connection.client.beginGracefulShutdown()
+        connection.retire()
     }
 
     private func closeIdle() {
@@ -239,6 +241,6 @@ final class GRPCConnections: Sendable {
             for (endpoint, _) in idle { state.slots[endpoint] = nil }
             return idle.map(\.1)
         }
-        for connection in idle { connection.client.beginGracefulShutdown() }
+        for connection in idle { connection.retire() }
     }
 }
