@@ -205,8 +205,8 @@ import XDSAPI
             routes.virtualHosts[0].routes[0].typedPerFilterConfig["envoy.filters.http.cors"] = try Google_Protobuf_Any(
                 message: setting
             )
-            var builder = StateBuilder()
-            let findings = builder.setRoutes([try Messages.any(routes)], version: "1").map(\.description)
+            var builder = try self.full()
+            let findings = builder.setRoutes([try Messages.any(routes)], version: "2").map(\.description)
             let route = builder.makeState().routeTables["80"]?.virtualHosts[0].routes[0]
             #expect(findings.isEmpty == (route?.crossOrigin != nil))
             return findings
