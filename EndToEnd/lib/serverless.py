@@ -5,7 +5,8 @@ import json
 import textwrap
 import time
 
-from journey import eventually, exec_in, expect, kubectl, run
+from guests import MeshSettings
+from journey import eventually, exec_in, expect, kubectl, pod_of, run
 
 NAMESPACE = "zero"
 
@@ -13,7 +14,9 @@ NAMESPACE = "zero"
 PROGRAM = """
 import time
 began = time.time()
-import http.server, json, os, threading, urllib.parse
+import http.server, json, os, signal, threading, urllib.parse
+# As process 1 of its container Python hears no SIGTERM by itself, and would be killed after half a minute.
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 lock = threading.Lock(); now = most = 0
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
@@ -140,39 +143,64 @@ def percentile(values, share):
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-# Who holds requests: the autoscaler's arguments, and where routes lead then.
-ARCHITECTURES = {
-    "activator": (["autoscaler", "--activator-host", "activator-service.knative-serving.svc.cluster.local"],
-                  "activator-service"),
-    "callers' proxies": (["autoscaler"], ""),
-}
+class Architecture:
+    """Who holds requests for revisions without pods."""
+
+    def __init__(self, name, arguments, host, service):
+        self.name = name
+        self.arguments = arguments
+        # Where routes lead; empty: to the revisions themselves.
+        self.host = host
+        # A Knative Service of its own where proxies have to be told otherwise.
+        self.service = service
+        self.revision = f"{service}-one"
+
+    def begin(self):
+        """Have this one hold the requests of its Service."""
+        patch = [{"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": self.arguments}]
+        run(["kubectl", "-n", "knative-serving", "patch", "deploy", "autoscaler", "--type", "json", "-p",
+             json.dumps(patch)])
+        kubectl("-n knative-serving rollout status deploy/autoscaler --timeout=60s", timeout=90)
+        if run(f"kubectl -n {NAMESPACE} get ksvc {self.service}", check=False).returncode != 0:
+            apply(service(self.service, self.revision))
+        ready(self.service)
+
+        def led():
+            found = json.loads(kubectl(f"-n {NAMESPACE} get virtualservice {self.service} -o json"))
+            route = found["spec"]["http"][0]["route"]
+            return all(part["destination"]["host"].startswith(self.host or f"{self.service}-") for part in route)
+
+        eventually(f"requests are held by: {self.name}", led)
+
+    def end(self):
+        """Back to what was before."""
 
 
-def lead(architecture, name):
-    """Have requests of a Knative Service held by the activator, or by the callers' proxies."""
-    arguments, host = ARCHITECTURES[architecture]
-    patch = [{"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": arguments}]
-    run(["kubectl", "-n", "knative-serving", "patch", "deploy", "autoscaler", "--type", "json", "-p", json.dumps(patch)])
-    kubectl("-n knative-serving rollout status deploy/autoscaler --timeout=60s", timeout=90)
+class MixerAdapter(Architecture):
+    """The callers' proxies ask the policy engine, and that the adapter, which answers when a pod is ready."""
 
-    def led():
-        route = json.loads(kubectl(f"-n {NAMESPACE} get virtualservice {name} -o json"))["spec"]["http"][0]["route"]
-        return all(part["destination"]["host"].startswith(host or f"{name}-") for part in route)
+    ENGINE = "istio-policy.istio-system.svc.cluster.local:9091"
+    SETTINGS = MeshSettings(f"mixerCheckServer: {ENGINE}\ndisablePolicyChecks: false\n"
+                            "enableClientSidePolicyCheck: true\npolicyCheckFailOpen: false\n")
 
-    eventually(f"requests are held by: {architecture}", led)
+    def begin(self):
+        kubectl("apply -f deploy/mixer/ -f deploy/knative/mixer/")
+        kubectl("-n istio-system rollout status deploy/istio-policy --timeout=60s", timeout=90)
+        kubectl("-n knative-serving rollout status deploy/kactivator --timeout=60s", timeout=90)
+        super().begin()
+        self.SETTINGS.begin()
+        pod = pod_of("app=sleep")["metadata"]["name"]
+        eventually("the callers' proxies ask the engine", lambda: "HttpClientConfig" in run(
+            f"kubectl exec {pod} -c istio-proxy -- lateen-proxy request GET config_dump").stdout)
+
+    def end(self):
+        self.SETTINGS.end()
+        for folder in ("deploy/knative/mixer/", "deploy/mixer/"):
+            run(f"kubectl delete -f {folder} --ignore-not-found", check=False, timeout=90)
 
 
-def cold_start(name, revision):
-    """One request to a revision at zero: its answer, and how its time was spent, in seconds."""
-    at_zero(revision)
-    url = f"http://{name}.{NAMESPACE}/"
-    answers, began, ended = requests(url, arguments="-H 'x-lateen-activation-ms: tell'")
-    answer = answers[0]
-    expect(answer.status == 200, f"{answer.status} {answer.body}")
-    told = json.loads(answer.body)
-    return answer, {
-        "whole": ended - began,
-        "until the program began": told["began"] - began,
-        "its own start": told["listened"] - told["began"],
-        "after that": ended - told["listened"],
-    }
+ACTIVATOR = Architecture(
+    "activator", ["autoscaler", "--activator-host", "activator-service.knative-serving.svc.cluster.local"],
+    "activator-service", "hello")
+PROXIES = Architecture("callers' proxies", ["autoscaler"], "", "hello")
+MIXER = MixerAdapter("Mixer adapter", ["autoscaler", "--held-elsewhere"], "", "mixed")
