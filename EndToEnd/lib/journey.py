@@ -146,8 +146,8 @@ class Journey:
         return perform
 
 
-def bring_up():
-    """Start the mesh with Bookinfo and sleep in a state folder of its own."""
+def bring_up(output=None):
+    """Start the mesh with Bookinfo and sleep in a state folder of its own; tells it on standard output, or elsewhere."""
     home = os.environ.setdefault("LATEEN_HOME", "/var/tmp/lateen-end-to-end")
     os.environ["KUBECONFIG"] = f"{home}/kubeconfig"
     if run([LATEEN, "status"], check=False, environment={"LATEEN_HOME": "/var/lib/lateen"}).returncode == 0:
@@ -155,12 +155,12 @@ def bring_up():
     run([LATEEN, "down", "--purge"], timeout=120, check=False)
     started = time.monotonic()
     up = run(UP, timeout=420, check=False)
-    print(up.stdout + up.stderr, flush=True)
+    print(up.stdout + up.stderr, file=output, flush=True)
     if up.returncode != 0:
         show_state()
         take_down()
         raise SystemExit("the mesh did not come up")
-    print(f"  mesh up in {time.monotonic() - started:.1f} s", flush=True)
+    print(f"  mesh up in {time.monotonic() - started:.1f} s", file=output, flush=True)
 
 
 def settle(seconds=60.0):
