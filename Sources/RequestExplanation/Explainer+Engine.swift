@@ -64,6 +64,15 @@ extension Explainer {
         if !self.hop.isOutbound, headers["x-forwarded-proto"] == nil {
             headers["x-forwarded-proto"] = self.question.isTLS ? "https" : "http"
         }
+        // To proxies that it speaks mutual TLS of the mesh with it says who sends the request.
+        if !self.hop.isOutbound, self.hop.peer != nil {
+            let client = self.hop.client.id
+            let value = ForwardedAttributes.value(sourceUID: "kubernetes://\(client.name).\(client.namespace)")
+            headers[String(decoding: ForwardedAttributes.header, as: UTF8.self)] = String(
+                decoding: value,
+                as: UTF8.self
+            )
+        }
         return Explanation.EngineVisit(
             pod: "\(workload.namespace)/\(workload.name)",
             isOutbound: self.hop.isOutbound,

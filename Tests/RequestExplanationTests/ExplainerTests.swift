@@ -2,6 +2,8 @@ import MeshModel
 import RequestExplanation
 import Testing
 
+import struct Foundation.Data
+
 @Suite struct ExplainerTests {
     private func host(_ text: String) throws -> HostName { try #require(HostName(text)) }
     private func address(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
@@ -249,22 +251,30 @@ import Testing
     func engine() throws {
         let found = try self.explain("http://web/index?k=1", in: try self.engineMesh())
 
-        let text = try #require(found.steps.first { $0.text.contains("policy engine") }?.text)
+        let text = try #require(found.steps.first { $0.text.contains("is asked") }?.text)
         #expect(text.contains("(outbound|9091||istio-policy.istio-system.svc.cluster.local) is asked, and told"))
         #expect(text.contains("refused with 503 (fail closed)"))
-        let visit = try #require(found.engines.first)
-        #expect(found.engines.count == 1 && visit.pod == "default/web" && !visit.isOutbound)
+        // The client's proxy reports, and does not ask.
+        let client = try #require(found.engines.first)
+        #expect(client.pod == "default/sleep" && client.isOutbound && client.checks == nil && client.reports != nil)
+        let visit = try #require(found.engines.last)
+        #expect(found.engines.count == 2 && visit.pod == "default/web" && !visit.isOutbound)
         #expect(visit.destination == "10.213.1.2:8080" && visit.source == "10.213.1.1")
         #expect(visit.peer == "spiffe://cluster.local/ns/default/sa/sleep" && visit.isTLS)
         #expect(visit.target == "/index?k=1" && visit.authority == "web")
-        #expect(visit.headers == ["x-forwarded-proto: http"])
+        #expect(visit.headers.count == 2 && visit.headers[0] == "x-forwarded-proto: http")
+        let told = try #require(visit.headers.last?.split(separator: " "))
+        #expect(told.first == "x-istio-attributes:")
+        let attributes = try #require(Data(base64Encoded: String(told[1])))
+        #expect(String(decoding: attributes, as: UTF8.self).hasSuffix("kubernetes://sleep.default"))
         #expect(found.isAllowed)
     }
 
     @Test("Reports alone, an open way and quotas are told as they are")
     func engineSettings() throws {
         func texts(_ change: (inout MeshSnapshot) throws -> Void) throws -> [String] {
-            try self.explain("http://web/", in: try self.engineMesh(change)).steps.filter { $0.aspect == .policy }
+            try self.explain("http://web/", in: try self.engineMesh(change)).steps
+                .filter { $0.aspect == .policy && $0.proxy.hasPrefix("web.") }
                 .map(\.text)
         }
         let reports = try texts { $0.settings.policyEngine.checkServer = nil }
