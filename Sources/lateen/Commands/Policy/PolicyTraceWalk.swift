@@ -56,9 +56,10 @@ struct PolicyTraceWalk {
         } catch {
             stop.proxy = .failure(CommandFailure(description: "\(error)"))
         }
-        guard case .success(let page) = stop.proxy, let cluster = page["checks"]?.string ?? page["reports"]?.string,
-            let attributes = page["attributes"]
-        else { return stop }
+        guard case .success(let page) = stop.proxy, let attributes = page["attributes"] else { return stop }
+        // What a client's proxy only tells, its service's tells as well.
+        let isOutbound = visit["isOutbound"]?.bool == true
+        guard let cluster = page["checks"]?.string ?? (isOutbound ? nil : page["reports"]?.string) else { return stop }
         do {
             let inspector = EngineInspector(kubectl: self.kubectl)
             let (name, namespace) = try inspector.pod(behind: cluster)
