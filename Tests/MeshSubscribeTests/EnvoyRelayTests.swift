@@ -102,6 +102,9 @@ import XDSAPI
                     node: node,
                     access: ControlPlaneAccess(host: "127.0.0.1", port: port),
                     socket: path + "/xds",
+                    // Nothing is stored, and that is soon found out.
+                    store: LastGoodStore(directory: path, node: node.id),
+                    storeLimit: .zero,
                     names: { _ in },
                     logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
                 )

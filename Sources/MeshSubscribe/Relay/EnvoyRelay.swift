@@ -100,8 +100,13 @@ package final class EnvoyRelay: Sendable {
             group.addTask { await self.connectForever() }
             group.addTask { await self.names.run { await self.takeNames($0) } }
             if let store = self.store {
-                group.addTask { await self.save(to: store) }
-                group.addTask { await self.restore(from: store) }
+                // One task, which does not end before it is cancelled: the first that ends, ends all.
+                group.addTask {
+                    await withDiscardingTaskGroup { inner in
+                        inner.addTask { await self.save(to: store) }
+                        inner.addTask { await self.restore(from: store) }
+                    }
+                }
             }
             defer { group.cancelAll() }
             try await group.next()
