@@ -51,8 +51,9 @@ final class LogFile: Sendable {
     func write(_ lines: [UInt8]) -> Bool {
         guard self.waiting.load(ordering: .relaxed) + lines.count <= Self.waitingBytesMax else { return false }
         self.waiting.add(lines.count, ordering: .relaxed)
-        self.pool.submit { state in
-            if state == .active { self.writeAll(lines) }
+        self.pool.submit { _ in
+            // Also what the pool has not begun when it is told to end: the last requests of a proxy are in there.
+            self.writeAll(lines)
             self.waiting.subtract(lines.count, ordering: .relaxed)
         }
         return true
