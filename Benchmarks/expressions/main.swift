@@ -62,7 +62,9 @@ let clock = ContinuousClock()
 let count = 400_000
 for (name, source) in expressions {
     let expression: CompiledExpression
-    do { expression = try CompiledExpression(source, vocabulary: vocabulary) } catch { fatalError("\(source): \(error)") }
+    do { expression = try CompiledExpression(source, vocabulary: vocabulary) } catch {
+        fatalError("\(source): \(error)")
+    }
     var best = Duration.seconds(100)
     var sum = 0
     for _ in 0..<7 {

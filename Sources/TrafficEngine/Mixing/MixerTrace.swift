@@ -70,7 +70,8 @@ package enum MixerTraceObstacle: Error, Hashable, Sendable, CustomStringConverti
         switch self {
         case .noListener(let address): "no listener of this proxy takes connections to \(address)"
         case .noChain(let listener): "no filter chain of \(listener) fits the connection, which would be closed"
-        case .notHTTP(let listener): "\(listener) passes the bytes of such a connection on, and only requests are traced"
+        case .notHTTP(let listener):
+            "\(listener) passes the bytes of such a connection on, and only requests are traced"
         case .noEngine(let listener): "\(listener) asks and tells no policy engine"
         }
     }
