@@ -83,13 +83,15 @@ private struct TestVerifier: TokenVerifying {
     func timeout() async throws {
         let engine = TestEngine(Self.answer(), holds: true)
         let endpoint = try await RawServer.start()
-        let setup = MixerProxy(engine: engine, side: .outbound, timeout: .milliseconds(50))
+        // Long enough for an endpoint of this process to answer, however busy the machine is.
+        let time = Duration.seconds(2)
+        let setup = MixerProxy(engine: engine, side: .outbound, timeout: time)
         try await setup.run(ports: [endpoint.port]) { proxy in
             let client = try await proxy.connect()
             client.send(Self.get)
             await self.asked(engine, proxy)
             // Another request runs into the time, so that it is over for the first, too.
-            let slow = MixerProxy(engine: nil, failsOpen: true, side: .outbound, timeout: .milliseconds(50))
+            let slow = MixerProxy(engine: nil, failsOpen: true, side: .outbound, timeout: time)
             try await slow.run(ports: [endpoint.port]) { other in
                 let client = try await other.connect()
                 client.send(Self.get)
