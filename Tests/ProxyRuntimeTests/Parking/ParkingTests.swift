@@ -7,6 +7,8 @@ import TrafficEngine
 /// Requests for revisions wait in the proxy.
 @Suite struct ParkingTests {
     private static let revision = ObjectID(namespace: "default", name: "hello-00001")
+    /// Nobody listens on it, and no test is given it.
+    private static let closedPort: UInt16 = 1
 
     private final class Reports: ActivationReporting {
         let concurrencies = Mutex<[Double]>([])
@@ -141,10 +143,8 @@ import TrafficEngine
 
     @Test("A pod that takes no connection is left for another, without any retry in the route")
     func refused() async throws {
-        let gone = try await RawServer.start()
-        try await gone.stop()
         let server = try await RawServer.start()
-        let cluster = self.cluster([gone.port, server.port], concurrency: 2)
+        let cluster = self.cluster([Self.closedPort, server.port], concurrency: 2)
         try await TestProxy.run(.http(), clusters: [cluster]) { proxy in
             for number in 1...2 {
                 let client = try await proxy.connect()
@@ -158,11 +158,9 @@ import TrafficEngine
 
     @Test("A request whose only pod takes no connection waits for the next one")
     func refusedAlone() async throws {
-        let gone = try await RawServer.start()
-        try await gone.stop()
         let server = try await RawServer.start()
         let terminal = FilterChain.Terminal.http()
-        try await TestProxy.run(terminal, clusters: [self.cluster([gone.port])]) { proxy in
+        try await TestProxy.run(terminal, clusters: [self.cluster([Self.closedPort])]) { proxy in
             let client = try await proxy.connect()
             client.send("GET / HTTP/1.1\r\nHost: x.test\r\n\r\n")
             await self.waiting(1, at: proxy)
