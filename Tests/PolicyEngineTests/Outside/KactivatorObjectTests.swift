@@ -40,6 +40,8 @@ struct KactivatorObjectTests {
                 var objects = try self.objects()
                 for index in objects.indices where objects[index].kind == "handler" {
                     objects[index].json[path: "spec", "connection", "address"] = .string(address)
+                    // Two seconds, which hold otherwise, are few where all tests run at once.
+                    objects[index].json[path: "spec", "connection", "timeout"] = "30s"
                 }
                 return objects
             }

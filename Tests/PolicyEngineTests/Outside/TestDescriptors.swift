@@ -167,7 +167,7 @@ func outsideObjects(
     isSessionBased: Bool = false,
     variety: UInt8 = 0,
     endpoint: String = "here",
-    timeout: String = "5s",
+    timeout: String = "30s",
     params: JSONValue = [
         "subject": ["user": #"source.principal | "nobody""#],
         "action": ["path": #"request.path | """#, "properties": ["size": "request.size | 0"]],
