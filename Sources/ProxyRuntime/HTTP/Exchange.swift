@@ -26,6 +26,8 @@ struct Exchange {
     var hash: UInt64?
     /// What the client gives the request (`grpc-timeout`).
     var ownTimeout: Duration?
+    /// It has waited for the policy engine, and may wait for an endpoint once.
+    var mayAwaitEndpoint = false
     /// More than `reason` says, for the log.
     var details: String?
     var upstreamFailure: String?

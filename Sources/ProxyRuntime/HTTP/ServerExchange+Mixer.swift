@@ -4,6 +4,9 @@ internal import TrafficEngine
 /// The policy engine is asked when it is known where a request goes, and before an endpoint is chosen: the answer may
 /// take its time, and meanwhile endpoints come and go.
 extension ServerExchange {
+    /// An answer that was held until a pod is ready and the news of that pod come by different ways; neither is always first.
+    private static let endpointTime = Duration.seconds(1)
+
     /// A request has come that the engine may be told of.
     func beginMixing(_ bytes: UnsafeRawBufferPointer, _ policy: MixerPolicy) {
         let mixing = self.mixing ?? MixerGate(worker: self.worker, policy: policy)
@@ -41,6 +44,7 @@ extension ServerExchange {
         else { return }
         let head = self.exchange.parked
         self.exchange.parked = ByteBuffer()
+        self.exchange.mayAwaitEndpoint = true
         head.withUnsafeReadableBytes { self.engineDecided(outcome, $0, route, forward) }
         if self.exchange.isActive { self.armTimer() }
         self.worker.flushWaiting()
@@ -62,6 +66,14 @@ extension ServerExchange {
             self.exchange.details = denial.details
             self.reply(status: denial.status, denial.reason, denial.body, edits: denial.headers)
         }
+    }
+
+    /// Whether a request that the engine has let pass waits a moment for its cluster to have an endpoint at all.
+    func awaitsEndpoint(of cluster: ClusterRuntime) -> Bool {
+        guard self.exchange.mayAwaitEndpoint, cluster.isEmpty else { return false }
+        self.exchange.mayAwaitEndpoint = false
+        self.wait(for: cluster, Self.endpointTime)
+        return true
     }
 
     /// Puts into the head who sends the request if it goes to an endpoint of the mesh, and takes it out if it does not:

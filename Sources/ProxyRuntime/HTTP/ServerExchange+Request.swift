@@ -295,14 +295,11 @@ extension ServerExchange {
             return
         }
         if case .pool(let pool) = placement { return self.startAttempt(cluster, pool, freshOnly: freshOnly) }
+        if self.awaitsEndpoint(of: cluster) { return }
         switch cluster.choose(for: self.facts, avoiding: previous, hash: self.exchange.hash) {
         case .failed(let reason):
             self.attemptFailed(.init(reason: reason, outcome: nil))
-        case .unresolved:
-            self.waitingCluster = cluster
-            cluster.wait(self, for: self.facts)
-            self.deadlines.attempt = Tick.after(cluster.cluster.connectTimeout, now: self.worker.wheel.now)
-            self.armTimer()
+        case .unresolved: self.wait(for: cluster, cluster.cluster.connectTimeout)
         case .pool(let pool): self.startAttempt(cluster, pool, freshOnly: freshOnly)
         }
     }
@@ -429,6 +426,10 @@ extension ServerExchange {
             if self.exchange.visit?.ticket != nil {
                 self.exchange.cluster?.counts.requestsTimedOut += 1
                 self.giveUp(.requestTimedOut)
+            } else if let cluster = self.waitingCluster, cluster.isEmpty {
+                // No endpoint came: as where none is waited for.
+                cluster.stopWaiting(self, for: self.facts)
+                self.clusterReady()
             } else if self.waitingCluster != nil {
                 self.attemptFailed(.init(reason: .upstreamNameUnresolved, outcome: nil))
             } else if self.machine.response == .none {
@@ -462,7 +463,15 @@ extension ServerExchange {
 }
 
 extension ServerExchange: ClusterWaiter {
-    /// The names of the cluster were looked up.
+    /// Waits, but not for ever, until the cluster knows endpoints.
+    func wait(for cluster: ClusterRuntime, _ limit: Duration) {
+        self.waitingCluster = cluster
+        cluster.wait(self, for: self.facts)
+        self.deadlines.attempt = Tick.after(limit, now: self.worker.wheel.now)
+        self.armTimer()
+    }
+
+    /// The cluster has what it lacked, or has gone.
     func clusterReady() {
         self.waitingCluster = nil
         self.deadlines.attempt = Tick.never

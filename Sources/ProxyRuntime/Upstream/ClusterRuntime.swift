@@ -96,6 +96,20 @@ final class ClusterRuntime {
         }
         if case .dns = cluster.discovery { self.resolved = nil }
         self.useEndpoints()
+        guard !self.isEmpty, !self.waiters.isEmpty else { return }
+        // Not before the loop has all of the new state.
+        self.worker.loop.assumeIsolated().execute { [weak self] in self?.wakeWaiters() }
+    }
+
+    /// It is told its endpoints, and there are none.
+    var isEmpty: Bool {
+        if case .endpoints = self.cluster.discovery { self.balancer.endpoints.isEmpty } else { false }
+    }
+
+    private func wakeWaiters() {
+        let waiters = self.waiters
+        self.waiters.removeAll()
+        for waiter in waiters { waiter.clusterReady() }
     }
 
     /// The cluster has gone: idle connections are closed, the others may finish.
@@ -108,9 +122,7 @@ final class ClusterRuntime {
         self.balancer.replace(endpoints: [])
         self.named?.retire()
         self.named = nil
-        let waiters = self.waiters
-        self.waiters.removeAll()
-        for waiter in waiters { waiter.clusterReady() }
+        self.wakeWaiters()
     }
 
     /// Connections that are secured otherwise than the cluster says now must not carry another request.
@@ -128,9 +140,7 @@ final class ClusterRuntime {
             self.resolved = endpoints
             self.useEndpoints()
         }
-        let waiters = self.waiters
-        self.waiters.removeAll()
-        for waiter in waiters { waiter.clusterReady() }
+        self.wakeWaiters()
     }
 
     private func useEndpoints() {

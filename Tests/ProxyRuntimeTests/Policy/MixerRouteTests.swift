@@ -79,6 +79,37 @@ private struct TestVerifier: TokenVerifying {
         try await endpoint.stop()
     }
 
+    @Test("An endpoint that comes a little later than the engine's answer is waited for")
+    func latest() async throws {
+        let engine = TestEngine(Self.answer(), holds: true)
+        let endpoint = try await RawServer.start()
+        let setup = MixerProxy(engine: engine, side: .outbound, service: Self.service())
+        try await setup.run(ports: []) { proxy in
+            let client = try await proxy.connect()
+            client.send(Self.get)
+            await self.asked(engine, proxy)
+            engine.release()
+            _ = await proxy.waitForStatistics { $0.mixer?.accepts == 1 }
+            await setup.apply(ports: [endpoint.port], to: proxy)
+            let connection = await endpoint.connection(0)
+            await connection.waitFor("GET /a")
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            #expect(await client.waitFor("ok").hasPrefix("HTTP/1.1 200 "))
+        }
+        try await endpoint.stop()
+    }
+
+    @Test("Where no endpoint comes the request fails as without the engine")
+    func never() async throws {
+        let setup = MixerProxy(engine: TestEngine(Self.answer()), side: .outbound, service: Self.service())
+        try await setup.run(ports: []) { proxy in
+            let client = try await proxy.connect()
+            client.send(Self.get)
+            #expect(await client.waitFor("no healthy endpoint").hasPrefix("HTTP/1.1 503 "))
+            #expect(await proxy.runtime.statistics().clusters["target"]?.counts.noneHealthy == 1)
+        }
+    }
+
     @Test("The route's time begins when the engine has answered")
     func timeout() async throws {
         let engine = TestEngine(Self.answer(), holds: true)
