@@ -19,14 +19,18 @@ struct DelegateJoin {
 }
 
 private struct Join {
+    /// Conditions that a VirtualService may come to have by delegating: those of its own and of others multiply.
+    private static let combinationsMax = 10_000
+
     let delegates: [ObjectID: RouteRules]
     var used: Set<ObjectID> = []
     var diagnoses: [Diagnosis] = []
 
     mutating func resolved(_ root: RouteRules) -> RouteRules {
         var result = root
+        var combinations = 0
         result.http = root.http.enumerated().flatMap { index, rule in
-            rule.delegate.map { self.rules(of: $0, for: rule, root, "spec.http[\(index)]") } ?? [rule]
+            rule.delegate.map { self.rules(of: $0, for: rule, root, "spec.http[\(index)]", &combinations) } ?? [rule]
         }
         return result
     }
@@ -36,7 +40,8 @@ private struct Join {
         of id: ObjectID,
         for rule: HTTPRouteRule,
         _ root: RouteRules,
-        _ field: String
+        _ field: String,
+        _ combinations: inout Int
     ) -> [HTTPRouteRule] {
         guard let delegate = self.delegates[id] else {
             let message = "VirtualService \(id) does not exist, is broken, or has hosts of its own"
@@ -49,6 +54,13 @@ private struct Join {
             self.say(.error, root, "\(field).delegate", "\(message): the rule is left out")
             return []
         }
+        let more = delegate.http.reduce(0) { $0 + max(1, $1.matches.count) } * max(1, rule.matches.count)
+        guard combinations + more <= Self.combinationsMax else {
+            let message = "VirtualService \(id) makes more than \(Self.combinationsMax) combinations of conditions"
+            self.say(.error, root, "\(field).delegate", "\(message): the rule is left out")
+            return []
+        }
+        combinations += more
         var result: [HTTPRouteRule] = []
         for (index, own) in delegate.http.enumerated() {
             let place = "spec.http[\(index)]"

@@ -57,6 +57,24 @@ import Testing
         #expect(mesh.warnings().contains { $0.hasPrefix("spec.http[0].match: contradicts") }, "\(mesh.warnings())")
     }
 
+    @Test("Conditions of root and delegate multiply only so far")
+    func bounded() throws {
+        func matches(_ count: Int, _ word: String) -> String {
+            (0..<count).map { "{headers: {\(word): {exact: v\($0)}}}" }.joined(separator: ", ")
+        }
+        let many = "{http: [{match: [\(matches(101, "b"))], route: [{destination: {host: b.test}}]}]}"
+        let rest = "{route: [{destination: {host: rest.test}}]}"
+
+        let most = try self.mesh("{match: [\(matches(99, "a"))], delegate: {name: leaf}}, \(rest)", many)
+        #expect(most.errors() == [] && most.snapshot.routeRules.first?.http.first?.matches.count == 99 * 101)
+
+        let more = try self.mesh("{match: [\(matches(100, "a"))], delegate: {name: leaf}}, \(rest)", many)
+        #expect(
+            more.errors().contains { $0.hasPrefix("spec.http[0].delegate: VirtualService default/leaf makes more") }
+        )
+        #expect(more.snapshot.routeRules.first?.http.count == 1)
+    }
+
     @Test("Presence is implied by a value; other conditions are added")
     func narrows() throws {
         let mesh = try self.mesh(
