@@ -183,6 +183,14 @@ import TrafficEngine
         #expect(refused.attributes["request.api_key"] == .text("k"))
     }
 
+    @Test("Every attribute has a place and a bit of its own")
+    func places() {
+        #expect(
+            AttributeTable.names.count <= UInt64.bitWidth && AttributeTable.kinds.count == AttributeTable.names.count
+        )
+        #expect(Set(AttributeTable.names).count == AttributeTable.names.count)
+    }
+
     @Test("More texts than a small table holds keep their numbers apart")
     func manyWords() throws {
         let reports = (0..<100).map { number in

@@ -16,14 +16,11 @@ enum MixerPolicyBuilder {
         let service = message.serviceConfigs[message.defaultDestinationService]
         // The service's own policy counts before the mesh's (ServiceConfig.network_fail_policy).
         let policy = service.flatMap { $0.hasNetworkFailPolicy ? $0.networkFailPolicy : nil }
-        func server(_ name: String, isOff: Bool) -> MixerPolicy.Server? {
-            name.isEmpty || isOff ? nil : MixerPolicy.Server(cluster: registry.id(of: name), name: name)
-        }
         let (attributes, side) = Self.attributes(message.mixerAttributes, workload)
         return MixerPolicy(
             side: side,
-            checkServer: server(transport.checkCluster, isOff: service?.disableCheckCalls ?? false),
-            reportServer: server(transport.reportCluster, isOff: service?.disableReportCalls ?? false),
+            checkServer: Self.server(transport.checkCluster, &registry, isOff: service?.disableCheckCalls ?? false),
+            reportServer: Self.server(transport.reportCluster, &registry, isOff: service?.disableReportCalls ?? false),
             failsOpen: (policy ?? transport.networkFailPolicy).policy == .failOpen,
             attributes: attributes,
             services: Self.services(message, at: path, &findings),
@@ -40,9 +37,6 @@ enum MixerPolicyBuilder {
         _ findings: inout Findings
     ) -> MixerPolicy {
         let transport = message.transport
-        func server(_ name: String, isOff: Bool) -> MixerPolicy.Server? {
-            name.isEmpty || isOff ? nil : MixerPolicy.Server(cluster: registry.id(of: name), name: name)
-        }
         let (attributes, side) = Self.attributes(message.mixerAttributes, workload)
         let interval = message.hasReportInterval ? message.reportInterval.value : Self.reportInterval
         if interval < .seconds(1) { findings.add("\(path).report_interval", "must be at least 1s") }
@@ -51,13 +45,21 @@ enum MixerPolicyBuilder {
         }
         return MixerPolicy(
             side: side,
-            checkServer: server(transport.checkCluster, isOff: message.disableCheckCalls),
-            reportServer: server(transport.reportCluster, isOff: message.disableReportCalls),
+            checkServer: Self.server(transport.checkCluster, &registry, isOff: message.disableCheckCalls),
+            reportServer: Self.server(transport.reportCluster, &registry, isOff: message.disableReportCalls),
             failsOpen: transport.networkFailPolicy.policy == .failOpen,
             attributes: attributes,
             services: quotas.isEmpty ? [] : [MixerServiceRules(host: "*", quotas: quotas)],
             reportInterval: interval
         )
+    }
+
+    private static func server(
+        _ name: String,
+        _ registry: inout ClusterRegistry,
+        isOff: Bool
+    ) -> MixerPolicy.Server? {
+        name.isEmpty || isOff ? nil : MixerPolicy.Server(cluster: registry.id(of: name), name: name)
     }
 
     /// Istio's default.

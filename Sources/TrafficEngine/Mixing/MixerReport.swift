@@ -51,11 +51,8 @@ package struct MixerReport: Sendable {
         return table.values(of: 0, over: self.fixed)
     }
 
-    /// What the settings say: of the proxy, and of the service.
-    package var fixed: [String: MixerValue] {
-        guard let service = self.service else { return self.policy.attributes }
-        return self.policy.attributes.merging(service.attributes) { $1 }
-    }
+    /// What the settings say.
+    package var fixed: [String: MixerValue] { self.policy.attributes(of: self.service) }
 }
 
 extension AttributeTable {

@@ -56,6 +56,12 @@ package struct MixerDestination: Sendable {
 }
 
 extension MixerPolicy {
+    /// What the settings say of a request to a service, by name: of the proxy, and of the service.
+    func attributes(of service: MixerService?) -> [String: MixerValue] {
+        guard let service else { return self.attributes }
+        return self.attributes.merging(service.attributes) { $1 }
+    }
+
     /// For a request that has come to its workload, by the host that it names: of the services that lead to the port
     /// the first with this name, else the first of all.
     package func destination(of request: RequestView) -> MixerDestination {

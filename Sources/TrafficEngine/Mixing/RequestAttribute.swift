@@ -278,13 +278,7 @@ package struct RequestAttributes {
         var table = AttributeTable()
         table.open()
         table.add(self, at: milliseconds)
-        return table.values(of: 0, over: self.fixed)
-    }
-
-    /// What the settings say: of the proxy, and of the service.
-    var fixed: [String: MixerValue] {
-        guard let service = self.service else { return self.policy.attributes }
-        return self.policy.attributes.merging(service.attributes) { $1 }
+        return table.values(of: 0, over: self.policy.attributes(of: self.service))
     }
 
     /// Appends names, in lower case, and values of headers as a map of `AttributeTable`.
