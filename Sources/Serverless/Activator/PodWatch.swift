@@ -43,7 +43,7 @@ struct PodWatch: Sendable {
         }
     }
 
-    private static let probeIntervalMin: Duration = .milliseconds(25)
+    private static let probeIntervalMin: Duration = .milliseconds(5)
     private static let probeIntervalMax: Duration = .seconds(1)
     private static let probeTimeout: TimeAmount = .milliseconds(300)
 

@@ -25,7 +25,7 @@ package struct StartingPods: Sendable {
     }
 
     /// One that starts is asked often; one that never does costs little.
-    private static let (pauseMin, pauseMax) = (Duration.milliseconds(10), Duration.seconds(1))
+    private static let (pauseMin, pauseMax) = (Duration.milliseconds(2), Duration.milliseconds(100))
 
     private var entries: [RevisionPod: Entry] = [:]
     /// They have been ready. If Kubernetes does not call them ready any more, it has its reasons.
@@ -69,6 +69,6 @@ package struct StartingPods: Sendable {
             return takes ? .answering : .nothing
         }
         let waited = now - (entry.askedSince ?? now)
-        return .askAgain(after: min(max(Self.pauseMin, waited / 20), Self.pauseMax))
+        return .askAgain(after: min(max(Self.pauseMin, waited / 50), Self.pauseMax))
     }
 }
