@@ -10,6 +10,8 @@ package struct QuotaCache {
     static let prefetchMax: Int64 = 64
     /// A quota that is used up is not asked for again before this, however long the engine says.
     static let pauseMax = Duration.seconds(1)
+    /// An answer that has not come by then is not waited for any more.
+    private static let answerMax = Duration.seconds(1)
     private static let bytesMax = 8 << 20
     private static let shapesMax = 64
 
@@ -28,16 +30,22 @@ package struct QuotaCache {
         var pausedUntil = Duration.zero
         var askedAt: Duration
         var asked: Int64
+        /// More than a request needs has been asked for, and no answer is there yet; until then at most.
+        var isAskedAheadUntil = Duration.zero
         var usedAt: Duration
     }
 
     struct Shape {
-        var quota: String
-        var shape: CheckShape
+        let quota: String
+        let shape: CheckShape
+        /// Begins the keys of its accounts; never given again.
+        let number: UInt32
+        fileprivate var usedAt: Duration
     }
 
     private(set) var shapes: [Shape] = []
     private(set) var accounts: RecencyTable<Account>
+    private var lastNumber: UInt32 = 0
     private var key: [UInt8] = []
 
     package init(countMax: Int = Self.countMax) {
@@ -52,7 +60,7 @@ package struct QuotaCache {
         for attributes: RequestAttributes,
         now: Duration
     ) -> OnCharge {
-        guard let place = self.place(of: charge.quota, attributes), var account = self.accounts[place],
+        guard let place = self.place(of: charge.quota, attributes, now), var account = self.accounts[place],
             now < account.usedAt + Self.lifetime
         else { return .ask(charge.amount) }
         defer { self.accounts[place] = account }
@@ -63,6 +71,8 @@ package struct QuotaCache {
             return .paid
         }
         if now < account.pausedUntil { return .usedUp }
+        // Requests that come at once would each ask for twice as much as the one before.
+        if now < account.isAskedAheadUntil { return .ask(charge.amount) }
         let isBusy = now < account.askedAt + .seconds(1)
         let most = charge.amount.multipliedReportingOverflow(by: Self.prefetchMax)
         let doubled = account.asked.multipliedReportingOverflow(by: 2)
@@ -70,6 +80,7 @@ package struct QuotaCache {
             isBusy && !doubled.overflow && !most.overflow
             ? max(charge.amount, min(doubled.partialValue, most.partialValue)) : charge.amount
         account.askedAt = now
+        if account.asked > charge.amount { account.isAskedAheadUntil = now + Self.answerMax }
         return .ask(account.asked)
     }
 
@@ -81,12 +92,13 @@ package struct QuotaCache {
         now: Duration
     ) {
         guard let references = answer.references,
-            let index = self.shape(of: charge.quota, references), self.makeKey(index, attributes)
+            let index = self.shape(of: charge.quota, references, now), self.makeKey(index, attributes)
         else { return }
         var account =
             self.accounts.use(self.key).flatMap { self.accounts[$0] }
             ?? Account(askedAt: now, asked: charge.asked, usedAt: now)
         if now >= account.validUntil { account.left = 0 }
+        if charge.asked > charge.amount { account.isAskedAheadUntil = .zero }
         if answer.amount < charge.amount {
             let pause = answer.validDuration > .zero ? min(answer.validDuration, Self.pauseMax) : Self.pauseMax
             account.pausedUntil = now + pause
@@ -101,29 +113,34 @@ package struct QuotaCache {
         self.accounts.insert(self.key, account)
     }
 
-    private mutating func place(of quota: String, _ attributes: RequestAttributes) -> Int? {
+    private mutating func place(of quota: String, _ attributes: RequestAttributes, _ now: Duration) -> Int? {
         for index in self.shapes.indices where self.shapes[index].quota == quota {
-            if self.makeKey(index, attributes), let place = self.accounts.use(self.key) { return place }
+            guard self.makeKey(index, attributes), let place = self.accounts.use(self.key) else { continue }
+            self.shapes[index].usedAt = now
+            return place
         }
         return nil
     }
 
     private mutating func makeKey(_ index: Int, _ attributes: RequestAttributes) -> Bool {
         self.key.removeAll(keepingCapacity: true)
-        self.key.append(UInt8(truncatingIfNeeded: index))
+        self.key.append(number: self.shapes[index].number)
         return self.shapes[index].shape.append(attributes, to: &self.key)
     }
 
-    private mutating func shape(of quota: String, _ references: [CheckReference]) -> Int? {
+    private mutating func shape(of quota: String, _ references: [CheckReference], _ now: Duration) -> Int? {
         let ordered = CheckShape.ordered(references)
         let known = self.shapes.firstIndex { $0.quota == quota && $0.shape.references == ordered }
         if let known { return known }
         guard let shape = CheckShape(ordered) else { return nil }
-        if self.shapes.count >= Self.shapesMax {
-            self.shapes.removeAll()
-            self.accounts.removeAll()
+        if self.shapes.count >= Self.shapesMax,
+            let oldest = self.shapes.indices.min(by: { self.shapes[$0].usedAt < self.shapes[$1].usedAt })
+        {
+            // Nobody finds its accounts any more; they are pushed out by those that are used.
+            self.shapes.remove(at: oldest)
         }
-        self.shapes.append(Shape(quota: quota, shape: shape))
+        self.lastNumber &+= 1
+        self.shapes.append(Shape(quota: quota, shape: shape, number: self.lastNumber, usedAt: now))
         return self.shapes.count - 1
     }
 }

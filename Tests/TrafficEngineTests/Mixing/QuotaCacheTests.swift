@@ -49,6 +49,21 @@ import TrafficEngine
         #expect(till.charge() == .ask(8))
     }
 
+    @Test("While an answer is under way that brings more, others ask for no more than they need")
+    func together() {
+        var till = Till()
+        _ = till.charge()
+        till.grant(1, asked: 1)
+        #expect((0..<10).map { _ in till.charge() } == [.ask(2)] + Array(repeating: .ask(1), count: 9))
+        till.grant(2, asked: 2)
+        #expect(till.charge() == .paid)
+        #expect(till.charge() == .ask(4))
+        // An answer that never comes is waited for no longer than a second.
+        #expect(till.charge(at: .milliseconds(999)) == .ask(1))
+        #expect(till.charge(at: .seconds(1)) == .ask(1))
+        #expect(till.charge(at: .milliseconds(1001)) == .ask(2))
+    }
+
     @Test("Demand that has gone is asked for as it comes")
     func rest() {
         var till = Till()
