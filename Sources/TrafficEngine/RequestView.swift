@@ -10,6 +10,7 @@ package struct ByteRange: Hashable, Sendable {
     }
 
     @inlinable package var isEmpty: Bool { self.count == 0 }
+    @inlinable package var end: UInt32 { self.start + self.count }
 }
 
 /// One header line: where its name and its trimmed value stand.

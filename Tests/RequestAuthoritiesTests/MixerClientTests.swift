@@ -64,6 +64,7 @@ private final class TestMixer: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
             response.precondition.status.code = 0
             response.quotas["requests"] = .with { $0.grantedAmount = 2 }
         case "/empty": ()
+        case "/full", "/full-quota": throw RPCError(code: .unavailable, message: "full")
         default: throw RPCError(code: .internalError, message: "broken")
         }
         return response
@@ -74,6 +75,8 @@ private final class TestMixer: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
         context: ServerContext
     ) async throws -> Istio_Mixer_V1_ReportResponse {
         self.reports.withLock { $0.append(request) }
+        let texts = request.attributes.map { Words.text("request.path", in: $0, request.defaultWords) }
+        if texts.contains("/full") { throw RPCError(code: .unavailable, message: "full") }
         return Istio_Mixer_V1_ReportResponse()
     }
 }
@@ -82,9 +85,14 @@ private final class TestMixer: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
 private enum Words {
     static func number(_ word: String) -> Int32 { GlobalWords.standard.indices[word] ?? -1 }
 
-    static func text(_ name: String, in attributes: Istio_Mixer_V1_CompressedAttributes) -> String? {
+    static func text(
+        _ name: String,
+        in attributes: Istio_Mixer_V1_CompressedAttributes,
+        _ defaultWords: [String] = []
+    ) -> String? {
         guard let number = attributes.strings[self.number(name)] else { return nil }
-        return number >= 0 ? GlobalWords.standard.words[Int(number)] : attributes.words[-1 - Int(number)]
+        let own = attributes.words.isEmpty ? defaultWords : attributes.words
+        return number >= 0 ? GlobalWords.standard.words[Int(number)] : own[-1 - Int(number)]
     }
 }
 
@@ -253,18 +261,40 @@ private enum Words {
                 outcome.status = status
                 return MixerReport(.request(Self.request("/a")), Self.facts, Self.policy, .request(outcome))
             }
-            let isTaken = await withCheckedContinuation { continuation in
-                client.report(reports, to: [address]) { continuation.resume(returning: $0) }
+            func lost(_ endpoints: [ServiceEndpoint]) async -> Int {
+                let writer = client.makeReportWriter()
+                for report in reports { writer.add(report) }
+                let messages = writer.take()
+                return await withCheckedContinuation { continuation in
+                    client.report(messages, to: endpoints) { continuation.resume(returning: $0) }
+                }
             }
-            #expect(isTaken)
+            #expect(await lost([address]) == 0)
             let request = try #require(service.reported.first)
             #expect(request.repeatedAttributesSemantics == .deltaEncoding)
             #expect(request.attributes.map { $0.int64S[Words.number("response.code")] } == [200, 404])
             #expect(request.attributes.last?.strings.isEmpty == true)
-            let isLost = await withCheckedContinuation { continuation in
-                client.report(reports, to: []) { continuation.resume(returning: !$0) }
+            #expect(await lost([]) == 2)
+        }
+    }
+
+    @Test("What may have been charged or counted is not sent to a second endpoint; other questions are")
+    func repetition() async throws {
+        try await self.run { service, client, address in
+            let charge = QuotaCharge(quota: "requests", amount: 1, asked: 1)
+            _ = await self.ask(client, "/full-quota", charges: [charge], address, address)
+            #expect(service.checked.count == 1)
+            _ = await self.ask(client, "/full", address, address)
+            #expect(service.checked.count > 2)
+            let writer = client.makeReportWriter()
+            writer.add(
+                MixerReport(.request(Self.request("/full")), Self.facts, Self.policy, .request(RequestOutcome()))
+            )
+            let messages = writer.take()
+            let lost = await withCheckedContinuation { continuation in
+                client.report(messages, to: [address, address]) { continuation.resume(returning: $0) }
             }
-            #expect(isLost)
+            #expect(lost == 1 && service.reported.count == 1)
         }
     }
 }

@@ -46,11 +46,6 @@ final class MixerConnection {
         let attributes = RequestAttributes(connection: self.id, self.facts, self.policy, self.service)
         let session = self.worker.mixer
         let charges = destination.charges(attributes)
-        let unpaid: [QuotaCharge]
-        switch session.decide(attributes, charges, server, on: self.worker) {
-        case .verdict(let verdict): return self.settle(verdict, charges, isFromCache: true)
-        case .ask(let asked): unpaid = asked
-        }
         var question = MixerQuestion(
             .connection(id: self.id),
             facts: self.facts,
@@ -59,15 +54,21 @@ final class MixerConnection {
             milliseconds: self.startMilliseconds,
             endpoints: self.worker.endpoints(of: server)
         )
-        if !unpaid.isEmpty {
-            question.charges = unpaid
-            question.deduplicationID = self.id
+        switch session.decide(attributes, charges, server, on: self.worker) {
+        case .verdict(let verdict, let endsSoon):
+            if endsSoon { session.renew(question, server, on: self.worker) }
+            return self.settle(verdict, charges, isFromCache: true)
+        case .ask(let unpaid):
+            if !unpaid.isEmpty {
+                question.charges = unpaid
+                question.deduplicationID = self.id
+            }
+            session.ask(question, server, on: self.worker) { answer in
+                guard !self.isCancelled else { return }
+                completion(self.settle(answer, unpaid))
+            }
+            return .waiting
         }
-        session.ask(question, server, on: self.worker) { answer in
-            guard !self.isCancelled else { return }
-            completion(self.settle(answer, unpaid))
-        }
-        return .waiting
     }
 
     private func settle(_ answer: MixerAnswer, _ charges: [QuotaCharge]) -> ConnectionOutcome {

@@ -117,35 +117,38 @@ final class MixerGate {
         let session = self.worker.mixer
         let attributes = RequestAttributes(view, facts, self.policy, destination.service)
         let charges = destination.charges(attributes)
-        let unpaid: [QuotaCharge]
+        func question() -> MixerQuestion {
+            MixerQuestion(
+                .request(owned ?? OwnedRequest(view)),
+                facts: facts,
+                policy: self.policy,
+                service: destination.service,
+                milliseconds: Int64(WallClock.milliseconds()),
+                endpoints: self.worker.endpoints(of: server)
+            )
+        }
         switch session.decide(attributes, charges, server, on: self.worker) {
-        case .verdict(let verdict):
+        case .verdict(let verdict, let endsSoon):
+            if endsSoon { session.renew(question(), server, on: self.worker) }
             let check = MixerReport.Check(
                 status: verdict.status,
                 isFromCache: true,
                 isQuotaFromCache: charges.isEmpty ? nil : true
             )
             return self.settle(verdict, pending.effects, check)
-        case .ask(let charges): unpaid = charges
+        case .ask(let unpaid):
+            var question = question()
+            if !unpaid.isEmpty {
+                question.charges = unpaid
+                question.deduplicationID = String(self.worker.random(), radix: 16)
+            }
+            self.pending = pending
+            self.pending?.charges = unpaid
+            self.number += 1
+            let number = self.number
+            session.ask(question, server, on: self.worker) { self.answered($0, number) }
+            return .waiting
         }
-        var question = MixerQuestion(
-            .request(owned ?? OwnedRequest(view)),
-            facts: facts,
-            policy: self.policy,
-            service: destination.service,
-            milliseconds: Int64(WallClock.milliseconds()),
-            endpoints: self.worker.endpoints(of: server)
-        )
-        if !unpaid.isEmpty {
-            question.charges = unpaid
-            question.deduplicationID = String(self.worker.random(), radix: 16)
-        }
-        self.pending = pending
-        self.pending?.charges = unpaid
-        self.number += 1
-        let number = self.number
-        session.ask(question, server, on: self.worker) { self.answered($0, number) }
-        return .waiting
     }
 
     private func answered(_ answer: MixerAnswer, _ number: Int) {

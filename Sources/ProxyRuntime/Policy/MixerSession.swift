@@ -10,7 +10,8 @@ final class MixerSession {
     /// in their keys.
     private var answers: [String: CheckCache] = [:]
     private var quotas: [String: QuotaCache] = [:]
-    private var batches: [String: Batch] = [:]
+    /// One, or few: they are looked through.
+    private var batches: [Batch] = []
 
     struct Counts {
         var requests = MixerStatistics()
@@ -25,15 +26,16 @@ final class MixerSession {
     /// Reports for one cluster.
     private struct Batch {
         var server: MixerPolicy.Server
-        var reports = ReportBatch()
+        let writer: (any ReportWriting)?
+        var timing = ReportBatch()
     }
 
     // MARK: Checks
 
     /// What is to be done about a request.
     enum Decision {
-        /// An earlier answer holds, and charges are paid.
-        case verdict(CheckVerdict)
+        /// An earlier answer holds, and charges are paid. If it ends soon, ask as well, but do not wait.
+        case verdict(CheckVerdict, endsSoon: Bool)
         /// Ask the engine, and have it charge so much.
         case ask([QuotaCharge])
     }
@@ -49,14 +51,14 @@ final class MixerSession {
         self.counts[kind].checks += 1
         if !charges.isEmpty { self.counts[kind].quotaChecks += 1 }
         let now = worker.elapsed
-        guard let verdict = self.answers[server.name]?.verdict(for: attributes, now: now) else { return .ask(charges) }
-        if !verdict.status.isOK {
+        guard let hit = self.answers[server.name]?.verdict(for: attributes, now: now) else { return .ask(charges) }
+        if !hit.verdict.status.isOK {
             self.counts[kind].cachedDenials += 1
-            return .verdict(verdict)
+            return .verdict(hit.verdict, endsSoon: hit.endsSoon)
         }
         if charges.isEmpty {
             self.counts[kind].cachedAccepts += 1
-            return .verdict(verdict)
+            return .verdict(hit.verdict, endsSoon: hit.endsSoon)
         }
         var unpaid: [QuotaCharge] = []
         for charge in charges {
@@ -66,13 +68,19 @@ final class MixerSession {
             case .usedUp:
                 self.counts[kind].cachedDenials += 1
                 self.counts[kind].quotaDenials += 1
-                return .verdict(CheckVerdict(.exhausted(charge.quota)))
+                return .verdict(CheckVerdict(.exhausted(charge.quota)), endsSoon: hit.endsSoon)
             }
         }
         guard unpaid.isEmpty else { return .ask(unpaid) }
         self.counts[kind].cachedAccepts += 1
         self.counts[kind].quotaHits += 1
-        return .verdict(verdict)
+        return .verdict(hit.verdict, endsSoon: hit.endsSoon)
+    }
+
+    /// Asks the engine anew for an answer that ends soon; nobody waits for it.
+    func renew(_ question: MixerQuestion, _ server: MixerPolicy.Server, on worker: Worker) {
+        self.counts[question.subject.isConnection].renewals += 1
+        self.ask(question, server, on: worker) { _ in }
     }
 
     /// Asks the engine; `completion` is called on the loop, later.
@@ -148,49 +156,68 @@ final class MixerSession {
     /// Tells the engine what became of a request, or how far a connection has come, soon.
     func report(_ report: MixerReport, to server: MixerPolicy.Server, on worker: Worker) {
         self.counts[report.subject.isConnection].reports += 1
-        let next = self.batches[server.name, default: Batch(server: server)].reports.added(report)
-        self.obey(next, server.name, worker)
+        let index = self.batch(for: server, on: worker)
+        self.batches[index].writer?.add(report)
+        let bytes = self.batches[index].writer?.byteCount ?? 0
+        self.obey(self.batches[index].timing.added(bytes: bytes, now: worker.elapsed), server.name, worker)
+    }
+
+    private func batch(for server: MixerPolicy.Server, on worker: Worker) -> Int {
+        if let index = self.index(of: server.name) {
+            // The number of a cluster changes with the configuration.
+            self.batches[index].server = server
+            return index
+        }
+        self.batches.append(Batch(server: server, writer: worker.options.requestMixing?.makeReportWriter()))
+        return self.batches.count - 1
     }
 
     /// Sends what waits, because the proxy ends.
     func flush(on worker: Worker) {
-        for name in self.batches.keys { self.timeElapsed(name, worker) }
+        let now = worker.elapsed
+        for index in self.batches.indices {
+            self.obey(self.batches[index].timing.ended(now: now), self.batches[index].server.name, worker)
+        }
     }
 
     private func timeElapsed(_ name: String, _ worker: Worker) {
-        guard let next = self.batches[name]?.reports.timeElapsed() else { return }
-        self.obey(next, name, worker)
+        guard let index = self.index(of: name) else { return }
+        self.obey(self.batches[index].timing.timeElapsed(now: worker.elapsed), name, worker)
     }
 
-    private func obey(_ next: ReportBatch.OnReport, _ name: String, _ worker: Worker) {
+    private func index(of name: String) -> Int? { self.batches.firstIndex { $0.server.name == name } }
+
+    private func obey(_ next: ReportBatch.Next, _ name: String, _ worker: Worker) {
+        guard next != .wait, let index = self.index(of: name) else { return }
         switch next {
         case .wait: ()
-        // Those of connections are counted with the others: one call tells of both.
-        case .drop(let count): self.counts.requests.reportsDropped += count
-        case .startTimer:
+        case .drop(let count):
+            _ = self.batches[index].writer?.take()
+            // Those of connections are counted with the others: one call tells of both.
+            self.counts.requests.reportsDropped += count
+        case .startTimer(let delay):
             let bound = NIOLoopBound((session: self, worker: worker), eventLoop: worker.loop)
-            worker.loop.scheduleTask(in: TimeAmount(ReportBatch.delay)) {
+            worker.loop.scheduleTask(in: TimeAmount(delay)) {
                 bound.value.session.timeElapsed(name, bound.value.worker)
             }
-        case .send(let reports): self.send(reports, name, worker)
+        case .send(let count): self.send(count, self.batches[index], worker)
         }
     }
 
-    private func send(_ reports: [MixerReport], _ name: String, _ worker: Worker) {
-        guard let server = self.batches[name]?.server else { return }
-        self.counts.requests.reportCalls += 1
+    private func send(_ count: Int, _ batch: Batch, _ worker: Worker) {
+        let name = batch.server.name
         let loop = worker.loop
         let bound = NIOLoopBound(self, eventLoop: loop)
-        let count = reports.count
-        let settle: @Sendable (Bool) -> Void = { isTaken in
-            loop.execute { bound.value.settled(name, isTaken ? 0 : count) }
+        let settle: @Sendable (Int) -> Void = { lost in loop.execute { bound.value.settled(name, lost) } }
+        guard let mixing = worker.options.requestMixing, let messages = batch.writer?.take() else {
+            return settle(count)
         }
-        guard let mixing = worker.options.requestMixing else { return settle(false) }
-        mixing.report(reports, to: worker.endpoints(of: server), completion: settle)
+        self.counts.requests.reportCalls += messages.count
+        mixing.report(messages, to: worker.endpoints(of: batch.server), completion: settle)
     }
 
     private func settled(_ name: String, _ lost: Int) {
-        self.batches[name]?.reports.settled()
+        if let index = self.index(of: name) { self.batches[index].timing.settled() }
         guard lost > 0 else { return }
         self.counts.requests.reportCallFailures += 1
         self.counts.requests.reportsDropped += lost

@@ -5,6 +5,8 @@ package struct MixerStatistics: Sendable, Hashable {
     package var cachedAccepts = 0
     package var cachedDenials = 0
     package var calls = 0
+    /// Of these, those for answers that still held.
+    package var renewals = 0
     package var accepts = 0
     package var denials = 0
     /// Calls that came to nothing: no verdict, but the wire's failure.
@@ -27,7 +29,7 @@ package struct MixerStatistics: Sendable, Hashable {
         [
             Statistic("total_check_calls", .counter, self.checks),
             Statistic("total_check_cache_hits", .counter, self.cachedAccepts + self.cachedDenials),
-            Statistic("total_check_cache_misses", .counter, self.calls),
+            Statistic("total_check_cache_misses", .counter, self.calls - self.renewals),
             Statistic("total_check_cache_hit_accepts", .counter, self.cachedAccepts),
             Statistic("total_check_cache_hit_denies", .counter, self.cachedDenials),
             Statistic("total_remote_check_calls", .counter, self.calls),
@@ -51,6 +53,7 @@ package struct MixerStatistics: Sendable, Hashable {
         sum.cachedAccepts += other.cachedAccepts
         sum.cachedDenials += other.cachedDenials
         sum.calls += other.calls
+        sum.renewals += other.renewals
         sum.accepts += other.accepts
         sum.denials += other.denials
         sum.callFailures += other.callFailures

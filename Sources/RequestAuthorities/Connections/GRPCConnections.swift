@@ -12,6 +12,15 @@ final class GRPCConnections: Sendable {
 
     private typealias Connection = GRPCConnection
 
+    /// Whether a call was sent.
+    final class SentMark: Sendable {
+        private let mark = Atomic(false)
+
+        var isSet: Bool { self.mark.load(ordering: .acquiring) }
+
+        func set() { self.mark.store(true, ordering: .releasing) }
+    }
+
     /// Why no endpoint gave an answer.
     struct Failure: Error, CustomStringConvertible {
         var description: String
@@ -70,11 +79,19 @@ final class GRPCConnections: Sendable {
 
     /// The first answer of any endpoint.
     ///
-    /// Another is tried only where one did not take the call: what was asked once must not be charged or counted twice.
+    /// Another is tried only where one did not take the call. One that has been sent may have been taken, though no answer
+    /// came: it is sent again only if it may be, for what was asked once must not be charged or counted twice.
+    ///
+    /// - Parameters:
+    ///   - endpoints: in the order in which they are tried.
+    ///   - timeout: for all of it.
+    ///   - isRepeatable: it does no harm if two endpoints take it.
+    ///   - call: marks the call as sent just before it is; that is not looked at if it is repeatable.
     func first<Response: Sendable>(
         of endpoints: [ServiceEndpoint],
         within timeout: Duration,
-        _ call: (Client, CallOptions) async throws -> Response
+        isRepeatable: Bool,
+        _ call: (Client, CallOptions, SentMark) async throws -> Response
     ) async -> Result<Response, Failure> {
         let deadline = ContinuousClock.now + timeout
         var failure = Failure(description: "no endpoint could be asked")
@@ -94,9 +111,10 @@ final class GRPCConnections: Sendable {
                 options.timeout = deadline - ContinuousClock.now
                 options.waitForReady = false
                 options.maxResponseMessageBytes = 1 << 20
+                let mark = SentMark()
                 do {
-                    return .success(try await call(lease.connection.client, options))
-                } catch  where Self.wasNotTaken(error) {
+                    return .success(try await call(lease.connection.client, options, mark))
+                } catch  where Self.wasNotTaken(error) && (isRepeatable || !mark.isSet) {
                     failure.description = "\(endpoint.address): \((error as? RPCError)?.message ?? "\(error)")"
                     self.forget(lease.connection, to: endpoint)
                     if !lease.wasKept { break }

@@ -9,7 +9,7 @@ package import TrafficEngine
 package final class MixerClient: RequestMixing {
     private enum Job: Sendable {
         case check(MixerQuestion, completion: @Sendable (MixerAnswer) -> Void)
-        case report([MixerReport], [ServiceEndpoint], completion: @Sendable (Bool) -> Void)
+        case report([ReportMessage], [ServiceEndpoint], completion: @Sendable (Int) -> Void)
     }
 
     /// Checks and batches of reports that wait for their turn; more come to nothing.
@@ -40,16 +40,19 @@ package final class MixerClient: RequestMixing {
         }
     }
 
+    package func makeReportWriter() -> any ReportWriting { ReportWriter() }
+
     package func report(
-        _ reports: [MixerReport],
+        _ messages: [ReportMessage],
         to endpoints: [ServiceEndpoint],
-        completion: @escaping @Sendable (Bool) -> Void
+        completion: @escaping @Sendable (Int) -> Void
     ) {
-        guard !endpoints.isEmpty else { return completion(false) }
-        switch self.jobs.continuation.yield(.report(reports, endpoints, completion: completion)) {
+        let count = messages.reduce(0) { $0 + $1.count }
+        guard !endpoints.isEmpty else { return completion(count) }
+        switch self.jobs.continuation.yield(.report(messages, endpoints, completion: completion)) {
         case .enqueued: ()
-        case .dropped, .terminated: completion(false)
-        @unknown default: completion(false)
+        case .dropped, .terminated: completion(count)
+        @unknown default: completion(count)
         }
     }
 
@@ -61,8 +64,8 @@ package final class MixerClient: RequestMixing {
                 switch job {
                 case .check(let question, let completion):
                     group.addTask { completion(await self.answer(question)) }
-                case .report(let reports, let endpoints, let completion):
-                    group.addTask { completion(await self.tell(reports, endpoints)) }
+                case .report(let messages, let endpoints, let completion):
+                    group.addTask { completion(await self.tell(messages, endpoints)) }
                 }
             }
             group.cancelAll()
@@ -70,35 +73,67 @@ package final class MixerClient: RequestMixing {
     }
 
     private func answer(_ question: MixerQuestion) async -> MixerAnswer {
-        let request = MixerMessages.request(question)
-        let outcome = await self.connections.first(of: question.endpoints, within: Self.timeout) { client, options in
-            try await Istio_Mixer_V1_Mixer.Client(wrapping: client).check(request, options: options)
-        }
+        let outcome = await self.call(
+            Istio_Mixer_V1_Mixer.Method.Check.descriptor,
+            MixerMessages.request(question),
+            ProtobufSerializer<Istio_Mixer_V1_CheckRequest>(),
+            ProtobufDeserializer<Istio_Mixer_V1_CheckResponse>(),
+            to: question.endpoints,
+            // Engines do not know what others have charged.
+            isRepeatable: question.charges.isEmpty
+        )
         return switch outcome {
         case .success(let response): MixerMessages.answer(response, to: question)
         case .failure(let error): .failed(error.description)
         }
     }
 
-    private func tell(_ reports: [MixerReport], _ endpoints: [ServiceEndpoint]) async -> Bool {
-        let request = ReportWriter.request(reports)
-        let outcome = await self.connections.first(of: endpoints, within: Self.timeout) { client, options in
-            try await client.unary(
-                request: ClientRequest(message: request),
-                descriptor: Istio_Mixer_V1_Mixer.Method.Report.descriptor,
-                serializer: BytesSerializer(),
-                deserializer: ProtobufDeserializer<Istio_Mixer_V1_ReportResponse>(),
-                options: options
-            ) { response in try response.message }
-        }
-        switch outcome {
-        case .success: return true
-        case .failure(let error):
+    /// How many reports the engine did not get.
+    private func tell(_ messages: [ReportMessage], _ endpoints: [ServiceEndpoint]) async -> Int {
+        var lost = 0
+        for message in messages {
+            let outcome = await self.call(
+                Istio_Mixer_V1_Mixer.Method.Report.descriptor,
+                message.bytes,
+                BytesSerializer(),
+                ProtobufDeserializer<Istio_Mixer_V1_ReportResponse>(),
+                to: endpoints,
+                isRepeatable: false
+            )
+            guard case .failure(let error) = outcome else { continue }
+            lost += message.count
             self.logger.debug(
                 "reports lost",
-                metadata: ["count": "\(reports.count)", "reason": "\(error.description)"]
+                metadata: ["count": "\(message.count)", "reason": "\(error.description)"]
             )
-            return false
+        }
+        return lost
+    }
+
+    private func call<Request: Sendable, Response: Sendable>(
+        _ method: MethodDescriptor,
+        _ request: Request,
+        _ serializer: some MessageSerializer<Request>,
+        _ deserializer: some MessageDeserializer<Response>,
+        to endpoints: [ServiceEndpoint],
+        isRepeatable: Bool
+    ) async -> Result<Response, GRPCConnections.Failure> {
+        await self.connections.first(
+            of: endpoints,
+            within: Self.timeout,
+            isRepeatable: isRepeatable
+        ) { client, options, mark in
+            // As a stream of one message, which tells when it is sent.
+            try await client.clientStreaming(
+                request: StreamingClientRequest { writer in
+                    mark.set()
+                    try await writer.write(request)
+                },
+                descriptor: method,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options
+            ) { response in try response.message }
         }
     }
 }

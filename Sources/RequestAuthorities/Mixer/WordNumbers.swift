@@ -1,75 +1,117 @@
 internal import MixerAPI
 internal import TrafficEngine
 
-/// The numbers of texts in one message: those of the global list, and those of its own list, which grows.
+/// Numbers of texts in a message: those of the global list, and those of its own list, which grows.
 ///
 /// Texts are looked up by their bytes. Clients choose many of them, so the hash is seeded anew in each process.
 struct WordNumbers {
-    private struct Entry {
-        var hash: UInt64 = 0
-        var start = 0
+    /// Texts and their numbers, by hash; the places are a power of two.
+    private struct Table {
+        struct Entry {
+            var hash: UInt64 = 0
+            var start: UInt32 = 0
+            var count: UInt32 = 0
+            /// `Int32.max`: the entry is free.
+            var number = Int32.max
+        }
+
+        var entries: [Entry]
+        var bytes: [UInt8] = []
         var count = 0
-        /// `Int32.max`: the entry is free.
-        var number = Int32.max
+
+        init(size: Int) { self.entries = Array(repeating: Entry(), count: size) }
+
+        func number(of text: UnsafeRawBufferPointer, _ hash: UInt64) -> Int32? {
+            var place = Int(truncatingIfNeeded: hash) & (self.entries.count - 1)
+            while self.entries[place].number != .max {
+                let entry = self.entries[place]
+                if entry.hash == hash, Int(entry.count) == text.count,
+                    self.bytes.withUnsafeBytes({ bytes in
+                        let start = Int(entry.start)
+                        return UnsafeRawBufferPointer(rebasing: bytes[start..<start + text.count]).isSame(as: text)
+                    })
+                {
+                    return entry.number
+                }
+                place = (place + 1) & (self.entries.count - 1)
+            }
+            return nil
+        }
+
+        /// Adds a text that is not there.
+        mutating func add(_ text: UnsafeRawBufferPointer, _ hash: UInt64, _ number: Int32) {
+            if self.count * 2 >= self.entries.count { self.grow() }
+            self.count += 1
+            let start = UInt32(self.bytes.count)
+            self.bytes.append(contentsOf: text)
+            self.put(Entry(hash: hash, start: start, count: UInt32(text.count), number: number))
+        }
+
+        private mutating func put(_ entry: Entry) {
+            var place = Int(truncatingIfNeeded: entry.hash) & (self.entries.count - 1)
+            while self.entries[place].number != .max { place = (place + 1) & (self.entries.count - 1) }
+            self.entries[place] = entry
+        }
+
+        private mutating func grow() {
+            let old = self.entries
+            self.entries = Array(repeating: Entry(), count: old.count * 2)
+            for entry in old where entry.number != .max { self.put(entry) }
+        }
     }
 
-    /// Texts that are not in the global list, in the order of their numbers.
+    /// Texts that are not in the global list, in the order of their numbers, as places in `bytes`.
     private(set) var own: [Range<Int>] = []
-    private(set) var bytes: [UInt8] = []
-    private var entries: [Entry]
-    private var count = 0
+    private var table = Table(size: Self.size)
 
+    private static let size = 64
     private static let seed = UInt64.random(in: .min ... .max) | 1
 
-    /// Knows the global list only.
-    static let global: WordNumbers = {
-        var numbers = WordNumbers()
+    private static let global: Table = {
+        var table = Table(size: 1024)
         for (index, word) in GlobalWords.standard.words.enumerated() {
-            Array(word.utf8).withUnsafeBytes { _ = numbers.number(of: $0, or: Int32(index)) }
+            Array(word.utf8).withUnsafeBytes { bytes in
+                let hash = Self.hash(bytes)
+                if table.number(of: bytes, hash) == nil { table.add(bytes, hash, Int32(index)) }
+            }
         }
-        numbers.own = []
-        return numbers
+        return table
     }()
 
-    private init() { self.entries = Array(repeating: Entry(), count: 1024) }
+    var bytes: [UInt8] { self.table.bytes }
+    /// Of all own texts.
+    var byteCount: Int { self.table.bytes.count }
 
     /// The number of a text, which gets the next one of the own list if it has none.
     mutating func number(of text: UnsafeRawBufferPointer) -> Int32 {
-        self.number(of: text, or: -1 - Int32(clamping: self.own.count))
-    }
-
-    private mutating func number(of text: UnsafeRawBufferPointer, or next: Int32) -> Int32 {
         let hash = Self.hash(text)
-        var place = Int(truncatingIfNeeded: hash) & (self.entries.count - 1)
-        while self.entries[place].number != .max {
-            let entry = self.entries[place]
-            if entry.hash == hash, entry.count == text.count,
-                self.bytes.withUnsafeBytes({ bytes in
-                    let end = entry.start + entry.count
-                    return UnsafeRawBufferPointer(rebasing: bytes[entry.start..<end]).isSame(as: text)
-                })
-            {
-                return entry.number
-            }
-            place = (place + 1) & (self.entries.count - 1)
+        if let number = Self.global.number(of: text, hash) ?? self.table.number(of: text, hash) { return number }
+        // Clients and endpoints may send any bytes. A message with a text that is none would be refused as a whole.
+        guard Self.isText(text) else {
+            return Array(String(decoding: text, as: UTF8.self).utf8).withUnsafeBytes { self.number(of: $0) }
         }
-        let start = self.bytes.count
-        self.bytes.append(contentsOf: text)
-        self.own.append(start..<self.bytes.count)
-        self.entries[place] = Entry(hash: hash, start: start, count: text.count, number: next)
-        self.count += 1
-        if self.count * 2 > self.entries.count { self.grow() }
-        return next
+        let number = -1 - Int32(clamping: self.own.count)
+        let start = self.table.bytes.count
+        self.table.add(text, hash, number)
+        self.own.append(start..<self.table.bytes.count)
+        return number
     }
 
-    private mutating func grow() {
-        var larger = Array(repeating: Entry(), count: self.entries.count * 2)
-        for entry in self.entries where entry.number != .max {
-            var place = Int(truncatingIfNeeded: entry.hash) & (larger.count - 1)
-            while larger[place].number != .max { place = (place + 1) & (larger.count - 1) }
-            larger[place] = entry
+    /// The own list becomes empty.
+    mutating func removeAll() {
+        self.own.removeAll()
+        self.table = Table(size: Self.size)
+    }
+
+    private static func isText(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var offset = 0
+        while offset + 8 <= bytes.count {
+            guard bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) & 0x8080_8080_8080_8080 == 0 else {
+                return String(validating: bytes[offset...], as: UTF8.self) != nil
+            }
+            offset += 8
         }
-        self.entries = larger
+        return bytes[offset...].allSatisfy { $0 < 0x80 } || String(validating: bytes[offset...], as: UTF8.self) != nil
     }
 
     /// Eight bytes at a time, multiplied into each other (as wyhash does).

@@ -69,8 +69,9 @@ package final class AuthorizationClient: RequestAuthorizing {
         let message = CheckMessages.request(job.question, provider, now: Date())
         let outcome = await self.grpc.first(
             of: job.question.endpoints,
-            within: provider.timeout
-        ) { client, options in
+            within: provider.timeout,
+            isRepeatable: true
+        ) { client, options, _ in
             try await Envoy_Service_Auth_V3_Authorization.Client(wrapping: client).check(message, options: options)
         }
         return switch outcome {

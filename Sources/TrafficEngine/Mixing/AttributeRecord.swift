@@ -40,7 +40,7 @@ enum ToldAttribute: Int, CaseIterable {
         }
     }
 
-    var kind: AttributeTable.Kind {
+    var kind: AttributeRecord.Kind {
         switch self {
         case .requestHeaders, .queryParameters, .claims, .responseHeaders: .map
         case .requestTime, .contextTime, .responseTime: .moment
@@ -55,12 +55,12 @@ enum ToldAttribute: Int, CaseIterable {
     }
 }
 
-/// Attributes of requests and connections as bytes, one record for each: reports are written from it, hundreds of
-/// thousands a second, without a text or a dictionary being made.
+/// Attributes of one request or connection as bytes: reports are written from it, hundreds of thousands a second, without
+/// a text or a dictionary being made.
 ///
-/// A record has a place for every attribute that a proxy reads or counts by itself. The attributes that the settings
-/// say are not in it; those of a record count before them.
-package struct AttributeTable: Sendable {
+/// It has a place for every attribute that a proxy reads or counts by itself. The attributes that the settings say are
+/// not in it; its own count before them.
+package struct AttributeRecord: Sendable {
     /// How a value stands in the bytes.
     package enum Kind: Sendable {
         case text, bytes
@@ -78,45 +78,50 @@ package struct AttributeTable: Sendable {
     private static let requestAttributes = RequestAttribute.allCases
     private static let requestAttributeCount = RequestAttribute.allCases.count
 
-    /// Of all records.
-    package private(set) var bytes: [UInt8] = []
-    /// Where each place of each record begins and ends.
-    private var places: [(start: UInt32, end: UInt32)] = []
+    private var bytes: [UInt8] = []
+    /// Where the value of each place begins and ends.
+    private var places: [(start: UInt32, end: UInt32)] = Array(repeating: (0, 0), count: Self.names.count)
     /// The places that are filled, one bit each.
-    package private(set) var masks: [UInt64] = []
+    package private(set) var mask: UInt64 = 0
 
     package init() {}
 
-    package var count: Int { self.masks.count }
-
-    /// Where the value of a place stands in `bytes`; meaningless if its bit is not set.
-    package func range(of place: Int, in record: Int) -> Range<Int> {
-        let (start, end) = self.places[record * Self.names.count + place]
-        return Int(start)..<Int(end)
+    /// The bytes of a place that is filled, valid during the call.
+    @inline(__always)
+    package func withValue<Result>(of place: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        let (start, end) = self.places[place]
+        return self.bytes.withUnsafeBytes { body($0.slice(Int(start), Int(end))) }
     }
 
-    /// Whether two records say the same in a place that both have.
-    package func isEqual(_ place: Int, _ first: Int, _ second: Int) -> Bool {
-        let (one, other) = (self.range(of: place, in: first), self.range(of: place, in: second))
-        return self.bytes.withUnsafeBytes { bytes in
-            bytes.slice(one.lowerBound, one.upperBound).isSame(as: bytes.slice(other.lowerBound, other.upperBound))
-        }
+    /// Whether both say the same in a place that both have.
+    package func isEqual(_ place: Int, to other: AttributeRecord) -> Bool {
+        self.withValue(of: place) { own in other.withValue(of: place) { own.isSame(as: $0) } }
     }
 
     // MARK: Filling
 
-    mutating func open() {
-        self.masks.append(0)
-        self.places.append(contentsOf: repeatElement((start: 0, end: 0), count: Self.names.count))
+    /// Nothing is filled any more; the room for it stays.
+    package mutating func removeAll() {
+        self.bytes.removeAll(keepingCapacity: true)
+        self.mask = 0
     }
 
+    /// Becomes the same as another, in the room that it has.
+    package mutating func copy(_ other: AttributeRecord) {
+        self.bytes.removeAll(keepingCapacity: true)
+        self.bytes.append(contentsOf: other.bytes)
+        self.places.withUnsafeMutableBytes { own in other.places.withUnsafeBytes { own.copyMemory(from: $0) } }
+        self.mask = other.mask
+    }
+
+    @inline(__always)
     private mutating func close(_ place: Int, _ start: Int) {
-        let record = self.masks.count - 1
-        self.masks[record] |= 1 << UInt64(place)
-        self.places[record * Self.names.count + place] = (UInt32(start), UInt32(self.bytes.count))
+        self.mask |= 1 << UInt64(place)
+        self.places[place] = (UInt32(start), UInt32(self.bytes.count))
     }
 
-    /// Fills a place of the open record with what `fill` appends.
+    /// Fills a place with what `fill` appends.
+    @inline(__always)
     mutating func set(_ attribute: ToldAttribute, _ fill: (inout [UInt8]) -> Void) {
         let start = self.bytes.count
         fill(&self.bytes)
@@ -140,28 +145,33 @@ package struct AttributeTable: Sendable {
         self.set(attribute, seconds &* 1_000_000_000 &+ attoseconds / 1_000_000_000)
     }
 
-    /// Fills what a proxy reads of a request or connection, which began at `milliseconds` since 1970.
-    mutating func add(_ attributes: RequestAttributes, at milliseconds: Int64) {
+    /// Fills what a proxy reads of a request or connection.
+    mutating func add(_ attributes: RequestAttributes) {
         for (place, attribute) in Self.requestAttributes.enumerated() {
             let start = self.bytes.count
             if attributes.append(attribute, to: &self.bytes) { self.close(place, start) }
         }
-        self.set(.contextTime, milliseconds)
         if attributes.isConnection { return }
-        self.set(.requestTime, milliseconds)
         self.set(.requestHeaders) { attributes.appendHeaders(to: &$0) }
         let claims = attributes.claimMap
         if !claims.isEmpty { self.set(.claims) { $0.appendMap(claims) } }
         if attributes.hasParameters { self.set(.queryParameters) { attributes.appendParameters(to: &$0) } }
     }
 
+    /// Fills when a request came, or a connection began: `milliseconds` since 1970.
+    mutating func add(start milliseconds: Int64, ofConnection isConnection: Bool) {
+        self.set(.contextTime, milliseconds)
+        if !isConnection { self.set(.requestTime, milliseconds) }
+    }
+
     // MARK: Values
 
-    /// The attributes of a record by name, over those that the settings say.
-    func values(of record: Int, over fixed: [String: MixerValue]) -> [String: MixerValue] {
-        var values = fixed
-        for place in Self.names.indices where self.masks[record] >> UInt64(place) & 1 == 1 {
-            let bytes = self.bytes[self.range(of: place, in: record)]
+    /// The attributes by name, over others.
+    func values(over others: [String: MixerValue]) -> [String: MixerValue] {
+        var values = others
+        for place in Self.names.indices where self.mask >> UInt64(place) & 1 == 1 {
+            let (start, end) = self.places[place]
+            let bytes = self.bytes[Int(start)..<Int(end)]
             values[Self.names[place]] =
                 switch Self.kinds[place] {
                 case .text: .text(String(decoding: bytes, as: UTF8.self))

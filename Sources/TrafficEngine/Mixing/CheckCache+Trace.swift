@@ -24,8 +24,10 @@ extension CheckCache {
     /// the one that decides. Nothing counts as used for it.
     package func findings(for attributes: RequestAttributes, now: Duration) -> [CheckFinding] {
         var findings: [CheckFinding] = []
-        for (index, shape) in self.shapes.enumerated() {
-            var key = [UInt8(truncatingIfNeeded: index)]
+        for group in self.groups {
+            let shape = group.shape
+            var key: [UInt8] = []
+            key.append(number: group.number)
             guard shape.append(attributes, to: &key) else {
                 let culprit = shape.references.first { !Self.holds($0, attributes) }
                 findings.append(
@@ -83,8 +85,9 @@ extension QuotaCache {
         _ attributes: RequestAttributes,
         now: Duration
     ) -> QuotaFinding? {
-        for (index, shape) in self.shapes.enumerated() where shape.quota == charge.quota {
-            var key = [UInt8(truncatingIfNeeded: index)]
+        for shape in self.shapes where shape.quota == charge.quota {
+            var key: [UInt8] = []
+            key.append(number: shape.number)
             guard shape.shape.append(attributes, to: &key), let account = self.accounts.peek(key) else { continue }
             guard now < account.usedAt + Self.lifetime else { return nil }
             return QuotaFinding(

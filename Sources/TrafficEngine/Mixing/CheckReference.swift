@@ -27,7 +27,9 @@ package struct CheckReference: Hashable, Sendable {
 struct CheckShape: Sendable {
     /// In an order of their own, so that equal sets are equal.
     let references: [CheckReference]
-    private let parts: [Part]
+    /// Those that the settings decide about, which are the same for all requests to a service, and the others.
+    private let fixedParts: [Part]
+    private let requestParts: [Part]
 
     private struct Part: Sendable {
         var place: Place
@@ -51,6 +53,13 @@ struct CheckShape: Sendable {
         case claims
         case fixed(String)
         case fixedEntry(String, key: String)
+
+        var isFixed: Bool {
+            switch self {
+            case .fixed, .fixedEntry: true
+            case .request, .header, .headers, .parameter, .parameters, .claim, .claims: false
+            }
+        }
     }
 
     /// `nil`: no later request could be compared, because time is among them or an expression is not understood.
@@ -61,7 +70,8 @@ struct CheckShape: Sendable {
             guard let place = Self.place(reference), let condition = Self.condition(reference) else { return nil }
             parts.append(Part(place: place, condition: condition))
         }
-        self.parts = parts
+        self.fixedParts = parts.filter(\.place.isFixed)
+        self.requestParts = parts.filter { !$0.place.isFixed }
     }
 
     static func ordered(_ references: [CheckReference]) -> [CheckReference] {
@@ -94,7 +104,21 @@ struct CheckShape: Sendable {
 
     /// Appends what the references say of a request; `false`: the request is not like the one that was answered.
     func append(_ attributes: RequestAttributes, to key: inout [UInt8]) -> Bool {
-        for part in self.parts {
+        self.appendFixed(attributes, to: &key) && self.appendRequest(attributes, to: &key)
+    }
+
+    /// The part of it that is the same for all requests of one policy to one service.
+    func appendFixed(_ attributes: RequestAttributes, to key: inout [UInt8]) -> Bool {
+        Self.append(self.fixedParts, attributes, to: &key)
+    }
+
+    /// The other part.
+    func appendRequest(_ attributes: RequestAttributes, to key: inout [UInt8]) -> Bool {
+        Self.append(self.requestParts, attributes, to: &key)
+    }
+
+    private static func append(_ parts: [Part], _ attributes: RequestAttributes, to key: inout [UInt8]) -> Bool {
+        for part in parts {
             let start = key.openPart()
             let isThere = Self.append(part.place, attributes, to: &key)
             switch part.condition {

@@ -19,12 +19,12 @@ package struct ConnectionTraffic: Hashable, Sendable {
     package init(_ event: Event) { self.event = event }
 
     /// Adds what the engine is told.
-    func add(to table: inout AttributeTable, duration: Duration) {
-        table.set(.connectionEvent, text: self.event.rawValue)
-        table.set(.receivedBytes, Int64(self.bytesReceived))
-        table.set(.receivedBytesTotal, Int64(self.bytesReceivedTotal))
-        table.set(.sentBytes, Int64(self.bytesSent))
-        table.set(.sentBytesTotal, Int64(self.bytesSentTotal))
-        if self.event == .close { table.set(.connectionDuration, duration) }
+    func add(to record: inout AttributeRecord, duration: Duration) {
+        record.set(.connectionEvent, text: self.event.rawValue)
+        record.set(.receivedBytes, Int64(self.bytesReceived))
+        record.set(.receivedBytesTotal, Int64(self.bytesReceivedTotal))
+        record.set(.sentBytes, Int64(self.bytesSent))
+        record.set(.sentBytesTotal, Int64(self.bytesSentTotal))
+        if self.event == .close { record.set(.connectionDuration, duration) }
     }
 }

@@ -46,24 +46,33 @@ package struct MixerReport: Sendable {
 
     /// All attributes, as the engine is told them.
     package var attributes: [String: MixerValue] {
-        var table = AttributeTable()
-        table.append(self)
-        return table.values(of: 0, over: self.fixed)
+        var record = AttributeRecord()
+        record.fill(subjectOf: self)
+        let values = record.values(over: self.fixed)
+        record.fill(outcomeOf: self)
+        return record.values(over: values)
     }
 
     /// What the settings say.
     package var fixed: [String: MixerValue] { self.policy.attributes(of: self.service) }
+
+    /// Whether both are of requests or connections that are certainly alike in all that is read of them themselves.
+    package func isAlike(_ other: MixerReport) -> Bool {
+        self.subject.isAlike(other.subject) && self.facts.isAlike(other.facts)
+    }
 }
 
-extension AttributeTable {
-    /// Adds a record of what a report says.
-    package mutating func append(_ report: MixerReport) {
-        self.open()
-        var headBytes = 0
-        report.subject.withAttributes(report.facts, report.policy, report.service) { attributes in
-            headBytes = attributes.request.headers.reduce(0) { $0 + Int($1.name.count) + Int($1.value.count) }
-            self.add(attributes, at: report.startMilliseconds)
-        }
+extension AttributeRecord {
+    /// Becomes what a report says of the request or connection itself.
+    package mutating func fill(subjectOf report: MixerReport) {
+        self.removeAll()
+        report.subject.withAttributes(report.facts, report.policy, report.service) { self.add($0) }
+    }
+
+    /// Becomes what a report says of its time, and of what became of it.
+    package mutating func fill(outcomeOf report: MixerReport) {
+        self.removeAll()
+        self.add(start: report.startMilliseconds, ofConnection: report.subject.isConnection)
         if let upstream = report.upstream {
             self.set(.destinationAddress) { $0.append(contentsOf: upstream.ip.bytes) }
             self.set(.destinationPort, Int64(upstream.port))
@@ -72,7 +81,7 @@ extension AttributeTable {
         let end = report.startMilliseconds + seconds * 1000 + attoseconds / 1_000_000_000_000_000
         switch report.outcome {
         case .request(let outcome):
-            outcome.add(to: &self, requestHeadBytes: headBytes)
+            outcome.add(to: &self, requestHeadBytes: report.subject.headBytes)
             self.set(.responseDuration, report.duration)
             self.set(.responseTime, end)
         case .connection(let traffic):

@@ -11,6 +11,22 @@ package enum MixerSubject: Sendable {
         }
     }
 
+    /// Of a request's header lines, their names and values.
+    var headBytes: Int {
+        switch self {
+        case .request(let request): request.headerBytes
+        case .connection: 0
+        }
+    }
+
+    func isAlike(_ other: MixerSubject) -> Bool {
+        switch (self, other) {
+        case (.request(let own), .request(let other)): own.isSame(as: other)
+        case (.connection(let own), .connection(let other)): own == other
+        case (.request, .connection), (.connection, .request): false
+        }
+    }
+
     /// Its attributes, valid during the call.
     package func withAttributes<Result>(
         _ facts: PolicyFacts,

@@ -42,6 +42,10 @@ extension [UInt8] {
         self.closePart(start)
     }
 
+    mutating func append(number: UInt32) {
+        Swift.withUnsafeBytes(of: number.littleEndian) { self.append(contentsOf: $0) }
+    }
+
     /// Leaves room for the count of what is appended until `closePart`.
     mutating func openPart() -> Int {
         for _ in 0..<4 { self.append(0) }

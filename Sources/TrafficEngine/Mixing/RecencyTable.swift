@@ -1,5 +1,12 @@
 /// Values by key, bounded in their number and in the bytes of their keys: what was not used for longest goes first.
 struct RecencyTable<Value> {
+    /// Hashed as a whole: an array would be hashed byte by byte.
+    private struct Key: Hashable {
+        var bytes: [UInt8]
+
+        func hash(into hasher: inout Hasher) { self.bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+    }
+
     private struct Node {
         var key: [UInt8]
         var value: Value
@@ -11,7 +18,7 @@ struct RecencyTable<Value> {
     private let countMax: Int
     private let bytesMax: Int
     private var nodes: [Node?] = []
-    private var places: [[UInt8]: Int] = [:]
+    private var places: [Key: Int] = [:]
     private var free: [Int] = []
     private var newest = -1
     private var oldest = -1
@@ -26,7 +33,7 @@ struct RecencyTable<Value> {
 
     /// The place of a key, which counts as used now.
     mutating func use(_ key: [UInt8]) -> Int? {
-        guard let place = self.places[key] else { return nil }
+        guard let place = self.places[Key(bytes: key)] else { return nil }
         if place != self.newest {
             self.unlink(place)
             self.link(place)
@@ -35,12 +42,19 @@ struct RecencyTable<Value> {
     }
 
     /// The value of a key, which does not count as used for it.
-    func peek(_ key: [UInt8]) -> Value? { self.places[key].flatMap { self.nodes[$0]?.value } }
+    func peek(_ key: [UInt8]) -> Value? { self.places[Key(bytes: key)].flatMap { self.nodes[$0]?.value } }
 
     /// The value at a place that `use` has given; `nil`: it was removed since.
     subscript(_ place: Int) -> Value? {
         get { self.nodes[place]?.value }
         set { if let newValue { self.nodes[place]?.value = newValue } }
+    }
+
+    /// Changes the value at a place that `use` has given; `nil`: it was removed since.
+    mutating func change<Result>(_ place: Int, _ body: (inout Value) -> Result) -> Result? {
+        guard self.nodes[place] != nil else { return nil }
+        // Looked at just before; unwrapping it in place is what keeps the value from being copied.
+        return body(&self.nodes[place]!.value)
     }
 
     /// Puts a value in, over one that is there.
@@ -60,7 +74,7 @@ struct RecencyTable<Value> {
             place = self.nodes.count
             self.nodes.append(node)
         }
-        self.places[key] = place
+        self.places[Key(bytes: key)] = place
         self.bytes += key.count
         self.link(place)
     }
@@ -69,7 +83,7 @@ struct RecencyTable<Value> {
         guard place >= 0, let node = self.nodes[place] else { return }
         self.unlink(place)
         self.nodes[place] = nil
-        self.places[node.key] = nil
+        self.places[Key(bytes: node.key)] = nil
         self.bytes -= node.key.count
         self.free.append(place)
     }

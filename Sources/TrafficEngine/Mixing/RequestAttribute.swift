@@ -14,6 +14,8 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
     /// `http`, `grpc` or `tcp`.
     case protocolName = "context.protocol"
     case sourceAddress = "source.ip"
+    /// The same of a request; Istio's proxies have it under this name.
+    case originAddress = "origin.ip"
     /// As the peer's proxy says of itself (`ForwardedAttributes`).
     case sourceUID = "source.uid"
     /// The peer's identity without `spiffe://`.
@@ -36,9 +38,9 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
     /// Of a connection whose bytes nobody reads.
     case connectionID = "connection.id"
 
-    var kind: AttributeTable.Kind {
+    var kind: AttributeRecord.Kind {
         switch self {
-        case .sourceAddress: .bytes
+        case .sourceAddress, .originAddress: .bytes
         case .isMutualTLS: .truth
         case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID, .protocolName,
             .sourceUID, .sourcePrincipal, .sourceUser, .sourceNamespace, .serverName, .destinationPrincipal, .apiKey,
@@ -53,8 +55,8 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
         case .protocolName, .sourceAddress, .sourcePrincipal, .sourceUser, .sourceNamespace, .isMutualTLS, .serverName,
             .destinationPrincipal, .connectionID:
             true
-        case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID, .sourceUID, .apiKey,
-            .authenticatedPrincipal, .audiences, .presenter:
+        case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID, .originAddress,
+            .sourceUID, .apiKey, .authenticatedPrincipal, .audiences, .presenter:
             false
         }
     }
@@ -141,7 +143,7 @@ package struct RequestAttributes {
         case .requestID: return self.append(header: Self.requestID, to: &key)
         case .protocolName:
             key.append(contentsOf: (self.isConnection ? "tcp" : self.isGRPC ? "grpc" : "http").utf8)
-        case .sourceAddress:
+        case .sourceAddress, .originAddress:
             guard let source = self.facts.source else { return false }
             key.append(contentsOf: source.bytes)
         case .sourceUID:
@@ -275,13 +277,13 @@ package struct RequestAttributes {
 
     /// All attributes by name; those of the request count before the fixed ones. `milliseconds`: when it came, since 1970.
     package func all(at milliseconds: Int64) -> [String: MixerValue] {
-        var table = AttributeTable()
-        table.open()
-        table.add(self, at: milliseconds)
-        return table.values(of: 0, over: self.policy.attributes(of: self.service))
+        var record = AttributeRecord()
+        record.add(self)
+        record.add(start: milliseconds, ofConnection: self.isConnection)
+        return record.values(over: self.policy.attributes(of: self.service))
     }
 
-    /// Appends names, in lower case, and values of headers as a map of `AttributeTable`.
+    /// Appends names, in lower case, and values of headers as a map of `AttributeRecord`.
     func appendHeaders(to bytes: inout [UInt8]) {
         bytes.appendHeaders(self.request.headers, in: self.request.bytes) { self.isForwarded($0) }
         for name in [Self.authority, Self.method, Self.target] {
@@ -302,7 +304,7 @@ package struct RequestAttributes {
         return target[(question + 1)...].contains { $0 != UInt8(ascii: "&") }
     }
 
-    /// Appends the parameters of the query as a map of `AttributeTable`; of several with one name the first counts.
+    /// Appends the parameters of the query as a map of `AttributeRecord`; of several with one name the first counts.
     func appendParameters(to bytes: inout [UInt8]) {
         let parameters = self.parameters
         for (index, (name, value)) in parameters.enumerated()

@@ -3,17 +3,43 @@ package protocol RequestMixing: Sendable {
     /// Asks about one request. `completion` is called once, on any thread, within a few seconds.
     func check(_ question: MixerQuestion, completion: @escaping @Sendable (MixerAnswer) -> Void)
 
+    /// Something that writes reports of one event loop for one engine.
+    func makeReportWriter() -> any ReportWriting
+
     /// Tells what became of requests.
     ///
     /// - Parameters:
-    ///   - reports: in the order in which the requests ended.
+    ///   - messages: what a writer of this object has written; not empty.
     ///   - endpoints: where the engine can be reached, best first.
-    ///   - completion: called once, on any thread, with whether the engine has them.
+    ///   - completion: called once, on any thread, with how many reports the engine did not get.
     func report(
-        _ reports: [MixerReport],
+        _ messages: [ReportMessage],
         to endpoints: [ServiceEndpoint],
-        completion: @escaping @Sendable (Bool) -> Void
+        completion: @escaping @Sendable (Int) -> Void
     )
+}
+
+/// Writes reports as they come, so that nothing of a request outlives it but a few bytes.
+package protocol ReportWriting: AnyObject {
+    /// Of what was written and not taken yet, about.
+    var byteCount: Int { get }
+
+    func add(_ report: MixerReport)
+
+    /// What was written since the last call.
+    func take() -> [ReportMessage]
+}
+
+/// Some reports as the engine reads them.
+package struct ReportMessage: Sendable {
+    package var bytes: [UInt8]
+    /// How many reports it tells.
+    package var count: Int
+
+    package init(bytes: [UInt8], count: Int) {
+        self.bytes = bytes
+        self.count = count
+    }
 }
 
 /// What the engine is asked about one request or connection.

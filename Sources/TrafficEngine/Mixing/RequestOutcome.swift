@@ -14,16 +14,16 @@ package struct RequestOutcome: Sendable {
     package init() {}
 
     /// Adds what the engine is told.
-    func add(to table: inout AttributeTable, requestHeadBytes: Int) {
-        table.set(.requestSize, Int64(self.bytesReceived))
-        table.set(.requestTotalSize, Int64(self.bytesReceived + requestHeadBytes))
-        table.set(.responseCode, Int64(self.status))
-        table.set(.responseSize, Int64(self.bytesSent))
-        table.set(.responseTotalSize, Int64(self.bytesWritten))
+    func add(to record: inout AttributeRecord, requestHeadBytes: Int) {
+        record.set(.requestSize, Int64(self.bytesReceived))
+        record.set(.requestTotalSize, Int64(self.bytesReceived + requestHeadBytes))
+        record.set(.responseCode, Int64(self.status))
+        record.set(.responseSize, Int64(self.bytesSent))
+        record.set(.responseTotalSize, Int64(self.bytesWritten))
         guard let response = self.response else { return }
-        table.set(.responseHeaders) { response.append(to: &$0, status: self.status) }
-        if let status = response.value(of: "grpc-status") { table.set(.grpcStatus, text: status) }
-        if let message = response.value(of: "grpc-message") { table.set(.grpcMessage, text: message) }
+        record.set(.responseHeaders) { response.append(to: &$0, status: self.status) }
+        if let status = response.value(of: "grpc-status") { record.set(.grpcStatus, text: status) }
+        if let message = response.value(of: "grpc-message") { record.set(.grpcMessage, text: message) }
     }
 }
 
@@ -35,17 +35,17 @@ package struct ReportedHeaders: Sendable {
     private var trailers: [UInt8] = []
 
     /// - Parameters:
-    ///   - head: the whole head.
+    ///   - head: begins with the whole head.
     ///   - fields: where its lines stand in it.
     package init(_ head: UnsafeRawBufferPointer, _ fields: [HeaderField]) {
-        self.bytes = Array(head)
+        self.bytes = Array(UnsafeRawBufferPointer(rebasing: head.prefix(Int(fields.map(\.value.end).max() ?? 0))))
         self.fields = fields
     }
 
     /// `lines`: each ends with CRLF; the last of several calls counts.
     package mutating func set(trailers lines: some Collection<UInt8>) { self.trailers = Array(lines) }
 
-    /// Appends names, in lower case, and values as a map of `AttributeTable`, the status among them.
+    /// Appends names, in lower case, and values as a map of `AttributeRecord`, the status among them.
     func append(to bytes: inout [UInt8], status: Int) {
         self.bytes.withUnsafeBytes { head in
             bytes.appendHeaders(self.fields, in: head) { !Self.isIn(head, $0.name) || !Self.isIn(head, $0.value) }

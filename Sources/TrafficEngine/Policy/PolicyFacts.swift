@@ -32,6 +32,14 @@ package struct PolicyFacts: Sendable {
         self.serverName = serverName
         self.peer = peer
     }
+
+    /// Whether policies certainly see the same of both; claims are not looked into.
+    func isAlike(_ other: PolicyFacts) -> Bool {
+        self.source == other.source && self.remote == other.remote && self.destination == other.destination
+            && self.serverName == other.serverName && self.peer == other.peer
+            && self.isPeerOfMesh == other.isPeerOfMesh && self.localURI == other.localURI && self.claims == nil
+            && other.claims == nil
+    }
 }
 
 /// What conditions look at beyond a request's own bytes; found once per policy.

@@ -44,13 +44,32 @@ final class TestEngine: RequestMixing {
         for completion in held { completion(self.answer) }
     }
 
+    func makeReportWriter() -> any ReportWriting { Writer(told: self.told) }
+
     func report(
-        _ reports: [MixerReport],
+        _ messages: [ReportMessage],
         to endpoints: [ServiceEndpoint],
-        completion: @escaping @Sendable (Bool) -> Void
+        completion: @escaping @Sendable (Int) -> Void
     ) {
-        self.told.yield(reports)
-        completion(true)
+        completion(0)
+    }
+
+    /// Tells the test of reports instead of writing them.
+    private final class Writer: ReportWriting {
+        private let told: AsyncStream<[MixerReport]>.Continuation
+        private var reports: [MixerReport] = []
+
+        init(told: AsyncStream<[MixerReport]>.Continuation) { self.told = told }
+
+        var byteCount: Int { 0 }
+
+        func add(_ report: MixerReport) { self.reports.append(report) }
+
+        func take() -> [ReportMessage] {
+            defer { self.reports = [] }
+            self.told.yield(self.reports)
+            return [ReportMessage(bytes: [], count: self.reports.count)]
+        }
     }
 }
 

@@ -14,7 +14,7 @@ import TrafficEngine
     ) -> Int32? {
         var cache = CheckCache()
         first.withAttributes { cache.keep(answer, for: $0, now: .zero) }
-        return request.withAttributes { cache.verdict(for: $0, now: now) }?.status.code
+        return request.withAttributes { cache.verdict(for: $0, now: now) }?.verdict.status.code
     }
 
     @Test("An answer is for requests that agree in what was read, whatever else they say")
@@ -127,15 +127,26 @@ import TrafficEngine
         #expect(has("/a") && has("/c") && !has("/b"))
     }
 
-    @Test("Rules that read differently stand side by side, however many there have been")
+    @Test("However many rules read differently, the answers that are used stay")
     func shapes() {
         var cache = CheckCache()
-        for number in 0..<200 {
-            let reference = CheckReference(name: "request.headers", key: "h\(number)", condition: .absent)
-            MixedRequest().withAttributes { cache.keep(.test(code: 5, [reference]), for: $0, now: .zero) }
+        func keep(_ number: Int, code: Int32) {
+            let reference = CheckReference(name: "request.headers", key: "h\(number)", condition: .exact)
+            let request = MixedRequest(headers: [("h\(number)", "1")])
+            request.withAttributes { cache.keep(.test(code: code, uses: -1, [reference]), for: $0, now: .zero) }
         }
-        #expect(cache.count <= 64)
-        #expect(MixedRequest().withAttributes { cache.verdict(for: $0, now: .zero) }?.status.code == 5)
+        func code(_ number: Int) -> Int32? {
+            let request = MixedRequest(headers: [("h\(number)", "1")])
+            return request.withAttributes { cache.verdict(for: $0, now: .zero) }?.verdict.status.code
+        }
+        keep(0, code: 5)
+        for number in 1..<200 {
+            keep(number, code: 7)
+            #expect(code(0) == 5 && code(number) == 7)
+        }
+        #expect(code(1) == nil, "the oldest that nobody used has gone")
+        keep(1, code: 9)
+        #expect(code(1) == 9)
     }
 
     @Test("An answer about a connection holds for others that agree in what it depends on, and never for a request")
@@ -157,5 +168,24 @@ import TrafficEngine
         let id = CheckReference(name: "connection.id", condition: .exact)
         connection("a") { own.keep(.test([id]), for: $0, now: .zero) }
         #expect(connection("b") { own.verdict(for: $0, now: .zero) } == nil)
+    }
+
+    @Test("An answer that is much used is asked for anew before it ends, once")
+    func renewal() {
+        func renewals(_ uses: Int, validUseCount: Int32, at now: Duration = .zero) -> [Int] {
+            var answer = CheckAnswer.test([])
+            answer.validDuration = .seconds(8)
+            answer.validUseCount = validUseCount
+            var cache = CheckCache()
+            MixedRequest().withAttributes { cache.keep(answer, for: $0, now: .zero) }
+            return (1...uses).filter { _ in
+                MixedRequest().withAttributes { cache.verdict(for: $0, now: now) }?.endsSoon ?? false
+            }
+        }
+        #expect(renewals(1000, validUseCount: 1000) == [750])
+        #expect(renewals(300, validUseCount: -1, at: .seconds(6)) == [100])
+        #expect(renewals(300, validUseCount: -1, at: .seconds(5)) == [])
+        // Who asks for every few requests is not spared anything by asking earlier.
+        #expect(renewals(99, validUseCount: 100, at: .seconds(7)) == [])
     }
 }

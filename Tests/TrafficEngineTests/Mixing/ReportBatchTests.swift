@@ -15,55 +15,63 @@ import TrafficEngine
         return MixerReport(.request(owned), request.facts, request.policy, .request(outcome))
     }
 
+    /// What is to be done after each of so many reports that come at one moment.
+    private func add(_ count: Int, to batch: inout ReportBatch, at now: Duration) -> [ReportBatch.Next] {
+        (0..<count).map { _ in batch.added(bytes: 0, now: now) }
+    }
+
     @Test("The first report starts the timer, the hundredth sends them all")
     func count() {
         var batch = ReportBatch()
-        guard case .startTimer = batch.added(Self.report()) else {
-            Issue.record("no timer")
-            return
-        }
-        for _ in 2..<100 {
-            guard case .wait = batch.added(Self.report()) else {
-                Issue.record("did not wait")
-                return
-            }
-        }
-        guard case .send(let reports) = batch.added(Self.report()) else {
-            Issue.record("not sent")
-            return
-        }
-        #expect(reports.count == 100)
-        // The timer that was started finds nothing.
-        guard case .wait = batch.timeElapsed() else {
-            Issue.record("sent nothing")
-            return
-        }
+        let next = self.add(100, to: &batch, at: .zero)
+        #expect(next == [.startTimer(.seconds(1))] + Array(repeating: .wait, count: 98) + [.send(100)])
+        // The timer that was started finds nothing, and the next report starts another.
+        #expect(batch.timeElapsed(now: .seconds(1)) == .wait)
+        #expect(batch.added(bytes: 0, now: .seconds(1)) == .startTimer(.seconds(1)))
     }
 
-    @Test("When time is over, what there is is sent")
+    @Test("A batch that follows another at once waits for more reports")
+    func busy() {
+        var batch = ReportBatch()
+        _ = self.add(100, to: &batch, at: .zero)
+        let soon = self.add(1000, to: &batch, at: .milliseconds(49))
+        #expect(soon == Array(repeating: .wait, count: 999) + [.send(1000)])
+        _ = self.add(150, to: &batch, at: .milliseconds(98))
+        #expect(batch.added(bytes: 0, now: .milliseconds(99)) == .send(151))
+    }
+
+    @Test("Large reports do not wait for others")
+    func bytes() {
+        var batch = ReportBatch()
+        #expect(batch.added(bytes: ReportBatch.bytesMax - 1, now: .zero) == .startTimer(.seconds(1)))
+        #expect(batch.added(bytes: ReportBatch.bytesMax, now: .zero) == .send(2))
+    }
+
+    @Test("When time is over, what there is is sent, but nothing earlier than its own time")
     func time() {
         var batch = ReportBatch()
-        _ = batch.added(Self.report(201))
-        _ = batch.added(Self.report(202))
-        guard case .send(let reports) = batch.timeElapsed() else {
-            Issue.record("not sent")
-            return
-        }
-        #expect(reports.map { $0.attributes["response.code"] } == [.number(201), .number(202)])
+        _ = self.add(2, to: &batch, at: .zero)
+        #expect(batch.timeElapsed(now: .seconds(1)) == .send(2))
+        _ = self.add(100, to: &batch, at: .seconds(2))
+        #expect(self.add(3, to: &batch, at: .milliseconds(2400)) == [.wait, .wait, .wait])
+        #expect(batch.timeElapsed(now: .seconds(3)) == .startTimer(.milliseconds(400)))
+        #expect(batch.timeElapsed(now: .milliseconds(3400)) == .send(3))
+        #expect(batch.ended(now: .seconds(4)) == .wait)
+        _ = self.add(1, to: &batch, at: .seconds(5))
+        #expect(batch.ended(now: .seconds(5)) == .send(1))
     }
 
     @Test("An engine that does not keep up loses reports, and they are counted")
     func unconfirmed() {
         var batch = ReportBatch()
-        func send() -> Int? {
-            _ = batch.added(Self.report())
-            if case .drop(let count) = batch.timeElapsed() { return count }
-            return nil
+        func send() -> ReportBatch.Next {
+            _ = batch.added(bytes: 0, now: .zero)
+            return batch.timeElapsed(now: .seconds(1))
         }
-        for _ in 0..<ReportBatch.unconfirmedMax { #expect(send() == nil) }
-        #expect(send() == 1)
+        for _ in 0..<ReportBatch.unconfirmedMax { #expect(send() == .send(1)) }
+        #expect(send() == .drop(1))
         batch.settled()
-        #expect(send() == nil)
+        #expect(send() == .send(1))
     }
 
     @Test("A report says what became of the request, and what the engine had said")

@@ -1,0 +1,217 @@
+internal import MixerAPI
+internal import TrafficEngine
+
+/// A `ReportRequest` (`istio.mixer.v1`) that grows: reports of one service, each as what differs from the one before.
+/// Texts stand once in the message, in its `default_words`.
+struct ReportStream {
+    private let policy: MixerPolicy
+    private let service: MixerService?
+    /// The report that was written last, without what became of its request.
+    private var last: MixerReport
+    private var subject = AttributeRecord()
+    private var outcome = AttributeRecord()
+    /// All places that the message has said a value of: none of them can be taken back.
+    private var told: UInt64 = 0
+
+    private(set) var count = 0
+    private var words = WordNumbers()
+    /// The numbers of the records' names.
+    private var names: [Int32?] = Array(repeating: nil, count: AttributeRecord.names.count)
+    private var message = WireBytes()
+    private var entry = WireBytes()
+    private var pair = WireBytes()
+    private var value = WireBytes()
+
+    /// Begins with nothing; `report` says of which service.
+    init(_ report: MixerReport) {
+        self.policy = report.policy
+        self.service = report.service
+        self.last = report
+    }
+
+    /// Of the message so far, about.
+    var byteCount: Int { self.message.count + self.words.byteCount }
+
+    func isOf(_ policy: MixerPolicy, _ service: MixerService?) -> Bool {
+        self.policy === policy && self.service === service
+    }
+
+    /// Whether a report says of its request just what the last one said.
+    func isAlike(_ report: MixerReport) -> Bool { self.count > 0 && self.last.isAlike(report) }
+
+    /// The places that the last report's request has filled.
+    var subjectMask: UInt64 { self.subject.mask }
+
+    /// Whether a report that fills these places can be told as a difference.
+    func canTell(_ mask: UInt64) -> Bool { self.told & ~mask == 0 }
+
+    /// Writes a report.
+    ///
+    /// - Parameters:
+    ///   - report: of this service, and such that `canTell` its places.
+    ///   - subject: what it says of its request; `nil`: it is alike.
+    ///   - outcome: what it says of the rest.
+    mutating func append(_ report: MixerReport, _ subject: AttributeRecord?, _ outcome: AttributeRecord) {
+        self.entry.removeAll()
+        let isFirst = self.count == 0
+        if let subject {
+            if isFirst { self.writeFixed(of: report, unlike: subject.mask | outcome.mask) }
+            self.write(subject, unlike: isFirst ? nil : self.subject)
+            self.subject.copy(subject)
+            self.last.subject = report.subject
+            self.last.facts = report.facts
+        }
+        self.write(outcome, unlike: isFirst ? nil : self.outcome)
+        self.outcome.copy(outcome)
+        self.told = self.subject.mask | self.outcome.mask
+        self.message.field(1, bytes: self.entry.bytes)
+        self.count += 1
+    }
+
+    /// The message, which begins anew.
+    mutating func take() -> ReportMessage {
+        for range in self.words.own { self.message.field(2, bytes: self.words.bytes[range]) }
+        self.message.field(3, varint: UInt64(GlobalWords.standard.words.count))
+        defer {
+            self.message = WireBytes()
+            self.words.removeAll()
+            for place in self.names.indices where (self.names[place] ?? 0) < 0 { self.names[place] = nil }
+            self.told = 0
+            self.count = 0
+        }
+        return ReportMessage(bytes: self.message.bytes, count: self.count)
+    }
+
+    // MARK: Attributes
+
+    private mutating func write(_ record: AttributeRecord, unlike previous: AttributeRecord?) {
+        var rest = record.mask
+        while rest != 0 {
+            let place = rest.trailingZeroBitCount
+            rest &= rest - 1
+            if let previous, previous.mask >> UInt64(place) & 1 == 1, record.isEqual(place, to: previous) { continue }
+            let name = self.name(of: place)
+            record.withValue(of: place) { self.write(AttributeRecord.kinds[place], $0, name) }
+        }
+    }
+
+    /// What the settings say, but for what the report fills itself.
+    private mutating func writeFixed(of report: MixerReport, unlike mask: UInt64) {
+        for (name, value) in report.fixed {
+            if let place = Self.places[name], mask >> UInt64(place) & 1 == 1 { continue }
+            let number = self.number(of: name)
+            switch value {
+            case .text(let text):
+                self.write(2, number, varint: WireBytes.zigzag(self.number(of: text)))
+            case .number(let value): self.write(3, number, varint: UInt64(bitPattern: value))
+            case .fraction(let value):
+                self.open(number)
+                self.pair.varint(2 << 3 | 1)
+                self.pair.append(littleEndian: value.bitPattern)
+                self.close(4)
+            case .truth(let truth): self.write(5, number, varint: truth ? 1 : 0)
+            case .moment(let milliseconds): self.write(moment: milliseconds, number)
+            case .duration(let duration):
+                let (seconds, attoseconds) = duration.components
+                self.write(7, number, seconds, attoseconds / 1_000_000_000)
+            case .bytes(let bytes): bytes.withUnsafeBytes { self.write(8, number, bytes: $0) }
+            case .map(let entries):
+                self.value.removeAll()
+                for (key, value) in entries { self.addEntry(self.number(of: key), self.number(of: value)) }
+                self.write(9, number, bytes: self.value.bytes)
+            }
+        }
+    }
+
+    private mutating func write(_ kind: AttributeRecord.Kind, _ bytes: UnsafeRawBufferPointer, _ name: Int32) {
+        switch kind {
+        case .text: self.write(2, name, varint: WireBytes.zigzag(self.words.number(of: bytes)))
+        case .number: self.write(3, name, varint: UInt64(bitPattern: Self.number(bytes)))
+        case .truth: self.write(5, name, varint: UInt64(bytes.first ?? 0))
+        case .moment: self.write(moment: Self.number(bytes), name)
+        case .duration:
+            let nanoseconds = Self.number(bytes)
+            self.write(7, name, nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000)
+        case .bytes: self.write(8, name, bytes: bytes)
+        case .map:
+            self.value.removeAll()
+            var offset = 0
+            while let key = Self.part(bytes, &offset), let value = Self.part(bytes, &offset) {
+                self.addEntry(self.words.number(of: key), self.words.number(of: value))
+            }
+            self.write(9, name, bytes: self.value.bytes)
+        }
+    }
+
+    private static func number(_ bytes: UnsafeRawBufferPointer) -> Int64 {
+        Int64(littleEndian: bytes.loadUnaligned(as: Int64.self))
+    }
+
+    private static func part(_ bytes: UnsafeRawBufferPointer, _ offset: inout Int) -> UnsafeRawBufferPointer? {
+        guard offset + 4 <= bytes.count else { return nil }
+        let start = offset + 4
+        offset = start + Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+        return UnsafeRawBufferPointer(rebasing: bytes[start..<offset])
+    }
+
+    // MARK: Entries of the message's maps
+
+    /// Begins an entry: its key.
+    private mutating func open(_ name: Int32) {
+        self.pair.removeAll()
+        self.pair.field(1, varint: WireBytes.zigzag(name))
+    }
+
+    private mutating func close(_ map: UInt64) { self.entry.field(map, bytes: self.pair.bytes) }
+
+    private mutating func write(_ map: UInt64, _ name: Int32, varint value: UInt64) {
+        self.open(name)
+        self.pair.field(2, varint: value)
+        self.close(map)
+    }
+
+    private mutating func write(_ map: UInt64, _ name: Int32, bytes: some Collection<UInt8>) {
+        self.open(name)
+        self.pair.field(2, bytes: bytes)
+        self.close(map)
+    }
+
+    private mutating func write(moment milliseconds: Int64, _ name: Int32) {
+        self.write(6, name, milliseconds / 1000, milliseconds % 1000 * 1_000_000)
+    }
+
+    /// `google.protobuf.Timestamp` and `Duration`.
+    private mutating func write(_ map: UInt64, _ name: Int32, _ seconds: Int64, _ nanoseconds: Int64) {
+        self.value.removeAll()
+        self.value.field(1, varint: UInt64(bitPattern: seconds))
+        self.value.field(2, varint: UInt64(bitPattern: nanoseconds))
+        self.write(map, name, bytes: self.value.bytes)
+    }
+
+    /// Adds to the value an entry of a `StringMap`.
+    private mutating func addEntry(_ key: Int32, _ value: Int32) {
+        self.pair.removeAll()
+        self.pair.field(1, varint: WireBytes.zigzag(key))
+        self.pair.field(2, varint: WireBytes.zigzag(value))
+        self.value.field(1, bytes: self.pair.bytes)
+    }
+
+    // MARK: Words
+
+    private static let places = Dictionary(
+        AttributeRecord.names.enumerated().map { ($1, $0) },
+        uniquingKeysWith: { first, _ in first }
+    )
+
+    private mutating func name(of place: Int) -> Int32 {
+        if let number = self.names[place] { return number }
+        let number = self.number(of: AttributeRecord.names[place])
+        self.names[place] = number
+        return number
+    }
+
+    private mutating func number(of text: String) -> Int32 {
+        var text = text
+        return text.withUTF8 { self.words.number(of: UnsafeRawBufferPointer($0)) }
+    }
+}
