@@ -135,6 +135,15 @@ extension ConfigurationWork {
                 self.diagnose(object, "\(field).values", "is missing: the header's values")
                 continue
             }
+            let isOfRequest = member == "requestHeaderOperations"
+            if let mistake = PseudoHeader.mistake(
+                name: name,
+                kind: kind,
+                valueCount: values.count,
+                isOfRequest: isOfRequest
+            ) {
+                self.diagnose(object, "\(field).\(mistake.member)", mistake.text)
+            }
             let names = self.headerName(name, "\(field).name", actions, object)
             if let names { result.append(PolicyRule.HeaderOperation(name: names, values: parts, kind: kind)) }
         }

@@ -43,6 +43,48 @@ import Testing
         )
     }
 
+    @Test("Operations may replace a request's path, authority and method, by one value, and nothing else of that kind")
+    func pseudoHeaders() {
+        let found = self.diagnoses(
+            policyObject(
+                "rule",
+                "good",
+                [
+                    "requestHeaderOperations": [
+                        ["name": ":path", "values": [#""/status/418""#]],
+                        ["name": ":Authority", "operation": "REPLACE", "values": ["request.host"]],
+                        ["name": ":method", "values": [#""POST""#]],
+                    ]
+                ]
+            ),
+            policyObject(
+                "rule",
+                "request",
+                [
+                    "requestHeaderOperations": [
+                        ["name": ":scheme", "values": [#""https""#]],
+                        ["name": ":path", "operation": "APPEND", "values": [#""/a""#]],
+                        ["name": ":method", "operation": "REMOVE"],
+                        ["name": ":authority", "values": [#""a""#, #""b""#]],
+                        ["name": ":path", "values": ["request.size"]],
+                    ]
+                ]
+            ),
+            policyObject("rule", "response", ["responseHeaderOperations": [["name": ":path", "values": [#""/a""#]]]])
+        )
+
+        #expect(
+            found == [
+                "rule istio-system/request: spec.requestHeaderOperations[0].name",
+                "rule istio-system/request: spec.requestHeaderOperations[1].operation",
+                "rule istio-system/request: spec.requestHeaderOperations[2].operation",
+                "rule istio-system/request: spec.requestHeaderOperations[3].values",
+                "rule istio-system/request: spec.requestHeaderOperations[4].values[0]",
+                "rule istio-system/response: spec.responseHeaderOperations[0].name",
+            ]
+        )
+    }
+
     @Test("A diagnosis names object, field, column and expression")
     func message() throws {
         let diagnosis = try #require(
