@@ -15,6 +15,18 @@ private final class TestMixer: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
     private let checks = Mutex<[Istio_Mixer_V1_CheckRequest]>([])
     private let reports = Mutex<[Istio_Mixer_V1_ReportRequest]>([])
 
+    static func operation(
+        _ name: String,
+        _ value: String,
+        _ operation: Istio_Mixer_V1_HeaderOperation.Operation = .replace
+    ) -> Istio_Mixer_V1_HeaderOperation {
+        .with {
+            $0.name = name
+            $0.value = value
+            $0.operation = operation
+        }
+    }
+
     var checked: [Istio_Mixer_V1_CheckRequest] { self.checks.withLock { $0 } }
     var reported: [Istio_Mixer_V1_ReportRequest] { self.reports.withLock { $0 } }
 
@@ -51,6 +63,16 @@ private final class TestMixer: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
                     $0.value = "ann"
                 }
             ]
+        case "/line":
+            response.precondition.routeDirective.requestHeaderOperations = [
+                Self.operation(":path", "/status/418?a=b"), Self.operation(":Authority", "[::1]:8080"),
+                Self.operation(":method", "POST"), Self.operation("x-a", "1"),
+            ]
+        case let path where path?.hasPrefix("/line/") == true:
+            guard let index = path.flatMap({ Int($0.dropFirst(6)) }) else { break }
+            response.precondition.routeDirective.requestHeaderOperations = [MixerClientTests.unusable[index]]
+        case "/line-of-answer":
+            response.precondition.routeDirective.responseHeaderOperations = [Self.operation(":path", "/")]
         case "/smuggle":
             response.precondition.routeDirective.requestHeaderOperations = [
                 .with {
@@ -201,6 +223,65 @@ private enum Words {
             #expect(answer.verdict.requestHeaders == HeaderEdits(set: [entry]))
             guard case .failed = await self.ask(client, "/smuggle", address) else {
                 Issue.record("smuggled")
+                return
+            }
+        }
+    }
+
+    @Test("Path, authority and method of a request are changed as the engine says")
+    func requestLine() async throws {
+        try await self.run { _, client, address in
+            guard case .answered(let answer) = await self.ask(client, "/line", address) else {
+                Issue.record("no answer")
+                return
+            }
+            #expect(
+                answer.verdict.requestLine
+                    == RequestLineEdits(
+                        method: Array("POST".utf8),
+                        target: Array("/status/418?a=b".utf8),
+                        authority: Array("[::1]:8080".utf8)
+                    )
+            )
+            let entry = HeaderEdits.Entry(name: Array("x-a".utf8), value: Array("1".utf8))
+            #expect(answer.verdict.requestHeaders == HeaderEdits(set: [entry]))
+            #expect(answer.verdict.changesRequest)
+        }
+    }
+
+    fileprivate static let unusable: [Istio_Mixer_V1_HeaderOperation] = [
+        TestMixer.operation(":path", ""), TestMixer.operation(":path", "status"), TestMixer.operation(":path", "/a b"),
+        TestMixer.operation(":path", "/a#b"), TestMixer.operation(":path", "http://x.test/"),
+        TestMixer.operation(":path", "/a HTTP/1.1\r\nx-admin: 1\r\nx: "), TestMixer.operation(":path", "/\u{7f}"),
+        TestMixer.operation(":path", "/" + String(repeating: "a", count: 64 * 1024)),
+        TestMixer.operation(":authority", ""), TestMixer.operation(":authority", "a b"),
+        TestMixer.operation(":authority", " a"), TestMixer.operation(":authority", "user@a"),
+        TestMixer.operation(":authority", "a/b"), TestMixer.operation(":authority", "a:70000"),
+        TestMixer.operation(":authority", "a\r\nx-admin: 1"), TestMixer.operation(":method", ""),
+        TestMixer.operation(":method", "GET /x"), TestMixer.operation(":method", "G\u{e9}T"),
+        TestMixer.operation(":method", "HEAD"), TestMixer.operation(":method", "CONNECT"),
+        TestMixer.operation(":scheme", "https"), TestMixer.operation(":", "a"),
+        TestMixer.operation(":path", "/a", .append), TestMixer.operation(":path", "", .remove),
+        TestMixer.operation("host", "a"),
+    ]
+
+    @Test("What makes no request, or is no part of one, is no answer")
+    func unusableLines() async throws {
+        try await self.run { _, client, address in
+            for (index, operation) in Self.unusable.enumerated() {
+                guard case .failed = await self.ask(client, "/line/\(index)", address) else {
+                    Issue.record("taken: \(operation)")
+                    continue
+                }
+            }
+        }
+    }
+
+    @Test("An answer has no path that could be changed")
+    func lineOfAnswer() async throws {
+        try await self.run { _, client, address in
+            guard case .failed = await self.ask(client, "/line-of-answer", address) else {
+                Issue.record("taken")
                 return
             }
         }

@@ -22,6 +22,10 @@ struct Exchange {
     var effects: PolicyEffects?
     /// What the answer says to a script of another origin, whoever gives it.
     var crossOrigin: HeaderEdits?
+    /// What policies had made of the request before `crossOrigin` became part of it; for one that is routed again.
+    var unmarkedEffects: PolicyEffects?
+    /// The policy engine has let the request pass, and changed it, so that it is routed again; `nil` for all others.
+    var directive: Directive?
     /// Of the part of the request that decides where it goes.
     var hash: UInt64?
     /// What the client gives the request (`grpc-timeout`).
@@ -77,6 +81,13 @@ struct Exchange {
         case chunks
         /// In parts without framing, out of HTTP/2.
         case parts
+    }
+
+    /// What the engine has said of a request that is routed again.
+    struct Directive {
+        /// The one that the engine was asked about.
+        var route: Route?
+        var responseHeaders: HeaderEdits
     }
 
     /// Makes it ready for the next request; the buffer of the head is kept.

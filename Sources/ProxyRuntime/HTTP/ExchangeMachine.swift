@@ -31,6 +31,9 @@ package struct ExchangeMachine {
         self.keepsAlive = keepsAlive
     }
 
+    /// It goes on as a request with another method.
+    package mutating func methodChanged(isIdempotent: Bool) { self.isIdempotent = isIdempotent }
+
     package mutating func routed(retry: RetryState?) { self.retry = retry }
 
     package mutating func requestEnded() { self.request = .complete }

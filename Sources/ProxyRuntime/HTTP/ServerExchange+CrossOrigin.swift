@@ -7,6 +7,7 @@ extension ServerExchange {
         switch self.withView(bytes, { policy.decide($0) }) {
         case .pass: return false
         case .mark(let edits):
+            if self.mixing != nil { self.exchange.unmarkedEffects = self.exchange.effects }
             var effects = self.exchange.effects ?? PolicyEffects()
             effects.responseHeaders = effects.responseHeaders.then(edits)
             self.exchange.effects = effects

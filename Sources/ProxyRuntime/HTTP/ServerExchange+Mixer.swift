@@ -33,12 +33,12 @@ extension ServerExchange {
         switch outcome {
         case .waiting:
             self.exchange.parked.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[..<self.scanner.headCount]))
-        case .allowed, .denied: self.engineDecided(outcome, bytes, route, forward)
+        case .passed, .denied: self.engineDecided(outcome, bytes, route, forward)
         }
     }
 
     /// The answer that the request has waited for.
-    private func engineAnswered(_ outcome: PolicyOutcome) {
+    private func engineAnswered(_ outcome: MixerOutcome) {
         guard self.exchange.isActive, self.exchange.parked.readableBytes > 0, let route = self.exchange.route,
             let forward = self.exchange.forward
         else { return }
@@ -51,21 +51,34 @@ extension ServerExchange {
     }
 
     private func engineDecided(
-        _ outcome: PolicyOutcome,
+        _ outcome: MixerOutcome,
         _ bytes: UnsafeRawBufferPointer,
         _ route: Route,
         _ forward: ForwardAction
     ) {
         switch outcome {
         case .waiting: ()
-        case .allowed(let effects):
-            if !effects.isEmpty { self.exchange.effects = effects }
+        case .passed(let verdict?) where verdict.changesRequest: self.routeAgain(bytes, verdict)
+        case .passed(let verdict):
+            if let verdict { self.changeAnswer(verdict.responseHeaders) }
             self.send(bytes, route, forward)
-        case .denied(let denial):
-            self.captureRequest(bytes, path: nil)
-            self.exchange.details = denial.details
-            self.reply(status: denial.status, denial.reason, denial.body, edits: denial.headers)
+        case .denied(let denial): self.replyDenied(denial, bytes)
         }
+    }
+
+    /// The engine does not let the request pass.
+    func replyDenied(_ denial: PolicyDenial, _ bytes: UnsafeRawBufferPointer) {
+        self.captureRequest(bytes, path: nil)
+        self.exchange.details = denial.details
+        self.reply(status: denial.status, denial.reason, denial.body, edits: denial.headers)
+    }
+
+    /// Notes what the engine wants changed in the answer.
+    func changeAnswer(_ edits: HeaderEdits) {
+        guard !edits.isEmpty else { return }
+        var effects = self.exchange.effects ?? PolicyEffects()
+        effects.responseHeaders = effects.responseHeaders.then(edits)
+        self.exchange.effects = effects
     }
 
     /// Whether a request that the engine has let pass waits a moment for its cluster to have an endpoint at all.

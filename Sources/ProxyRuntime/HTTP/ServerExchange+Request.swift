@@ -94,7 +94,8 @@ extension ServerExchange {
         let route = self.withView(bytes) { table.route($0) }
         guard let route else {
             self.captureRequest(bytes, path: nil)
-            if self.isMisdirected {
+            // The host that the engine has put there is not the client's choice: another connection would not help.
+            if self.exchange.directive == nil, self.isMisdirected {
                 self.replyNamingHost(status: 421, .misdirected, "this connection was not made for the host ")
             } else {
                 self.replyNamingHost(status: 404, .noRoute, "no route for ")
@@ -169,10 +170,16 @@ extension ServerExchange {
 
     private func forward(_ bytes: UnsafeRawBufferPointer, _ route: Route, _ forward: ForwardAction) {
         self.exchange.forward = forward
-        self.exchange.clusterIndex =
-            forward.clusters.count == 1
-            ? 0 : forward.pickIndex(random: UInt32(truncatingIfNeeded: self.worker.random()))
-        if let mixing = self.mixing {
+        // The engine was told of one cluster of a route, and there the request stays while the route does.
+        if self.exchange.directive?.route !== route {
+            self.exchange.clusterIndex =
+                forward.clusters.count == 1
+                ? 0 : forward.pickIndex(random: UInt32(truncatingIfNeeded: self.worker.random()))
+        }
+        if let directive = self.exchange.directive {
+            self.changeAnswer(directive.responseHeaders)
+            self.send(bytes, route, forward)
+        } else if let mixing = self.mixing {
             self.askEngine(mixing, bytes, route, forward)
         } else {
             self.send(bytes, route, forward)

@@ -228,6 +228,8 @@ extension ServerExchange {
         self.exchange.pool = nil
         self.exchange.heldBody = ByteBuffer()
         self.exchange.effects = nil
+        self.exchange.unmarkedEffects = nil
+        self.exchange.directive = nil
     }
 
     private func log() {

@@ -24,9 +24,7 @@ final class MixerGate {
     /// A request that waits for the engine's answer.
     private struct Pending {
         var charges: [QuotaCharge]
-        /// What policies before this one have changed.
-        var effects: PolicyEffects
-        var completion: (PolicyOutcome) -> Void
+        var completion: (MixerOutcome) -> Void
     }
 
     init(worker: Worker, policy: MixerPolicy) {
@@ -51,15 +49,15 @@ final class MixerGate {
     ///   - facts: of the connection.
     ///   - service: what its cluster stands for; only looked at on the way out.
     ///   - effects: what policies before this one have changed.
-    ///   - completion: called on the loop, later, with `allowed` or `denied`, if `waiting` is returned.
-    /// - Returns: `waiting` if the engine has to be asked; the effects of `allowed` are all that apply.
+    ///   - completion: called on the loop, later, with `passed` or `denied`, if `waiting` is returned.
+    /// - Returns: `waiting` if the engine has to be asked.
     func check(
         _ view: RequestView,
         facts: ClientFacts,
         service: MixerService?,
         effects: PolicyEffects,
-        completion: @escaping (PolicyOutcome) -> Void
-    ) -> PolicyOutcome {
+        completion: @escaping (MixerOutcome) -> Void
+    ) -> MixerOutcome {
         let destination =
             switch self.policy.side {
             case .inbound: self.policy.destination(of: view)
@@ -67,8 +65,8 @@ final class MixerGate {
             }
         self.told?.service = destination.service
         self.told?.facts.claims = effects.claims
-        guard let server = self.policy.checkServer else { return .allowed(effects) }
-        let pending = Pending(charges: [], effects: effects, completion: completion)
+        guard let server = self.policy.checkServer else { return .passed(nil) }
+        let pending = Pending(charges: [], completion: completion)
         var facts = PolicyFacts(facts)
         facts.claims = effects.claims
         if effects.requestHeaders.isEmpty { return self.decide(view, nil, facts, destination, server, pending) }
@@ -113,7 +111,7 @@ final class MixerGate {
         _ destination: MixerDestination,
         _ server: MixerPolicy.Server,
         _ pending: Pending
-    ) -> PolicyOutcome {
+    ) -> MixerOutcome {
         let session = self.worker.mixer
         let attributes = RequestAttributes(view, facts, self.policy, destination.service)
         let charges = destination.charges(attributes)
@@ -135,7 +133,7 @@ final class MixerGate {
                 isFromCache: true,
                 isQuotaFromCache: charges.isEmpty ? nil : true
             )
-            return self.settle(verdict, pending.effects, check)
+            return self.settle(verdict, check)
         case .ask(let unpaid):
             var question = question()
             if !unpaid.isEmpty {
@@ -156,7 +154,7 @@ final class MixerGate {
         self.pending = nil
         switch answer {
         case .failed:
-            pending.completion(self.policy.failsOpen ? .allowed(pending.effects) : .denied(MixerText.failure))
+            pending.completion(self.policy.failsOpen ? .passed(nil) : .denied(MixerText.failure))
         case .answered(let answer):
             let verdict = answer.verdict(after: pending.charges)
             let check = MixerReport.Check(
@@ -164,20 +162,13 @@ final class MixerGate {
                 isFromCache: false,
                 isQuotaFromCache: pending.charges.isEmpty ? nil : false
             )
-            pending.completion(self.settle(verdict, pending.effects, check))
+            pending.completion(self.settle(verdict, check))
         }
     }
 
-    private func settle(
-        _ verdict: CheckVerdict,
-        _ effects: PolicyEffects,
-        _ check: MixerReport.Check
-    ) -> PolicyOutcome {
+    private func settle(_ verdict: CheckVerdict, _ check: MixerReport.Check) -> MixerOutcome {
         self.told?.check = check
         if let denial = MixerText.denial(verdict) { return .denied(denial) }
-        var effects = effects
-        effects.requestHeaders = effects.requestHeaders.then(verdict.requestHeaders)
-        effects.responseHeaders = effects.responseHeaders.then(verdict.responseHeaders)
-        return .allowed(effects)
+        return .passed(verdict)
     }
 }

@@ -24,4 +24,14 @@ enum MixerText {
         details: "mixer_unavailable",
         headers: HeaderEdits()
     )
+
+    /// What the engine wants of a request makes none. It was asked, and to pass the request on as it came would not be
+    /// what it has decided.
+    static let unusable = PolicyDenial(
+        status: 503,
+        body: Array("UNAVAILABLE:what the policy engine makes of the request is no request".utf8),
+        reason: .mixerFailed,
+        details: "mixer_unusable_directive",
+        headers: HeaderEdits()
+    )
 }

@@ -8,6 +8,15 @@ enum PolicyOutcome {
     case waiting
 }
 
+/// What the policy engine makes of a request.
+enum MixerOutcome {
+    /// It may go on, as the verdict changes it; `nil`: nobody was asked, or could be.
+    case passed(CheckVerdict?)
+    case denied(PolicyDenial)
+    /// The engine has to be asked; the completion that was given along will be called on the loop.
+    case waiting
+}
+
 /// Changes that policies make to a request that they let through.
 struct PolicyEffects {
     /// Applied to the request that is sent on, before the route's own edits.

@@ -60,7 +60,11 @@ enum MixerMessages {
         let precondition = response.precondition
         var verdict = CheckVerdict(Self.status(precondition.status))
         for operation in precondition.routeDirective.requestHeaderOperations {
-            guard Self.add(operation, to: &verdict.requestHeaders) else { return Self.refused(operation) }
+            let isTaken =
+                operation.name.first == ":"
+                ? Self.replace(operation, in: &verdict.requestLine)
+                : Self.add(operation, to: &verdict.requestHeaders)
+            guard isTaken else { return Self.refused(operation) }
         }
         for operation in precondition.routeDirective.responseHeaderOperations {
             guard Self.add(operation, to: &verdict.responseHeaders) else { return Self.refused(operation) }
@@ -98,6 +102,15 @@ enum MixerMessages {
 
     private static func refused(_ operation: Istio_Mixer_V1_HeaderOperation) -> MixerAnswer {
         .failed("header `\(operation.name)` may not be changed so")
+    }
+
+    /// A request has one method, one path and one authority, so that there is nothing to add to, or to leave out.
+    private static func replace(
+        _ operation: Istio_Mixer_V1_HeaderOperation,
+        in edits: inout RequestLineEdits
+    ) -> Bool {
+        operation.operation == .replace
+            && RequestLineChecks.replace(operation.name, with: operation.value, in: &edits)
     }
 
     private static func add(_ operation: Istio_Mixer_V1_HeaderOperation, to edits: inout HeaderEdits) -> Bool {

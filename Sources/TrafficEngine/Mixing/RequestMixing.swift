@@ -106,6 +106,7 @@ package struct CheckAnswer: Hashable, Sendable {
 /// Whether a request may pass, and what is done to it.
 package struct CheckVerdict: Hashable, Sendable {
     package var status: MixerStatus
+    package var requestLine = RequestLineEdits()
     package var requestHeaders = HeaderEdits()
     package var responseHeaders = HeaderEdits()
     /// An answer in place of the service's; 0: none.
@@ -113,4 +114,7 @@ package struct CheckVerdict: Hashable, Sendable {
     package var directBody = ""
 
     package init(_ status: MixerStatus) { self.status = status }
+
+    /// The request is another one after it, and may have another route.
+    package var changesRequest: Bool { !self.requestLine.isEmpty || !self.requestHeaders.isEmpty }
 }

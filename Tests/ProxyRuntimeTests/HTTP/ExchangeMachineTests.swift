@@ -44,6 +44,16 @@ import TrafficEngine
         #expect(machine.attemptFailed(Self.race) == .reply(.upstreamClosed))
     }
 
+    @Test("Whether a request may be sent again is said by the method that it goes on with")
+    func changesMethod() {
+        var machine = Self.machine()
+        machine.methodChanged(isIdempotent: false)
+        #expect(machine.attemptFailed(Self.race) == .reply(.upstreamClosed))
+        machine = Self.machine(isIdempotent: false)
+        machine.methodChanged(isIdempotent: true)
+        #expect(machine.attemptFailed(Self.race) == .retryFresh)
+    }
+
     @Test("A request whose body has been let go is not sent again")
     func doesNotRepeatForgottenBody() {
         var machine = Self.machine(hasBody: true, retries: 2)

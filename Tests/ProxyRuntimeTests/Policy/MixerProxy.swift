@@ -93,6 +93,12 @@ struct MixerProxy {
     /// It passes bytes on and understands none.
     var isTCP = false
     var reportInterval = Duration.seconds(10)
+    /// In place of the one route to the target.
+    var routes: [Route] = []
+    /// From number 2 on.
+    var furtherClusters: [Cluster] = []
+    var accessLogs: [AccessLogConfiguration] = []
+    var normalizesPath = false
 
     static func run(
         _ engine: TestEngine?,
@@ -139,7 +145,7 @@ struct MixerProxy {
             service: self.service
         )
         // The engine's address only has to be one: what asks it is the test.
-        return [.test(ports: ports.first ?? 1), target]
+        return [.test(ports: ports.first ?? 1), target] + self.furtherClusters
     }
 
     var terminal: FilterChain.Terminal {
@@ -163,13 +169,16 @@ struct MixerProxy {
             let target = WeightedCluster(cluster: ClusterID(index: self.target), name: "target")
             return .tcp(TCPProxy(statPrefix: "test", clusters: [target], mixer: policy))
         }
+        let routes = self.routes.isEmpty ? [route] : self.routes
         return .http(
             HTTPConnectionManager(
                 statPrefix: "test",
                 routes: .inline(
-                    RouteTable(name: "t", virtualHosts: [VirtualHost(name: "all", domains: ["*"], routes: [route])])
+                    RouteTable(name: "t", virtualHosts: [VirtualHost(name: "all", domains: ["*"], routes: routes)])
                 ),
                 addsForwardingHeaders: false,
+                accessLogs: self.accessLogs,
+                normalizesPath: self.normalizesPath,
                 policies: self.policies,
                 mixer: policy
             )
