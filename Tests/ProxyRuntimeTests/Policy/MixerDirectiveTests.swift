@@ -157,6 +157,42 @@ import TrafficEngine
         }
     }
 
+    @Test("While the route stays, so does the cluster that the engine was told of")
+    func keepsCluster() async throws {
+        func service(_ host: String) -> MixerService {
+            MixerService(host: host, attributes: ["destination.service.host": .text(host)])
+        }
+        // One that is asked about each request.
+        var answer = CheckAnswer(CheckVerdict(MixerStatus()))
+        answer.verdict.requestHeaders = Self.versionTwo
+        let engine = TestEngine(.answered(answer))
+        var setup = MixerProxy(engine: engine, side: .outbound, service: service("first.test"))
+        // Nobody listens there.
+        let nobody = NetworkAddress(ip: TestProxy.loopback, port: 1)
+        setup.furtherClusters = [
+            Cluster(
+                id: ClusterID(index: 2),
+                name: "second",
+                discovery: .endpoints([ClusterEndpoint(address: nobody)]),
+                service: service("second.test")
+            )
+        ]
+        let clusters = (1...2).map { WeightedCluster(cluster: ClusterID(index: $0), name: "\($0)") }
+        setup.routes = [Self.route("split", "/", .forward(ForwardAction(clusters: clusters)))]
+        try await setup.run(ports: [nobody.port]) { proxy in
+            let client = try await proxy.connect()
+            for round in 1...16 {
+                client.send("GET /a HTTP/1.1\r\nHost: x.test\r\n\r\n")
+                await client.wait { $0.components("no connection could be made").count == round + 1 }
+            }
+            let told = engine.questions.map { $0.attributes["destination.service.host"] }
+            let counts = await proxy.runtime.statistics().clusters
+            #expect(told.count == 16)
+            #expect(counts["target"]?.counts.requests == told.count { $0 == .text("first.test") })
+            #expect(counts["second"]?.counts.requests == told.count { $0 == .text("second.test") })
+        }
+    }
+
     @Test(
         "A path that the engine sets is what routes, rewrites, endpoint and log see; the report tells the one that came"
     )
