@@ -87,6 +87,7 @@ struct Exchange {
     struct Directive {
         /// The one that the engine was asked about.
         var route: Route?
+        var changesHost: Bool
         var responseHeaders: HeaderEdits
     }
 

@@ -21,6 +21,7 @@ extension ServerExchange {
         self.exchange.effects = effects
         self.exchange.directive = Exchange.Directive(
             route: self.exchange.route,
+            changesHost: verdict.requestLine.authority != nil,
             responseHeaders: verdict.responseHeaders
         )
         self.exchange.route = nil

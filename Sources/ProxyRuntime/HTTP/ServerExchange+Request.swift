@@ -127,7 +127,8 @@ extension ServerExchange {
 
     /// Why DNS-bound egress blocks the request, if it does.
     private func egressFault(_ bytes: UnsafeRawBufferPointer, _ table: RouteTable) -> EndReason? {
-        guard let egress = self.facts.egress else { return nil }
+        // A host is judged once, and counted once where it is only watched.
+        guard let egress = self.facts.egress, self.exchange.directive?.changesHost ?? true else { return nil }
         // Virtual hosts are named `HOST:PORT`.
         let virtualHost = self.withView(bytes) { table.virtualHost($0) }?.name
         let service = virtualHost.flatMap { name in name.lastIndex(of: ":").map { String(name[..<$0]) } }

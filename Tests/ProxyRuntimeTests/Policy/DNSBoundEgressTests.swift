@@ -97,6 +97,58 @@ import TrafficEngine
         try await server.stop()
     }
 
+    /// Sends a request through a proxy whose policy engine makes of it what `change` says.
+    private func run(
+        _ mode: DNSBoundEgress.Mode,
+        host: String,
+        _ change: (inout CheckVerdict) -> Void,
+        _ body: (TestProxy, RawConnection, RawServer) async throws -> Void
+    ) async throws {
+        var answer = CheckAnswer(CheckVerdict(MixerStatus()))
+        change(&answer.verdict)
+        let setup = MixerProxy(engine: TestEngine(.answered(answer)), side: .outbound)
+        var options = Self.options(["web.test"])
+        options.requestMixing = setup.engine
+        let server = try await RawServer.start()
+        let clusters = [
+            Cluster.test(ports: server.port, name: Self.cluster),
+            Cluster.test(ports: server.port, index: 1, name: "target"),
+        ]
+        try await TestProxy.run(
+            setup.terminal,
+            clusters: clusters,
+            options: options,
+            dnsBoundEgress: Self.binding(mode)
+        ) { proxy in
+            let client = try await proxy.connect()
+            client.send(Self.get(host))
+            try await body(proxy, client, server)
+        }
+        try await server.stop()
+    }
+
+    @Test("A host that the policy engine gives a request is judged as a client's")
+    func changedHosts() async throws {
+        let change = { (verdict: inout CheckVerdict) in verdict.requestLine.authority = Array("other.test".utf8) }
+        try await self.run(.enforce, host: "web.test", change) { _, client, server in
+            #expect(await client.waitFor("other.test\n").hasPrefix("HTTP/1.1 403 "))
+            #expect(server.connectionCount == 0)
+        }
+    }
+
+    @Test("A request that the policy engine changes otherwise is judged and counted once")
+    func changedRequests() async throws {
+        let entry = HeaderEdits.Entry(name: Array("x-a".utf8), value: Array("1".utf8))
+        let change = { (verdict: inout CheckVerdict) in verdict.requestHeaders = HeaderEdits(set: [entry]) }
+        try await self.run(.audit, host: "spoofed.test", change) { proxy, client, server in
+            let endpoint = await server.connection(0)
+            await endpoint.waitFor("x-a: 1\r\n\r\n")
+            endpoint.send(Self.ok)
+            await client.waitFor("ok")
+            #expect(await proxy.runtime.statistics().blocked.map(\.value) == [1])
+        }
+    }
+
     @Test("A workload's own choice counts more than the mesh's, and without either nobody is asked for names")
     func ownChoice() async throws {
         let server = try await RawServer.start()
