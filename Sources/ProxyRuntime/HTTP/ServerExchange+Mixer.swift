@@ -9,9 +9,9 @@ extension ServerExchange {
 
     /// A request has come that the engine may be told of.
     func beginMixing(_ bytes: UnsafeRawBufferPointer, _ policy: MixerPolicy) {
-        let mixing = self.mixing ?? MixerGate(worker: self.worker, policy: policy)
+        let mixing = self.mixing ?? MixerGate(worker: self.worker, policy: policy, facts: self.facts)
         self.mixing = mixing
-        self.withView(bytes) { mixing.begin($0, facts: self.facts) }
+        self.withView(bytes) { mixing.begin($0) }
     }
 
     /// The request goes to the cluster that was picked from the route, if the engine lets it.
@@ -25,7 +25,6 @@ extension ServerExchange {
         let outcome = self.withView(bytes) { view in
             mixing.check(
                 view,
-                facts: self.facts,
                 service: service,
                 effects: self.exchange.effects ?? PolicyEffects()
             ) { outcome in self.engineAnswered(outcome) }

@@ -7,19 +7,13 @@ internal import TrafficEngine
 final class MixerGate {
     private let worker: Worker
     private let policy: MixerPolicy
+    private let facts: PolicyFacts
     /// What is known so far of the request that is under way; `nil`: nobody is told.
-    private var told: Told?
+    private var report: MixerReport?
+    private var response: ReportedHeaders?
     /// Grows with every question, so that an answer for an earlier one is not taken for this one's.
     private var number = 0
     private var pending: Pending?
-
-    private struct Told {
-        var request: OwnedRequest
-        var facts: PolicyFacts
-        var service: MixerService?
-        var check: MixerReport.Check?
-        var response: ReportedHeaders?
-    }
 
     /// A request that waits for the engine's answer.
     private struct Pending {
@@ -27,33 +21,33 @@ final class MixerGate {
         var completion: (MixerOutcome) -> Void
     }
 
-    init(worker: Worker, policy: MixerPolicy) {
+    /// `facts`: of the connection that all requests come by.
+    init(worker: Worker, policy: MixerPolicy, facts: ClientFacts) {
         self.worker = worker
         self.policy = policy
+        self.facts = PolicyFacts(facts)
     }
 
     /// What endpoints of the mesh are told of the workload, as a line of a head; empty: nothing.
     var sourceLine: [UInt8] { self.policy.forwardedLine }
 
     /// A request has come; one that was under way is forgotten. `view` is valid during this call.
-    func begin(_ view: RequestView, facts: ClientFacts) {
+    func begin(_ view: RequestView) {
         self.cancel()
         guard self.policy.reportServer != nil else { return }
-        self.told = Told(request: OwnedRequest(view), facts: PolicyFacts(facts))
+        self.report = MixerReport(.request(OwnedRequest(view)), self.facts, self.policy, .request(RequestOutcome()))
     }
 
     /// It is known where the request goes: asks whether it may.
     ///
     /// - Parameters:
     ///   - view: the head, valid during this call.
-    ///   - facts: of the connection.
     ///   - service: what its cluster stands for; only looked at on the way out.
     ///   - effects: what policies before this one have changed.
     ///   - completion: called on the loop, later, with `passed` or `denied`, if `waiting` is returned.
     /// - Returns: `waiting` if the engine has to be asked.
     func check(
         _ view: RequestView,
-        facts: ClientFacts,
         service: MixerService?,
         effects: PolicyEffects,
         completion: @escaping (MixerOutcome) -> Void
@@ -63,11 +57,11 @@ final class MixerGate {
             case .inbound: self.policy.destination(of: view)
             case .outbound: self.policy.destination(of: service)
             }
-        self.told?.service = destination.service
-        self.told?.facts.claims = effects.claims
+        self.report?.service = destination.service
+        self.report?.facts.claims = effects.claims
         guard let server = self.policy.checkServer else { return .passed(nil) }
         let pending = Pending(charges: [], completion: completion)
-        var facts = PolicyFacts(facts)
+        var facts = self.facts
         facts.claims = effects.claims
         if effects.requestHeaders.isEmpty { return self.decide(view, nil, facts, destination, server, pending) }
         // The engine sees the request as other policies have left it.
@@ -83,24 +77,22 @@ final class MixerGate {
     }
 
     /// Somebody wants to know what the endpoint answers.
-    var notesResponses: Bool { self.told != nil }
+    var notesResponses: Bool { self.report != nil }
 
     /// An answer's head has come; `bytes` begin with it.
     func noteResponse(_ bytes: UnsafeRawBufferPointer, _ fields: [HeaderField]) {
-        self.told?.response = ReportedHeaders(bytes, fields)
+        guard self.notesResponses else { return }
+        self.response = ReportedHeaders(bytes, fields)
     }
 
-    func noteTrailers(_ lines: some Collection<UInt8>) { self.told?.response?.set(trailers: lines) }
+    func noteTrailers(_ lines: some Collection<UInt8>) { self.response?.set(trailers: lines) }
 
     /// What the engine is to be told of the request, which has ended so.
     func takeReport(_ outcome: RequestOutcome) -> MixerReport? {
-        guard let told = self.told else { return nil }
-        self.told = nil
+        guard var report = self.report.take() else { return nil }
         var outcome = outcome
-        outcome.response = told.response
-        var report = MixerReport(.request(told.request), told.facts, self.policy, .request(outcome))
-        report.service = told.service
-        report.check = told.check
+        outcome.response = self.response.take()
+        report.outcome = .request(outcome)
         return report
     }
 
@@ -167,7 +159,7 @@ final class MixerGate {
     }
 
     private func settle(_ verdict: CheckVerdict, _ check: MixerReport.Check) -> MixerOutcome {
-        self.told?.check = check
+        self.report?.check = check
         if let denial = MixerText.denial(verdict) { return .denied(denial) }
         return .passed(verdict)
     }

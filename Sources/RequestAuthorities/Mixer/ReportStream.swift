@@ -3,12 +3,13 @@ internal import TrafficEngine
 
 /// A `ReportRequest` (`istio.mixer.v1`) that grows: reports of one service, each as what differs from the one before.
 /// Texts stand once in the message, in its `default_words`.
-struct ReportStream {
+final class ReportStream {
     private let policy: MixerPolicy
     private let service: MixerService?
-    /// The report that was written last, without what became of its request.
+    /// What the report that was written last has said; `last` has its request and its answer.
     private var last: MixerReport
     private var subject = AttributeRecord()
+    private var response = AttributeRecord()
     private var outcome = AttributeRecord()
     /// All places that the message has said a value of: none of them can be taken back.
     private var told: UInt64 = 0
@@ -36,11 +37,15 @@ struct ReportStream {
         self.policy === policy && self.service === service
     }
 
-    /// Whether a report says of its request just what the last one said.
-    func isAlike(_ report: MixerReport) -> Bool { self.count > 0 && self.last.isAlike(report) }
+    /// The places that the last report's request has filled, if a report says the same of its own.
+    func subjectMask(asOf report: MixerReport) -> UInt64? {
+        self.count > 0 && self.last.isSubjectAlike(report) ? self.subject.mask : nil
+    }
 
-    /// The places that the last report's request has filled.
-    var subjectMask: UInt64 { self.subject.mask }
+    /// The same of the endpoint's answer.
+    func responseMask(asOf report: MixerReport) -> UInt64? {
+        self.count > 0 && self.last.isResponseAlike(report) ? self.response.mask : nil
+    }
 
     /// Whether a report that fills these places can be told as a difference.
     func canTell(_ mask: UInt64) -> Bool { self.told & ~mask == 0 }
@@ -49,33 +54,48 @@ struct ReportStream {
     ///
     /// - Parameters:
     ///   - report: of this service, and such that `canTell` its places.
-    ///   - subject: what it says of its request; `nil`: it is alike.
+    ///   - subject: what it says of its request; `nil`: the same as the last.
+    ///   - response: what it says of the answer; `nil`: the same as the last.
     ///   - outcome: what it says of the rest.
-    mutating func append(_ report: MixerReport, _ subject: AttributeRecord?, _ outcome: AttributeRecord) {
+    func append(
+        _ report: MixerReport,
+        _ subject: AttributeRecord?,
+        _ response: AttributeRecord?,
+        _ outcome: AttributeRecord
+    ) {
         self.entry.removeAll()
-        let isFirst = self.count == 0
+        if self.count == 0 {
+            self.writeFixed(of: report, unlike: (subject?.mask ?? 0) | (response?.mask ?? 0) | outcome.mask)
+        }
         if let subject {
-            if isFirst { self.writeFixed(of: report, unlike: subject.mask | outcome.mask) }
-            self.write(subject, unlike: isFirst ? nil : self.subject)
+            self.write(subject, unlike: self.subject)
             self.subject.copy(subject)
             self.last.subject = report.subject
             self.last.facts = report.facts
         }
-        self.write(outcome, unlike: isFirst ? nil : self.outcome)
+        if let response {
+            self.write(response, unlike: self.response)
+            self.response.copy(response)
+            self.last.outcome = report.outcome
+        }
+        self.write(outcome, unlike: self.outcome)
         self.outcome.copy(outcome)
-        self.told = self.subject.mask | self.outcome.mask
+        self.told = self.subject.mask | self.response.mask | self.outcome.mask
         self.message.field(1, bytes: self.entry.bytes)
         self.count += 1
     }
 
     /// The message, which begins anew.
-    mutating func take() -> ReportMessage {
+    func take() -> ReportMessage {
         for range in self.words.own { self.message.field(2, bytes: self.words.bytes[range]) }
         self.message.field(3, varint: UInt64(GlobalWords.standard.words.count))
         defer {
             self.message = WireBytes()
             self.words.removeAll()
             for place in self.names.indices where (self.names[place] ?? 0) < 0 { self.names[place] = nil }
+            self.subject.removeAll()
+            self.response.removeAll()
+            self.outcome.removeAll()
             self.told = 0
             self.count = 0
         }
@@ -84,19 +104,19 @@ struct ReportStream {
 
     // MARK: Attributes
 
-    private mutating func write(_ record: AttributeRecord, unlike previous: AttributeRecord?) {
+    private func write(_ record: AttributeRecord, unlike previous: AttributeRecord) {
         var rest = record.mask
         while rest != 0 {
             let place = rest.trailingZeroBitCount
             rest &= rest - 1
-            if let previous, previous.mask >> UInt64(place) & 1 == 1, record.isEqual(place, to: previous) { continue }
+            if previous.mask >> UInt64(place) & 1 == 1, record.isEqual(place, to: previous) { continue }
             let name = self.name(of: place)
             record.withValue(of: place) { self.write(AttributeRecord.kinds[place], $0, name) }
         }
     }
 
     /// What the settings say, but for what the report fills itself.
-    private mutating func writeFixed(of report: MixerReport, unlike mask: UInt64) {
+    private func writeFixed(of report: MixerReport, unlike mask: UInt64) {
         for (name, value) in report.fixed {
             if let place = Self.places[name], mask >> UInt64(place) & 1 == 1 { continue }
             let number = self.number(of: name)
@@ -123,7 +143,7 @@ struct ReportStream {
         }
     }
 
-    private mutating func write(_ kind: AttributeRecord.Kind, _ bytes: UnsafeRawBufferPointer, _ name: Int32) {
+    private func write(_ kind: AttributeRecord.Kind, _ bytes: UnsafeRawBufferPointer, _ name: Int32) {
         switch kind {
         case .text: self.write(2, name, varint: WireBytes.zigzag(self.words.number(of: bytes)))
         case .number: self.write(3, name, varint: UInt64(bitPattern: Self.number(bytes)))
@@ -157,31 +177,31 @@ struct ReportStream {
     // MARK: Entries of the message's maps
 
     /// Begins an entry: its key.
-    private mutating func open(_ name: Int32) {
+    private func open(_ name: Int32) {
         self.pair.removeAll()
         self.pair.field(1, varint: WireBytes.zigzag(name))
     }
 
-    private mutating func close(_ map: UInt64) { self.entry.field(map, bytes: self.pair.bytes) }
+    private func close(_ map: UInt64) { self.entry.field(map, bytes: self.pair.bytes) }
 
-    private mutating func write(_ map: UInt64, _ name: Int32, varint value: UInt64) {
+    private func write(_ map: UInt64, _ name: Int32, varint value: UInt64) {
         self.open(name)
         self.pair.field(2, varint: value)
         self.close(map)
     }
 
-    private mutating func write(_ map: UInt64, _ name: Int32, bytes: some Collection<UInt8>) {
+    private func write(_ map: UInt64, _ name: Int32, bytes: some Collection<UInt8>) {
         self.open(name)
         self.pair.field(2, bytes: bytes)
         self.close(map)
     }
 
-    private mutating func write(moment milliseconds: Int64, _ name: Int32) {
+    private func write(moment milliseconds: Int64, _ name: Int32) {
         self.write(6, name, milliseconds / 1000, milliseconds % 1000 * 1_000_000)
     }
 
     /// `google.protobuf.Timestamp` and `Duration`.
-    private mutating func write(_ map: UInt64, _ name: Int32, _ seconds: Int64, _ nanoseconds: Int64) {
+    private func write(_ map: UInt64, _ name: Int32, _ seconds: Int64, _ nanoseconds: Int64) {
         self.value.removeAll()
         self.value.field(1, varint: UInt64(bitPattern: seconds))
         self.value.field(2, varint: UInt64(bitPattern: nanoseconds))
@@ -189,7 +209,7 @@ struct ReportStream {
     }
 
     /// Adds to the value an entry of a `StringMap`.
-    private mutating func addEntry(_ key: Int32, _ value: Int32) {
+    private func addEntry(_ key: Int32, _ value: Int32) {
         self.pair.removeAll()
         self.pair.field(1, varint: WireBytes.zigzag(key))
         self.pair.field(2, varint: WireBytes.zigzag(value))
@@ -203,14 +223,14 @@ struct ReportStream {
         uniquingKeysWith: { first, _ in first }
     )
 
-    private mutating func name(of place: Int) -> Int32 {
+    private func name(of place: Int) -> Int32 {
         if let number = self.names[place] { return number }
         let number = self.number(of: AttributeRecord.names[place])
         self.names[place] = number
         return number
     }
 
-    private mutating func number(of text: String) -> Int32 {
+    private func number(of text: String) -> Int32 {
         var text = text
         return text.withUTF8 { self.words.number(of: UnsafeRawBufferPointer($0)) }
     }

@@ -13,6 +13,7 @@ package final class ReportWriter: ReportWriting {
     private var complete: [ReportMessage] = []
     /// What the report at hand says.
     private var subject = AttributeRecord()
+    private var response = AttributeRecord()
     private var outcome = AttributeRecord()
     package private(set) var byteCount = 0
 
@@ -20,10 +21,15 @@ package final class ReportWriter: ReportWriting {
 
     package func add(_ report: MixerReport) {
         self.outcome.fill(outcomeOf: report)
-        let (index, isAlike) = self.stream(for: report)
-        let before = self.streams[index].byteCount
-        self.streams[index].append(report, isAlike ? nil : self.subject, self.outcome)
-        self.byteCount += self.streams[index].byteCount - before
+        let way = self.way(of: report)
+        let before = way.stream.byteCount
+        way.stream.append(
+            report,
+            way.isSubjectAlike ? nil : self.subject,
+            way.isResponseAlike ? nil : self.response,
+            self.outcome
+        )
+        self.byteCount += way.stream.byteCount - before
     }
 
     package func take() -> [ReportMessage] {
@@ -32,29 +38,44 @@ package final class ReportWriter: ReportWriting {
         self.byteCount = 0
         // Those of settings that are gone have nothing to say any more.
         self.streams.removeAll { $0.count == 0 }
-        for index in self.streams.indices { messages.append(self.streams[index].take()) }
+        for stream in self.streams { messages.append(stream.take()) }
         return messages
     }
 
-    /// The message that a report can go on with, and whether its last report says the same of the request. If not,
-    /// `subject` is what this one says.
-    private func stream(for report: MixerReport) -> (index: Int, isAlike: Bool) {
-        var isFilled = false
-        for index in self.streams.indices where self.streams[index].isOf(report.policy, report.service) {
-            let isAlike = self.streams[index].isAlike(report)
-            if !isAlike, !isFilled {
-                self.subject.fill(subjectOf: report)
-                isFilled = true
-            }
-            let mask = isAlike ? self.streams[index].subjectMask : self.subject.mask
-            if self.streams[index].canTell(mask | self.outcome.mask) { return (index, isAlike) }
+    /// The message that a report goes on with.
+    private struct Way {
+        var stream: ReportStream
+        /// The last report in it has said the same of its request. If not, `subject` is what this one says.
+        var isSubjectAlike = false
+        /// The same of the answer, and `response`.
+        var isResponseAlike = false
+    }
+
+    private func way(of report: MixerReport) -> Way {
+        var (hasSubject, hasResponse) = (false, false)
+        func subjectMask() -> UInt64 {
+            if !hasSubject { self.subject.fill(subjectOf: report) }
+            hasSubject = true
+            return self.subject.mask
         }
-        if !isFilled { self.subject.fill(subjectOf: report) }
+        func responseMask() -> UInt64 {
+            if !hasResponse { self.response.fill(responseOf: report) }
+            hasResponse = true
+            return self.response.mask
+        }
+        for stream in self.streams where stream.isOf(report.policy, report.service) {
+            let (subject, response) = (stream.subjectMask(asOf: report), stream.responseMask(asOf: report))
+            let mask = (subject ?? subjectMask()) | (response ?? responseMask()) | self.outcome.mask
+            guard stream.canTell(mask) else { continue }
+            return Way(stream: stream, isSubjectAlike: subject != nil, isResponseAlike: response != nil)
+        }
+        _ = (subjectMask(), responseMask())
         if self.streams.count >= Self.streamsMax {
-            var oldest = self.streams.removeFirst()
+            let oldest = self.streams.removeFirst()
             if oldest.count > 0 { self.complete.append(oldest.take()) }
         }
-        self.streams.append(ReportStream(report))
-        return (self.streams.count - 1, false)
+        let stream = ReportStream(report)
+        self.streams.append(stream)
+        return Way(stream: stream)
     }
 }

@@ -48,7 +48,9 @@ package struct MixerReport: Sendable {
     package var attributes: [String: MixerValue] {
         var record = AttributeRecord()
         record.fill(subjectOf: self)
-        let values = record.values(over: self.fixed)
+        var values = record.values(over: self.fixed)
+        record.fill(responseOf: self)
+        values = record.values(over: values)
         record.fill(outcomeOf: self)
         return record.values(over: values)
     }
@@ -56,9 +58,18 @@ package struct MixerReport: Sendable {
     /// What the settings say.
     package var fixed: [String: MixerValue] { self.policy.attributes(of: self.service) }
 
-    /// Whether both are of requests or connections that are certainly alike in all that is read of them themselves.
-    package func isAlike(_ other: MixerReport) -> Bool {
+    /// Whether both certainly say the same of the request or connection itself.
+    package func isSubjectAlike(_ other: MixerReport) -> Bool {
         self.subject.isAlike(other.subject) && self.facts.isAlike(other.facts)
+    }
+
+    /// Whether both certainly say the same of the endpoint's answer.
+    package func isResponseAlike(_ other: MixerReport) -> Bool {
+        switch (self.outcome, other.outcome) {
+        case (.request(let own), .request(let other)): own.isAlike(other)
+        case (.connection, .connection): true
+        case (.request, .connection), (.connection, .request): false
+        }
     }
 }
 
@@ -67,6 +78,12 @@ extension AttributeRecord {
     package mutating func fill(subjectOf report: MixerReport) {
         self.removeAll()
         report.subject.withAttributes(report.facts, report.policy, report.service) { self.add($0) }
+    }
+
+    /// Becomes what a report says of the endpoint's answer.
+    package mutating func fill(responseOf report: MixerReport) {
+        self.removeAll()
+        if case .request(let outcome) = report.outcome { outcome.addResponse(to: &self) }
     }
 
     /// Becomes what a report says of its time, and of what became of it.

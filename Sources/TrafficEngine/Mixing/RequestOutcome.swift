@@ -20,10 +20,24 @@ package struct RequestOutcome: Sendable {
         record.set(.responseCode, Int64(self.status))
         record.set(.responseSize, Int64(self.bytesSent))
         record.set(.responseTotalSize, Int64(self.bytesWritten))
+    }
+
+    /// Adds what the engine is told of the endpoint's answer.
+    func addResponse(to record: inout AttributeRecord) {
         guard let response = self.response else { return }
         record.set(.responseHeaders) { response.append(to: &$0, status: self.status) }
         if let status = response.value(of: "grpc-status") { record.set(.grpcStatus, text: status) }
         if let message = response.value(of: "grpc-message") { record.set(.grpcMessage, text: message) }
+    }
+
+    /// Whether the endpoint has answered the same, as far as `addResponse` tells it.
+    func isAlike(_ other: RequestOutcome) -> Bool {
+        guard self.status == other.status else { return false }
+        return switch (self.response, other.response) {
+        case (nil, nil): true
+        case (.some(let own), .some(let other)): own.isSame(as: other)
+        case (.some, nil), (nil, .some): false
+        }
     }
 }
 
@@ -44,6 +58,12 @@ package struct ReportedHeaders: Sendable {
 
     /// `lines`: each ends with CRLF; the last of several calls counts.
     package mutating func set(trailers lines: some Collection<UInt8>) { self.trailers = Array(lines) }
+
+    func isSame(as other: ReportedHeaders) -> Bool {
+        self.trailers == other.trailers
+            && self.bytes.withUnsafeBytes { own in other.bytes.withUnsafeBytes { own.isSame(as: $0) } }
+            && self.fields.withUnsafeBytes { own in other.fields.withUnsafeBytes { own.isSame(as: $0) } }
+    }
 
     /// Appends names, in lower case, and values as a map of `AttributeRecord`, the status among them.
     func append(to bytes: inout [UInt8], status: Int) {
