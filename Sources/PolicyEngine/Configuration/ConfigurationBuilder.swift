@@ -85,12 +85,9 @@ struct ConfigurationWork {
         self.diagnoses.append(PolicyDiagnosis(object, field: field, message: message, cause: cause))
     }
 
-    /// Without manifests the vocabulary is the built-in one.
     mutating func readManifests(_ objects: [KubernetesObject]) {
-        let manifests = objects.filter(ManifestReader.isManifest)
-        guard !manifests.isEmpty else { return }
         var reader = ManifestReader()
-        for manifest in manifests { reader.add(manifest) }
+        for manifest in objects where ManifestReader.isManifest(manifest) { reader.add(manifest) }
         self.vocabulary = reader.vocabulary
         self.diagnoses += reader.diagnoses
     }

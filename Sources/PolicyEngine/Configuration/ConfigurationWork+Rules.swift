@@ -35,13 +35,17 @@ extension ConfigurationWork {
 
     /// What the rule said before it had a mistake: a slip of the pen must not open what it had closed.
     private mutating func earlier(_ object: KubernetesObject) -> PolicyRule? {
-        let previous = self.settings.previous
-        let rules = previous.rules[object.namespace ?? "default"] ?? []
-        // Compiled rules know attributes by their places.
-        guard previous.vocabulary.attributes == self.vocabulary.attributes,
-            let rule = rules.first(where: { $0.name == object.name })
-        else { return nil }
-        self.diagnose(object, "", "until this is mended, it holds as it was before")
+        let rules = self.settings.previous.rules[object.namespace ?? "default"] ?? []
+        guard let earlier = rules.first(where: { $0.name == object.name }) else { return nil }
+        // Compiled rules know attributes by their places, which other manifests move.
+        let (rule, isWhole) = earlier.compiled(for: self.vocabulary)
+        self.diagnose(
+            object,
+            "",
+            isWhole
+                ? "until this is mended, it holds as it was before"
+                : "until this is mended, what it may be for is refused: it names attributes that are gone"
+        )
         return rule
     }
 

@@ -1,6 +1,9 @@
 package import KubernetesAPI
 
-/// Reads `attributemanifest` objects into one vocabulary.
+/// Reads `attributemanifest` objects into one vocabulary, beside the attributes that are known without any.
+///
+/// A manifest adds words and takes none away: rules that name what proxies send must not end with the first manifest
+/// that somebody applies for an attribute of his own.
 package struct ManifestReader: Sendable {
     package static let kind = "attributemanifest"
     package static let group = "config.istio.io"
@@ -9,10 +12,16 @@ package struct ManifestReader: Sendable {
     private static let attributesMax = 4096
 
     package private(set) var diagnoses: [PolicyDiagnosis] = []
-    private var types: [String: ValueType] = [:]
+    private var types: [String: ValueType]
+    /// Which manifest an attribute is of; those of nobody are built in.
     private var owners: [String: String] = [:]
 
-    package init() {}
+    package init() {
+        self.types = Dictionary(
+            AttributeVocabulary.standard.attributes.map { ($0.name, $0.type) },
+            uniquingKeysWith: { $1 }
+        )
+    }
 
     package var vocabulary: AttributeVocabulary { AttributeVocabulary(self.types) }
 
@@ -41,13 +50,8 @@ package struct ManifestReader: Sendable {
                 self.diagnose(object, field, "names no type; there are \(names)")
                 continue
             }
-            if let known = self.types[name], known != type {
-                self.diagnose(
-                    object,
-                    field,
-                    "is \(type), but \(self.owners[name] ?? "another") says \(known), which counts",
-                    cause: .others
-                )
+            if let known = self.types[name] {
+                if known != type { self.contradicts(object, field, name, type, known) }
                 continue
             }
             guard self.types.count < Self.attributesMax else {
@@ -57,6 +61,19 @@ package struct ManifestReader: Sendable {
             self.types[name] = type
             self.owners[name] = object.description
         }
+    }
+
+    private mutating func contradicts(
+        _ object: KubernetesObject,
+        _ field: String,
+        _ name: String,
+        _ type: ValueType,
+        _ known: ValueType
+    ) {
+        guard let owner = self.owners[name] else {
+            return self.diagnose(object, field, "is \(type), but proxies send it as \(known), which counts")
+        }
+        self.diagnose(object, field, "is \(type), but \(owner) says \(known), which counts", cause: .others)
     }
 
     private static func type(_ value: JSONValue?) -> ValueType? {

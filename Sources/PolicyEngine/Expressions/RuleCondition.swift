@@ -25,6 +25,13 @@ package struct RuleCondition: Sendable {
         self.run = try Self.compile(node, ExpressionCompiler(checker: checker))
     }
 
+    /// A condition that nobody can tell for requests that `guarding` does not exclude; `source` is what it once was.
+    init(_ source: String, undecided reason: String, unlessExcludedBy guarding: RuleCondition?) {
+        let outcome = Outcome.undecided(EvaluationError(code: .missingAttribute, message: reason))
+        self.source = source
+        self.run = { evaluation in guarding?.run(&evaluation) == .fails ? .fails : outcome }
+    }
+
     package func outcome(_ evaluation: inout Evaluation) -> Outcome { self.run(&evaluation) }
 
     private static func compile(

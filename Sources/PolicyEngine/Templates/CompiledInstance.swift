@@ -11,6 +11,8 @@ package struct CompiledInstance: Sendable {
     private let maps: [(path: String, entries: [(key: String, expression: CompiledExpression)])]
     /// What adapters outside get; then there are no values and maps.
     let outside: OutsideInstance?
+    /// What it was compiled of.
+    private let source: (params: JSONValue, bindings: JSONValue?)
 
     /// The type of each field of type Value, for handlers that must know it beforehand.
     package var types: [String: ValueType] {
@@ -37,6 +39,7 @@ package struct CompiledInstance: Sendable {
         vocabulary: AttributeVocabulary,
         report: (_ field: String, _ message: String) -> Void
     ) {
+        self.source = (params, bindings)
         var params = params
         if schema.variety == .attributes, params.object != nil {
             // In the older form they stand among the parameters.
@@ -66,6 +69,20 @@ package struct CompiledInstance: Sendable {
             } : nil
         self.values = builder.values
         self.maps = builder.maps
+    }
+
+    /// The same for another vocabulary; `nil` if that does not have what it names.
+    func compiled(for vocabulary: AttributeVocabulary) -> CompiledInstance? {
+        var isBroken = false
+        let instance = CompiledInstance(
+            name: self.name,
+            namespace: self.namespace,
+            schema: self.schema,
+            params: self.source.params,
+            bindings: self.source.bindings,
+            vocabulary: vocabulary
+        ) { _, _ in isBroken = true }
+        return isBroken ? nil : instance
     }
 
     /// The instance for the evaluation's request.

@@ -99,17 +99,20 @@ import Testing
         )
     }
 
-    @Test("Manifests take the place of the built-in vocabulary")
+    @Test("Manifests name attributes beside those that proxies send, and cannot give these another type")
     func manifests() {
-        let manifest = policyObject("attributemanifest", "m", ["attributes": ["a": ["valueType": "BOOL"]]])
+        let own = policyObject("attributemanifest", "m", ["attributes": ["a": ["valueType": "BOOL"]]])
+        let wrong = policyObject("attributemanifest", "n", ["attributes": ["request.path": ["valueType": "INT64"]]])
+        let operations: JSONValue = [["name": "x", "values": [#""1""#]]]
 
         let found = self.diagnoses(
-            manifest,
-            policyObject("rule", "r", ["match": "a"]),
-            policyObject("rule", "s", ["match": #"request.path == "/""#])
+            own,
+            wrong,
+            policyObject("rule", "r", ["match": "a", "requestHeaderOperations": operations]),
+            policyObject("rule", "s", ["match": #"request.path == "/""#, "requestHeaderOperations": operations])
         )
 
-        #expect(found == ["rule istio-system/s: spec.match"])
+        #expect(found == ["attributemanifest istio-system/n: spec.attributes[request.path].valueType"])
     }
 
     @Test("Objects are named with kind and namespace in all the ways that people write")

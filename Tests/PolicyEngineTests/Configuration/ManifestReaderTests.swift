@@ -12,7 +12,12 @@ import Testing
         )
     }
 
-    @Test("Manifests add up to one vocabulary")
+    /// Attributes that are known because of manifests.
+    private func own(_ reader: ManifestReader) -> [String] {
+        reader.vocabulary.attributes.map(\.name).filter { AttributeVocabulary.standard.slot(of: $0) == nil }
+    }
+
+    @Test("Manifests add up to one vocabulary, with what proxies send")
     func adds() {
         var reader = ManifestReader()
 
@@ -20,7 +25,8 @@ import Testing
         reader.add(self.object(["d": ["valueType": 11], "a.b": ["valueType": "STRING"]], name: "n"))
 
         #expect(reader.diagnoses.isEmpty)
-        #expect(reader.vocabulary.attributes.map(\.name) == ["a.b", "c", "d"])
+        #expect(self.own(reader) == ["a.b", "c", "d"])
+        #expect(reader.vocabulary.attributes.count == AttributeVocabulary.standard.attributes.count + 3)
         #expect(reader.vocabulary.type(of: "d") == .stringMap)
     }
 
@@ -32,7 +38,7 @@ import Testing
         reader.add(self.object(["a": ["valueType": "BOOL"], "d": ["valueType": "BOOL"]], name: "n"))
         reader.add(self.object("x", name: "o"))
 
-        #expect(reader.vocabulary.attributes.map(\.name) == ["a", "d"])
+        #expect(self.own(reader) == ["a", "d"])
         #expect(
             reader.diagnoses.map { "\($0.object): \($0.field)" } == [
                 "attributemanifest istio-system/m: spec.attributes[b].valueType",
@@ -41,5 +47,18 @@ import Testing
                 "attributemanifest istio-system/o: spec.attributes",
             ]
         )
+    }
+
+    @Test("What proxies send may be named again, and keeps its type")
+    func standard() {
+        var reader = ManifestReader()
+
+        reader.add(
+            self.object(["request.path": ["valueType": "STRING"], "source.ip": ["valueType": "STRING"]])
+        )
+
+        #expect(reader.vocabulary.type(of: "source.ip") == .ipAddress)
+        #expect(reader.diagnoses.map(\.field) == ["spec.attributes[source.ip].valueType"])
+        #expect(reader.diagnoses.map(\.cause) == [.object])
     }
 }

@@ -36,7 +36,7 @@ struct PolicyEval: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The attributemanifest objects that name the attributes, instead of the built-in vocabulary; may be repeated.",
+            "attributemanifest objects that name attributes beside those that proxies send; may be repeated.",
             valueName: "file"
         )
     )
@@ -107,7 +107,7 @@ struct PolicyEval: ParsableCommand {
         }
     }
 
-    /// What the manifests define; the built-in vocabulary without any.
+    /// What proxies send and what the manifests define, as in the engine.
     private static func vocabulary(_ files: [String]) throws -> AttributeVocabulary {
         if files.isEmpty { return .standard }
         var reader = ManifestReader()
