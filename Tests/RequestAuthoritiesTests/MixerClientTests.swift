@@ -80,6 +80,24 @@ private final class TestMixer: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
                     $0.value = "ann\r\nx-admin: 1"
                 }
             ]
+        case "/deny-oddly":
+            response.precondition.status.code = 7
+            response.precondition.validDuration.seconds = 5
+            response.precondition.validUseCount = 3
+            response.precondition.routeDirective = .with {
+                $0.directResponseCode = 100
+                $0.directResponseBody = "no"
+                $0.responseHeaderOperations = [("connection", "close"), ("x-why", "rule")].map { name, value in
+                    .with {
+                        $0.name = name
+                        $0.value = value
+                    }
+                }
+            }
+        case "/pass-oddly":
+            response.precondition.validDuration.seconds = 60
+            response.precondition.validUseCount = 10
+            response.precondition.routeDirective.directResponseCode = 99
         case "/broken-words":
             response.precondition.referencedAttributes.attributeMatches = [.with { $0.name = 9999 }]
         case "/quota":
@@ -221,10 +239,39 @@ private enum Words {
             }
             let entry = HeaderEdits.Entry(name: Array("x-user".utf8), value: Array("ann".utf8))
             #expect(answer.verdict.requestHeaders == HeaderEdits(set: [entry]))
-            guard case .failed = await self.ask(client, "/smuggle", address) else {
-                Issue.record("smuggled")
+            guard case .answered(let smuggled) = await self.ask(client, "/smuggle", address) else {
+                Issue.record("no verdict")
                 return
             }
+            #expect(!smuggled.verdict.status.isOK && smuggled.verdict.requestHeaders.isEmpty)
+        }
+    }
+
+    @Test("A refusal with words that cannot be used is a refusal without them, never a failure to ask")
+    func oddRefusal() async throws {
+        try await self.run { _, client, address in
+            guard case .answered(let answer) = await self.ask(client, "/deny-oddly", address) else {
+                Issue.record("no verdict")
+                return
+            }
+            let entry = HeaderEdits.Entry(name: Array("x-why".utf8), value: Array("rule".utf8))
+            #expect(answer.verdict.status.code == 7)
+            #expect(answer.verdict.directStatus == 0 && answer.verdict.directBody == "no")
+            #expect(answer.verdict.responseHeaders == HeaderEdits(set: [entry]))
+            #expect(answer.validDuration == .seconds(5) && answer.validUseCount == 3)
+        }
+    }
+
+    @Test("A request that may pass only with what cannot be done is refused, this once")
+    func oddPass() async throws {
+        try await self.run { _, client, address in
+            guard case .answered(let answer) = await self.ask(client, "/pass-oddly", address) else {
+                Issue.record("no verdict")
+                return
+            }
+            #expect(answer.verdict.status.code == 14)
+            #expect(answer.verdict.directStatus == 0)
+            #expect(answer.validDuration == .zero && answer.validUseCount == 0)
         }
     }
 

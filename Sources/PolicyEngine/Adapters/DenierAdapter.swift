@@ -1,9 +1,10 @@
 internal import KubernetesAPI
+internal import MeshModel
 
 /// Refuses whatever it is asked, and grants no quota.
 ///
 /// - `status` (`code`, `message`; default code 9, FAILED_PRECONDITION): the answer. A code of 0 is refused. `details` may
-///   have one `DirectHttpResponse` (`code` from 100 to 599, `body`, `headers`), which is what HTTP clients get then.
+///   have one `DirectHttpResponse` (`code` from 200 to 599, `body`, `headers`), which is what HTTP clients get then.
 /// - `valid_duration` (default `5s`), `valid_use_count` (default 1000): how long clients keep it.
 struct DenierAdapter: PolicyHandler {
     static let kind = AdapterKind("denier", templates: ["checknothing", "listentry", "quota"]) { settings, _ in
@@ -28,12 +29,13 @@ struct DenierAdapter: PolicyHandler {
         if type?.hasSuffix("istio.policy.v1beta1.DirectHttpResponse") != true {
             detail.complain("@type", "is not type.googleapis.com/istio.policy.v1beta1.DirectHttpResponse")
         }
-        let code = detail.whole("code", in: 100...599)
-        if code == nil, detail.value("code") == nil { detail.complain("code", "is missing: a number from 100 to 599") }
+        let statuses = MessageChanges.statuses
+        let code = detail.whole("code", in: Int64(statuses.lowerBound)...Int64(statuses.upperBound))
+        if code == nil, detail.value("code") == nil { detail.complain("code", "is missing: a number from 200 to 599") }
         var headers: [String: String] = [:]
         for (name, value) in detail.members("headers") {
-            guard let text = value.string, HeaderChange.isSound(name: name, value: text) else {
-                detail.complain("headers.\(name)", "is no header")
+            guard let text = value.string, HeaderChange.isSound(name: name, value: text, of: .response) else {
+                detail.complain("headers.\(name)", "is no header that may be set")
                 continue
             }
             headers[name] = text

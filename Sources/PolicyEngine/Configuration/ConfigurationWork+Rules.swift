@@ -20,8 +20,8 @@ extension ConfigurationWork {
             }
         }
         let names = Set(actions.compactMap { $0["name"]?.string })
-        let request = self.operations(object, "requestHeaderOperations", names)
-        let response = self.operations(object, "responseHeaderOperations", names)
+        let request = self.operations(object, "requestHeaderOperations", of: .request, names)
+        let response = self.operations(object, "responseHeaderOperations", of: .response, names)
         guard self.diagnoses.count == mistakesBefore else { return self.earlier(object) }
         return PolicyRule(
             name: object.name,
@@ -114,6 +114,7 @@ extension ConfigurationWork {
     private mutating func operations(
         _ object: KubernetesObject,
         _ member: String,
+        of message: HeaderChange.Message,
         _ actions: Set<String>
     ) -> [PolicyRule.HeaderOperation] {
         var result: [PolicyRule.HeaderOperation] = []
@@ -139,16 +140,16 @@ extension ConfigurationWork {
                 self.diagnose(object, "\(field).values", "is missing: the header's values")
                 continue
             }
-            let isOfRequest = member == "requestHeaderOperations"
             if let mistake = PseudoHeader.mistake(
                 name: name,
                 kind: kind,
                 valueCount: values.count,
-                isOfRequest: isOfRequest
+                isOfRequest: message == .request
             ) {
                 self.diagnose(object, "\(field).\(mistake.member)", mistake.text)
+                continue
             }
-            let names = self.headerName(name, "\(field).name", actions, object)
+            let names = self.headerName(name, of: message, "\(field).name", actions, object)
             if let names { result.append(PolicyRule.HeaderOperation(name: names, values: parts, kind: kind)) }
         }
         return result
@@ -157,6 +158,7 @@ extension ConfigurationWork {
     /// A header's name stands as it is; in quotes it is an expression.
     private mutating func headerName(
         _ text: String,
+        of message: HeaderChange.Message,
         _ field: String,
         _ actions: Set<String>,
         _ object: KubernetesObject
@@ -165,7 +167,12 @@ extension ConfigurationWork {
             $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ":")
                 || (0x30...0x39).contains($0) || (0x61...0x7a).contains($0 | 0x20)
         }
-        return self.part(isPlain ? AttributeValue.quoted(text) : text, field, actions, object)
+        guard isPlain else { return self.part(text, field, actions, object) }
+        guard HeaderChange.mayChange(text, of: message) else {
+            self.diagnose(object, field, "\(text) may not be changed: it is no header, or the proxy's own business")
+            return nil
+        }
+        return self.part(AttributeValue.quoted(text), field, actions, object)
     }
 
     /// An expression of type STRING, or the output of an action.

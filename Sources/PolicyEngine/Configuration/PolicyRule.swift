@@ -1,3 +1,5 @@
+internal import MeshModel
+
 /// A `rule` object, checked and compiled.
 package struct PolicyRule: Sendable {
     /// An instance and the handler that gets it.
@@ -61,13 +63,19 @@ package struct HeaderChange: Sendable, Hashable {
         self.kind = kind
     }
 
-    /// Whether name and value stay one header, whoever writes them down: a name of letters, digits and few signs, a value
-    /// without control characters but tabs.
-    package static func isSound(name: String, value: String) -> Bool {
-        !name.isEmpty
-            && name.utf8.allSatisfy { byte in
-                (0x30...0x39).contains(byte) || (0x61...0x7a).contains(byte | 0x20)
-                    || "!#$%&'*+-.^_`|~:".utf8.contains(byte)
-            } && value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }
+    /// What a header belongs to.
+    package enum Message: Sendable { case request, response }
+
+    /// Whether a proxy may be told to change this header. Of requests that includes where they go.
+    package static func mayChange(_ name: String, of message: Message) -> Bool {
+        switch message {
+        case .request: MessageChanges.header(name) != nil || MessageChanges.routing.contains(name)
+        case .response: MessageChanges.header(name) != nil
+        }
+    }
+
+    /// Whether name and value stay one header, whoever writes them down, and one that may be changed.
+    package static func isSound(name: String, value: String, of message: Message) -> Bool {
+        Self.mayChange(name, of: message) && MessageChanges.isValue(Array(value.utf8))
     }
 }

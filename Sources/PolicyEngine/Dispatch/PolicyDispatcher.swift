@@ -138,10 +138,15 @@ package struct PolicyDispatcher: Sendable {
                 outputs[call.actionName] = result.output
             }
             do throws(EvaluationError) {
-                answer.requestHeaders += try Self.changes(rule.requestOperations, outputs, &evaluation)
-                answer.responseHeaders += try Self.changes(rule.responseOperations, outputs, &evaluation)
+                answer.requestHeaders += try Self.changes(rule.requestOperations, of: .request, outputs, &evaluation)
+                answer.responseHeaders += try Self.changes(
+                    rule.responseOperations,
+                    of: .response,
+                    outputs,
+                    &evaluation
+                )
             } catch {
-                combination.add(Self.refusal("a header's value: \(error.message)"), of: rule.label)
+                combination.add(Self.refusal("a header: \(error.message)"), of: rule.label)
             }
         }
         if combination.isRefusal {
@@ -152,6 +157,7 @@ package struct PolicyDispatcher: Sendable {
 
     private static func changes(
         _ operations: [PolicyRule.HeaderOperation],
+        of message: HeaderChange.Message,
         _ outputs: [String: [String: AttributeValue]],
         _ evaluation: inout Evaluation
     ) throws(EvaluationError) -> [HeaderChange] {
@@ -169,7 +175,10 @@ package struct PolicyDispatcher: Sendable {
         var changes: [HeaderChange] = []
         func add(_ name: String, _ value: String, _ kind: HeaderChange.Kind) throws(EvaluationError) {
             // What a query parameter says may end a line, and with it the header.
-            guard HeaderChange.isSound(name: name, value: value) else {
+            guard HeaderChange.mayChange(name, of: message) else {
+                throw EvaluationError(code: .invalidValue, message: "\(AttributeValue.quoted(name)) may not be changed")
+            }
+            guard HeaderChange.isSound(name: name, value: value, of: message) else {
                 throw EvaluationError(code: .invalidValue, message: "it has characters that no header may have")
             }
             changes.append(HeaderChange(name: name, value: value, kind: kind))

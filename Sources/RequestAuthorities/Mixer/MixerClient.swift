@@ -3,6 +3,7 @@ internal import GRPCProtobuf
 package import Logging
 internal import MixerAPI
 package import ProxyRuntime
+internal import Synchronization
 package import TrafficEngine
 
 /// Asks the policy engine over gRPC, and tells it what has happened (`istio.mixer.v1.Mixer`).
@@ -19,6 +20,7 @@ package final class MixerClient: RequestMixing {
 
     private let connections: GRPCConnections
     private let logger: Logger
+    private let complainedAt = Mutex<ContinuousClock.Instant?>(nil)
     private let jobs: (stream: AsyncStream<Job>, continuation: AsyncStream<Job>.Continuation)
 
     package init(connector: ServiceConnector, logger: Logger) {
@@ -82,10 +84,29 @@ package final class MixerClient: RequestMixing {
             // Engines do not know what others have charged.
             isRepeatable: question.charges.isEmpty
         )
-        return switch outcome {
-        case .success(let response): MixerMessages.answer(response, to: question)
-        case .failure(let error): .failed(error.description)
+        switch outcome {
+        case .success(let response):
+            let (answer, unusable) = MixerMessages.answer(response, to: question)
+            if let first = unusable.first { self.complain(first) }
+            return answer
+        case .failure(let error): return .failed(error.description)
         }
+    }
+
+    /// Somebody should mend the engine's rules; but requests come by the thousand, and one line in ten seconds says the
+    /// same.
+    private func complain(_ reason: String) {
+        let isTime = self.complainedAt.withLock { last in
+            let now = ContinuousClock.now
+            if let last, now - last < .seconds(10) { return false }
+            last = now
+            return true
+        }
+        self.logger.log(
+            level: isTime ? .warning : .debug,
+            "policy engine wants what cannot be done",
+            metadata: ["reason": "\(reason)"]
+        )
     }
 
     /// How many reports the engine did not get.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import MeshModel
 internal import MixerAPI
 internal import SwiftProtobuf
 internal import TrafficEngine
@@ -55,27 +56,24 @@ enum MixerMessages {
 
     // MARK: Answers
 
-    static func answer(_ response: Istio_Mixer_V1_CheckResponse, to question: MixerQuestion) -> MixerAnswer {
-        guard response.hasPrecondition else { return .failed("the answer says nothing of the request") }
+    /// The answer, and what it wants that cannot be done, for people.
+    ///
+    /// A verdict stays one, whatever else the engine wants: a refusal is made without what cannot be done, and a
+    /// request that may pass only with it is refused. Neither is a failure to ask, after which requests may pass.
+    static func answer(
+        _ response: Istio_Mixer_V1_CheckResponse,
+        to question: MixerQuestion
+    ) -> (answer: MixerAnswer, unusable: [String]) {
+        guard response.hasPrecondition else { return (.failed("the answer says nothing of the request"), []) }
         let precondition = response.precondition
-        var verdict = CheckVerdict(Self.status(precondition.status))
-        for operation in precondition.routeDirective.requestHeaderOperations {
-            let isTaken =
-                operation.name.first == ":"
-                ? Self.replace(operation, in: &verdict.requestLine)
-                : Self.add(operation, to: &verdict.requestHeaders)
-            guard isTaken else { return Self.refused(operation) }
-        }
-        for operation in precondition.routeDirective.responseHeaderOperations {
-            guard Self.add(operation, to: &verdict.responseHeaders) else { return Self.refused(operation) }
-        }
-        let direct = precondition.routeDirective.directResponseCode
-        guard direct == 0 || (200..<600).contains(direct) else { return .failed("\(direct) is no status of HTTP") }
-        verdict.directStatus = Int(direct)
-        verdict.directBody = String(precondition.routeDirective.directResponseBody.prefix(Self.textBytesMax))
+        var unusable: [String] = []
+        let verdict = Self.verdict(precondition, &unusable)
         var answer = CheckAnswer(verdict)
-        answer.validDuration = Self.duration(precondition.validDuration)
-        answer.validUseCount = precondition.validUseCount
+        // Where the proxy refuses by itself, the engine's next answer may be another.
+        if verdict.status.isOK || precondition.status.code != 0 {
+            answer.validDuration = Self.duration(precondition.validDuration)
+            answer.validUseCount = precondition.validUseCount
+        }
         answer.references = Self.references(precondition.referencedAttributes)
         for charge in question.charges {
             // A quota that the engine says nothing of is one that it does not limit.
@@ -87,8 +85,41 @@ enum MixerMessages {
                 references: Self.references(quota.referencedAttributes)
             )
         }
-        return .answered(answer)
+        return (.answered(answer), unusable)
     }
+
+    private static func verdict(
+        _ precondition: Istio_Mixer_V1_CheckResponse.PreconditionResult,
+        _ unusable: inout [String]
+    ) -> CheckVerdict {
+        let directive = precondition.routeDirective
+        var verdict = CheckVerdict(Self.status(precondition.status))
+        for operation in directive.requestHeaderOperations {
+            let isTaken =
+                operation.name.first == ":"
+                ? Self.replace(operation, in: &verdict.requestLine)
+                : Self.add(operation, to: &verdict.requestHeaders)
+            if isTaken { continue }
+            unusable.append("header `\(operation.name)` of the request may not be changed so")
+        }
+        for operation in directive.responseHeaderOperations where !Self.add(operation, to: &verdict.responseHeaders) {
+            unusable.append("header `\(operation.name)` of the response may not be changed so")
+        }
+        let direct = Int(directive.directResponseCode)
+        if direct == 0 || MessageChanges.statuses.contains(direct) {
+            verdict.directStatus = direct
+        } else {
+            unusable.append("\(direct) is no status of an answer")
+        }
+        verdict.directBody = String(directive.directResponseBody.prefix(Self.textBytesMax))
+        guard verdict.status.isOK, let first = unusable.first else { return verdict }
+        return CheckVerdict(
+            MixerStatus(code: Self.unavailable, message: "the policy engine cannot be obeyed: \(first)")
+        )
+    }
+
+    /// UNAVAILABLE of gRPC, which is what a failure behind the engine is, too.
+    private static let unavailable: Int32 = 14
 
     private static func status(_ status: Google_Rpc_Status) -> MixerStatus {
         MixerStatus(code: status.code, message: String(status.message.prefix(Self.textBytesMax)))
@@ -98,10 +129,6 @@ enum MixerMessages {
     private static func duration(_ duration: Google_Protobuf_Duration) -> Duration {
         (0...315_576_000_000).contains(duration.seconds)
             ? .seconds(duration.seconds) + .nanoseconds(Int64(duration.nanos)) : .zero
-    }
-
-    private static func refused(_ operation: Istio_Mixer_V1_HeaderOperation) -> MixerAnswer {
-        .failed("header `\(operation.name)` may not be changed so")
     }
 
     /// A request has one method, one path and one authority, so that there is nothing to add to, or to leave out.

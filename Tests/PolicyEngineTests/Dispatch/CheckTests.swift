@@ -231,4 +231,32 @@ import Testing
         #expect(passed == [false, false, true, true])
         #expect(kept.configuration.diagnoses.map(\.field) == ["spec.match", ""])
     }
+
+    @Test("A header that proxies would not change is refused when it is written, and when it is worked out")
+    func forbiddenHeaders() async {
+        func rule(_ member: String, _ name: String) -> KubernetesObject {
+            policyObject("rule", "r", [member: [["name": .string(name), "values": [#""1""#]]]])
+        }
+        func fields(_ member: String, _ name: String) -> [String] {
+            PolicyDispatcher.of([rule(member, name)]).configuration.diagnoses.map(\.field)
+        }
+        for name in ["content-length", "Connection", "host", ":x"] {
+            for member in ["requestHeaderOperations", "responseHeaderOperations"] {
+                #expect(fields(member, name) == ["spec.\(member)[0].name"], "\(name)")
+            }
+        }
+        // Where a request goes is the request's alone.
+        for name in [":path", ":authority", ":method"] {
+            #expect(fields("requestHeaderOperations", name).isEmpty, "\(name)")
+            #expect(fields("responseHeaderOperations", name) == ["spec.responseHeaderOperations[0].name"], "\(name)")
+        }
+
+        let dispatcher = PolicyDispatcher.of([rule("requestHeaderOperations", #"request.headers["name"]"#)])
+        let bad = await dispatcher.check(request(["request.headers": .stringMap(["name": "host"])]))
+        let good = await dispatcher.check(request(["request.headers": .stringMap(["name": "x-a"])]))
+
+        #expect(dispatcher.configuration.diagnoses.isEmpty)
+        #expect(bad.status.code == .permissionDenied && bad.requestHeaders.isEmpty)
+        #expect(good.requestHeaders == [HeaderChange(name: "x-a", value: "1", kind: .replace)])
+    }
 }

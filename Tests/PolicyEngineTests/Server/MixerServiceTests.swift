@@ -314,13 +314,20 @@ import Testing
         }
     }
 
-    @Test("A response that is none is a mistake")
-    func badDirectResponse() {
-        let detail: JSONValue = ["@type": "x", "code": 99, "headers": ["a b": "c", "d": "e\r\nf"]]
+    @Test("A response that is none, or that proxies would not give, is a mistake", arguments: [99, 100, 199, 600])
+    func badDirectResponse(_ code: Int) {
+        let detail: JSONValue = [
+            "@type": "x", "code": .integer(Int64(code)), "headers": ["a b": "c", "d": "e\r\nf", "connection": "close"],
+        ]
         let fields = PolicyDispatcher.of([policyObject("denier", "deny", ["status": ["details": [detail]]])])
             .configuration.diagnoses.map(\.field)
 
         let place = "spec.status.details[0]"
-        #expect(fields.sorted() == ["\(place).@type", "\(place).code", "\(place).headers.a b", "\(place).headers.d"])
+        #expect(
+            fields.sorted() == [
+                "\(place).@type", "\(place).code", "\(place).headers.a b", "\(place).headers.connection",
+                "\(place).headers.d",
+            ]
+        )
     }
 }
