@@ -208,9 +208,13 @@ extension JSONValue {
     /// A member under its camelCase or snake_case name.
     func member(_ name: String) -> JSONValue? {
         if let value = self[name], !value.isNull { return value }
-        let snake = name.reduce(into: "") { $0 += $1.isUppercase ? "_\($1.lowercased())" : String($1) }
-        let value = self[snake]
+        let value = self[Self.snakeCase(name)]
         return value?.isNull == true ? nil : value
+    }
+
+    /// `sourceUid` as `source_uid`.
+    static func snakeCase(_ name: String) -> String {
+        name.reduce(into: "") { $0 += $1.isUppercase ? "_\($1.lowercased())" : String($1) }
     }
 }
 

@@ -11,9 +11,15 @@ extension ConfigurationWork {
     /// A rule with a mistake in it does not count as a whole: half a rule is one that nobody wrote.
     private mutating func rule(_ object: KubernetesObject) -> PolicyRule? {
         let mistakesBefore = self.diagnoses.count
+        self.checkMembers(
+            object.spec,
+            "spec",
+            ["match", "actions", "requestHeaderOperations", "responseHeaderOperations"],
+            object
+        )
         let condition = self.condition(object)
         var dispatches: [TemplateSchema.Variety: [PolicyRule.Dispatch]] = [:]
-        let actions = object.spec["actions"]?.array ?? []
+        let actions = self.list(object.spec["actions"], "spec.actions", object)
         for (index, action) in actions.enumerated() {
             for dispatch in self.dispatches(action, index, object) {
                 dispatches[dispatch.instance.schema.variety, default: []].append(dispatch)
@@ -22,6 +28,9 @@ extension ConfigurationWork {
         let names = Set(actions.compactMap { $0["name"]?.string })
         let request = self.operations(object, "requestHeaderOperations", of: .request, names)
         let response = self.operations(object, "responseHeaderOperations", of: .response, names)
+        if actions.isEmpty, request.isEmpty, response.isEmpty, self.diagnoses.count == mistakesBefore {
+            self.diagnose(object, "spec.actions", "is missing: handlers and their instances; so the rule does nothing")
+        }
         guard self.diagnoses.count == mistakesBefore else { return self.earlier(object) }
         return PolicyRule(
             name: object.name,
@@ -49,6 +58,31 @@ extension ConfigurationWork {
         return rule
     }
 
+    /// What stands in place of a list would be passed over, and with it what the rule was to do.
+    private mutating func list(_ value: JSONValue?, _ field: String, _ object: KubernetesObject) -> [JSONValue] {
+        guard let value, !value.isNull else { return [] }
+        if let list = value.array { return list }
+        self.diagnose(object, field, "is a \(value.typeName), not a list")
+        return []
+    }
+
+    /// A member that nobody reads may be a mistyped one: `matches` would make a rule one for all requests.
+    private mutating func checkMembers(
+        _ value: JSONValue,
+        _ field: String,
+        _ names: [String],
+        _ object: KubernetesObject
+    ) {
+        guard let members = value.object else {
+            if !value.isNull { self.diagnose(object, field, "is a \(value.typeName), not an object") }
+            return
+        }
+        let known = Set(names + names.map(JSONValue.snakeCase))
+        for name in members.keys.sorted() where !known.contains(name) {
+            self.diagnose(object, "\(field).\(name)", "is unknown; there are \(names.joined(separator: ", "))")
+        }
+    }
+
     private mutating func condition(_ object: KubernetesObject) -> RuleCondition? {
         guard let match = object.spec["match"], !match.isNull else { return nil }
         // YAML reads `match: true` as a truth value.
@@ -69,6 +103,13 @@ extension ConfigurationWork {
     ) -> [PolicyRule.Dispatch] {
         let field = "spec.actions[\(index)]"
         let namespace = object.namespace ?? "default"
+        self.checkMembers(action, field, ["handler", "instances", "name"], object)
+        guard action.object != nil else { return [] }
+        let mistakesBefore = self.diagnoses.count
+        let instances = self.list(action["instances"], "\(field).instances", object)
+        if instances.isEmpty, self.diagnoses.count == mistakesBefore {
+            self.diagnose(object, "\(field).instances", "is missing: a list of what the handler gets")
+        }
         guard let handlerText = action["handler"]?.string, !handlerText.isEmpty else {
             self.diagnose(object, "\(field).handler", "is missing: the name of a handler")
             return []
@@ -83,7 +124,7 @@ extension ConfigurationWork {
         }
         let actionName = action["name"]?.string ?? ""
         var result: [PolicyRule.Dispatch] = []
-        for (place, value) in (action["instances"]?.array ?? []).enumerated() {
+        for (place, value) in instances.enumerated() {
             let field = "\(field).instances[\(place)]"
             let text = value.string ?? ""
             let reference = ObjectReference(text, from: namespace)
@@ -118,8 +159,10 @@ extension ConfigurationWork {
         _ actions: Set<String>
     ) -> [PolicyRule.HeaderOperation] {
         var result: [PolicyRule.HeaderOperation] = []
-        for (index, operation) in (object.spec.member(member)?.array ?? []).enumerated() {
+        for (index, operation) in self.list(object.spec.member(member), "spec.\(member)", object).enumerated() {
             let field = "spec.\(member)[\(index)]"
+            self.checkMembers(operation, field, ["name", "values", "operation"], object)
+            guard operation.object != nil else { continue }
             guard let name = operation["name"]?.string, !name.isEmpty else {
                 self.diagnose(object, "\(field).name", "is missing: the header's name")
                 continue
@@ -129,7 +172,7 @@ extension ConfigurationWork {
                 self.diagnose(object, "\(field).operation", "is none of REPLACE, REMOVE, APPEND")
                 continue
             }
-            let values = operation["values"]?.array ?? []
+            let values = self.list(operation["values"], "\(field).values", object)
             var parts: [PolicyRule.HeaderOperation.Part] = []
             for (place, value) in values.enumerated() {
                 if let part = self.part(value.string ?? value.text(), "\(field).values[\(place)]", actions, object) {

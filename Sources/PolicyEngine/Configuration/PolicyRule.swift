@@ -69,7 +69,7 @@ package struct HeaderChange: Sendable, Hashable {
     /// Whether a proxy may be told to change this header. Of requests that includes where they go.
     package static func mayChange(_ name: String, of message: Message) -> Bool {
         switch message {
-        case .request: MessageChanges.header(name) != nil || MessageChanges.routing.contains(name)
+        case .request: MessageChanges.header(name) != nil || MessageChanges.routing.contains(name.lowercased())
         case .response: MessageChanges.header(name) != nil
         }
     }

@@ -33,7 +33,8 @@ import Testing
                 "logentry istio-system/log: spec.colour", "logentry istio-system/log: spec.severity",
                 "logentry istio-system/log: spec.variables[a]", "handler istio-system/h: spec.compiledAdapter",
                 "rule istio-system/r1: spec.match", "rule istio-system/r2: spec.match",
-                "rule istio-system/r2: spec.actions[0].handler", "rule istio-system/r2: spec.actions[1].handler",
+                "rule istio-system/r2: spec.actions[0].instances", "rule istio-system/r2: spec.actions[0].handler",
+                "rule istio-system/r2: spec.actions[1].handler",
                 "rule istio-system/r3: spec.actions[0].instances[0]",
                 "rule istio-system/r3: spec.actions[0].instances[1]",
                 "rule istio-system/r4: spec.actions[0].instances[0]",
@@ -83,6 +84,58 @@ import Testing
                 "rule istio-system/response: spec.responseHeaderOperations[0].name",
             ]
         )
+    }
+
+    @Test(
+        "A rule that would do nothing, or more than it says, is a mistake with its field",
+        arguments: [
+            ([:], "actions"), (["actions": []], "actions"), (["match": "true", "actions": .null], "actions"),
+            (["actions": ["handler": "deny", "instances": ["nothing"]]], "actions"),
+            (["actions": ["deny"]], "actions[0]"),
+            (
+                ["actions": [["handler": "deny", "instance": ["nothing"], "instances": ["nothing"]]]],
+                "actions[0].instance"
+            ),
+            (["actions": [["handler": "deny"]]], "actions[0].instances"),
+            (["actions": [["handler": "deny", "instances": []]]], "actions[0].instances"),
+            (["actions": [["handler": "deny", "instances": "nothing"]]], "actions[0].instances"),
+            (["matches": "false", "actions": [["handler": "deny", "instances": ["nothing"]]]], "matches"),
+            (["requestHeaderOperations": ["name": "x"]], "requestHeaderOperations"),
+            (
+                ["requestHeaderOperations": [["name": "x", "operation": "REMOVE", "value": "y"]]],
+                "requestHeaderOperations[0].value"
+            ),
+        ] as [(JSONValue, String)]
+    )
+    func emptyRules(_ spec: JSONValue, _ field: String) {
+        let found = self.diagnoses(
+            policyObject("denier", "deny", [:]),
+            policyObject("checknothing", "nothing", [:]),
+            policyObject("rule", "r", spec)
+        )
+
+        #expect(found == ["rule istio-system/r: spec.\(field)"])
+    }
+
+    @Test("A rule needs no actions if it changes headers, in either spelling")
+    func headersOnly() {
+        let operations: JSONValue = [["name": "x", "values": [#""1""#]]]
+
+        #expect(self.diagnoses(policyObject("rule", "r", ["request_header_operations": operations])).isEmpty)
+        #expect(
+            self.diagnoses(policyObject("rule", "r", ["actions": [], "responseHeaderOperations": operations])).isEmpty
+        )
+    }
+
+    @Test("A diagnosis says what is allowed")
+    func allowed() {
+        let spec: JSONValue = ["actions": [["handler": "deny", "instances": ["nothing"], "instance": "nothing"]]]
+        let diagnoses = PolicyDispatcher.of([
+            policyObject("denier", "deny", [:]), policyObject("checknothing", "nothing", [:]),
+            policyObject("rule", "r", spec),
+        ]).configuration.diagnoses
+
+        #expect(diagnoses.map(\.message) == ["is unknown; there are handler, instances, name"])
     }
 
     @Test("A diagnosis names object, field, column and expression")
