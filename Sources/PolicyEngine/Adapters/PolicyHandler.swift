@@ -66,12 +66,19 @@ package struct QuotaResult: Sendable, Hashable {
     }
 }
 
+/// Thrown by a handler that has lost a part of what was reported to it.
+struct ReportLoss: Error {
+    var count: Int
+    var cause: any Error
+}
+
 /// An adapter with its settings: the open end of the engine.
 ///
 /// What a handler throws is a failure of the handler itself, not its verdict; it becomes UNAVAILABLE, which clients
 /// tell from a failure of the network between them and the engine.
 package protocol PolicyHandler: Sendable {
     func check(_ instance: InstanceData) async throws -> CheckResult
+    /// Throws if all of them are lost; `ReportLoss` if some are. What it gives up later the handler counts itself.
     func report(_ instances: [InstanceData]) async throws
     func quota(_ instance: InstanceData, _ request: QuotaRequest) async throws -> QuotaResult
     func attributes(_ instance: InstanceData) async throws -> [String: AttributeValue]

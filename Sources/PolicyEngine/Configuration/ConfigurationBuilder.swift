@@ -72,7 +72,8 @@ struct ConfigurationWork {
             handlers: self.handlers,
             rules: self.rules,
             rootNamespace: self.settings.rootNamespace,
-            diagnoses: self.diagnoses
+            diagnoses: self.diagnoses,
+            metrics: self.settings.environment.metrics
         )
     }
 

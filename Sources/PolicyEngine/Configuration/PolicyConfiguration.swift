@@ -39,19 +39,23 @@ package struct PolicyConfiguration: Sendable {
     package let diagnoses: [PolicyDiagnosis]
     /// Whether any rule finds out attributes.
     let hasGenerators: Bool
+    /// Where lost reports are counted; `nil` without rules, which lose none.
+    let metrics: MetricsRegistry?
 
     init(
         vocabulary: AttributeVocabulary,
         handlers: [HandlerName: Handler],
         rules: [String: [PolicyRule]],
         rootNamespace: String,
-        diagnoses: [PolicyDiagnosis]
+        diagnoses: [PolicyDiagnosis],
+        metrics: MetricsRegistry?
     ) {
         self.vocabulary = vocabulary
         self.handlers = handlers
         self.rules = rules
         self.rootNamespace = rootNamespace
         self.diagnoses = diagnoses
+        self.metrics = metrics
         self.hasGenerators = rules.values.joined().contains { $0.dispatches[.attributes] != nil }
     }
 
@@ -61,7 +65,8 @@ package struct PolicyConfiguration: Sendable {
         handlers: [:],
         rules: [:],
         rootNamespace: "istio-system",
-        diagnoses: []
+        diagnoses: [],
+        metrics: nil
     )
 
     /// The handler of a rule. One that is missing fails what it is asked, as nobody can tell what it would have said.

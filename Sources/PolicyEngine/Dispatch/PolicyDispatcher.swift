@@ -270,6 +270,7 @@ package struct PolicyDispatcher: Sendable {
                 case .fails: continue
                 case .undecided(let error):
                     self.logger.debug("rule undecided", metadata: ["rule": "\(rule.label)", "error": "\(error)"])
+                    for dispatch in dispatches { self.lost(1, for: dispatch.handler, .evaluation) }
                     continue
                 case .holds: ()
                 }
@@ -278,20 +279,34 @@ package struct PolicyDispatcher: Sendable {
                         instances[dispatch.handler, default: []].append(try dispatch.instance.evaluate(&evaluation))
                     } catch {
                         self.logger.debug("instance failed", metadata: ["rule": "\(rule.label)", "error": "\(error)"])
+                        self.lost(1, for: dispatch.handler, .evaluation)
                     }
                 }
             }
         }
-        let calls = instances.compactMap { name, instances in
-            self.configuration.handlers[name].map { ($0, instances) }
+        var calls: [(PolicyConfiguration.Handler, [InstanceData])] = []
+        for (name, instances) in instances {
+            if let handler = self.configuration.handlers[name] {
+                calls.append((handler, instances))
+            } else {
+                self.lost(instances.count, for: name, .handler)
+            }
         }
         _ = await Self.each(calls) { handler, instances in
             do {
                 try await handler.handler.report(instances)
+            } catch let loss as ReportLoss {
+                self.lost(loss.count, for: handler.name, .handler)
+                _ = self.failure(loss.cause, handler)
             } catch {
+                self.lost(instances.count, for: handler.name, .handler)
                 _ = self.failure(error, handler)
             }
         }
+    }
+
+    private func lost(_ count: Int, for handler: HandlerName, _ reason: MetricsRegistry.DropReason) {
+        self.configuration.metrics?.dropped(count, from: handler.description, reason)
     }
 
     // MARK: Both

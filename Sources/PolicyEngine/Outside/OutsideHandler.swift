@@ -77,37 +77,35 @@ final class OutsideHandler: PolicyHandler {
     }
 
     func report(_ instances: [InstanceData]) async throws {
-        var failure: (any Error)?
-        for (template, batch) in try self.batches(instances) {
+        var loss: ReportLoss?
+        for batch in Self.batches(instances) {
             do {
                 // What a ReportResult says is nothing.
-                _ = try await self.ask(template, batch, read: { _ in true })
+                _ = try await self.ask(try self.template(batch[0]), batch, read: { _ in true })
             } catch {
                 self.client.countLost(batch.count)
-                failure = error
+                loss = ReportLoss(count: (loss?.count ?? 0) + batch.count, cause: error)
             }
         }
-        if let failure { throw failure }
+        if let loss { throw loss }
     }
 
-    /// By template, and in messages that are not too large.
-    private func batches(_ instances: [InstanceData]) throws -> [(OutsideTemplate, [InstanceData])] {
-        var batches: [(OutsideTemplate, [InstanceData])] = []
+    /// By template, and in messages that are not too large; none is empty.
+    private static func batches(_ instances: [InstanceData]) -> [[InstanceData]] {
+        var batches: [[InstanceData]] = []
         for (_, group) in Dictionary(grouping: instances, by: \.template).sorted(by: { $0.key < $1.key }) {
-            guard let first = group.first else { continue }
-            let template = try self.template(first)
             var batch: [InstanceData] = []
             var size = 0
             for instance in group {
                 if size + instance.encoded.count > Self.reportBytesMax, !batch.isEmpty {
-                    batches.append((template, batch))
+                    batches.append(batch)
                     batch = []
                     size = 0
                 }
                 batch.append(instance)
                 size += instance.encoded.count
             }
-            batches.append((template, batch))
+            batches.append(batch)
         }
         return batches
     }

@@ -108,6 +108,8 @@ import Testing
         }
         let lost = #"lateen_adapter_instances_lost_total{handler="h.istio-system"} 3"#
         #expect(environment.metrics.page(now: .zero).contains(lost))
+        let dropped = #"lateen_policy_dropped_total{source="h.istio-system",reason="handler"} 3"#
+        #expect(environment.metrics.page(now: .zero).contains(dropped))
     }
 
     /// The template `authorization` with an output, for checks.

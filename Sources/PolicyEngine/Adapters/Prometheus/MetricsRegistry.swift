@@ -63,6 +63,12 @@ package final class MetricsRegistry: Sendable {
         case send
         /// It is larger than it may be.
         case size
+        /// An expression of its rule or instance has no value for this request.
+        case evaluation
+        /// Its handler is not there, failed, or has no use for it.
+        case handler
+        /// It is no number, or less than nothing for a counter.
+        case value
     }
 
     private struct Drop: Hashable {
@@ -98,14 +104,14 @@ package final class MetricsRegistry: Sendable {
         }
     }
 
-    /// Adds to a counter or distribution, or sets a gauge. Values that are no number are left out.
+    /// Adds to a counter or distribution, or sets a gauge. Values that none of these can have are counted as lost.
     package func record(_ name: String, _ value: Double, labels: [String], now: Duration) {
-        guard value.isFinite else { return }
+        guard value.isFinite else { return self.dropped(from: name, .value) }
         let labels = labels.map(Self.cut)
         self.families.withLock { families in
-            guard let kind = families[name]?.definition.kind,
-                families[name]?.series[labels] != nil || self.makesRoom(&families, name, now: now)
-            else { return }
+            guard let kind = families[name]?.definition.kind else { return self.dropped(from: name, .handler) }
+            if kind == .counter, value < 0 { return self.dropped(from: name, .value) }
+            guard families[name]?.series[labels] != nil || self.makesRoom(&families, name, now: now) else { return }
             families[name]?.series[labels, default: Series()].add(value, kind)
             families[name]?.series[labels]?.touchedAt = now
         }
@@ -140,7 +146,7 @@ package final class MetricsRegistry: Sendable {
         return text + self.droppedText
     }
 
-    /// Counts what was lost on its way out: `source` is a handler or metric.
+    /// Counts what was lost before it came out: `source` is a handler or metric.
     package func dropped(_ count: Int = 1, from source: String, _ reason: DropReason) {
         if count == 0 { return }
         self.drops.withLock { $0[Drop(source: source, reason: reason), default: 0] += count }
@@ -155,7 +161,8 @@ package final class MetricsRegistry: Sendable {
         let lines = drops.map { drop, count in
             "\(name)\(Self.labels([("source", drop.source), ("reason", drop.reason.rawValue)])) \(count)\n"
         }
-        return "# HELP \(name) What was lost on its way out.\n# TYPE \(name) counter\n" + lines.joined()
+        return "# HELP \(name) What was reported and lost, by handler or metric.\n# TYPE \(name) counter\n"
+            + lines.joined()
     }
 
     private static func text(_ family: Family) -> String {
@@ -203,7 +210,7 @@ package final class MetricsRegistry: Sendable {
 extension MetricsRegistry.Series {
     fileprivate mutating func add(_ value: Double, _ kind: MetricsRegistry.Kind) {
         switch kind {
-        case .counter: self.value += max(0, value)
+        case .counter: self.value += value
         case .gauge: self.value = value
         case .distribution(let bounds):
             if self.buckets.isEmpty { self.buckets = Array(repeating: 0, count: bounds.count + 1) }

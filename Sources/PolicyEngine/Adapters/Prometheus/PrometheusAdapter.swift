@@ -12,7 +12,12 @@ struct PrometheusAdapter: PolicyHandler {
         _ = policy?.duration("expiry_check_interval_duration")
         let metrics = settings.objects("metrics").map { Metric($0, context) }
         let claims = metrics.map { context.environment.metrics.define($0.definition, expiry: expiry) }
-        return PrometheusAdapter(metrics: metrics, claims: claims, environment: context.environment)
+        return PrometheusAdapter(
+            metrics: metrics,
+            claims: claims,
+            environment: context.environment,
+            drops: DropCounter(context)
+        )
     }
 
     enum MetricKind: String, CaseIterable {
@@ -95,13 +100,19 @@ struct PrometheusAdapter: PolicyHandler {
     let metrics: [Metric]
     let claims: [MetricsRegistry.Claim]
     let environment: AdapterEnvironment
+    let drops: DropCounter
 
     func report(_ instances: [InstanceData]) async throws {
         let now = self.environment.now()
         for instance in instances {
-            guard let metric = self.metrics.first(where: { $0.instance.matches(instance) }),
-                let value = instance.values["value"]?.number
-            else { continue }
+            guard let metric = self.metrics.first(where: { $0.instance.matches(instance) }) else {
+                self.drops.count(1, .handler)
+                continue
+            }
+            guard let value = instance.values["value"]?.number else {
+                self.drops.count(1, .value)
+                continue
+            }
             let dimensions = instance.maps["dimensions"] ?? [:]
             let labels = metric.definition.labels.map { dimensions[$0]?.plainText ?? "" }
             self.environment.metrics.record(metric.definition.name, value, labels: labels, now: now)

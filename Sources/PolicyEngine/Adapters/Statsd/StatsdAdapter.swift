@@ -82,9 +82,16 @@ final class StatsdAdapter: PolicyHandler {
 
     func report(_ instances: [InstanceData]) async throws {
         for instance in instances {
-            guard let (_, metric) = self.metrics.first(where: { $0.instance.matches(instance) }),
-                let line = metric.line(instance, luck: Double.random(in: 0..<1))
-            else { continue }
+            guard let (_, metric) = self.metrics.first(where: { $0.instance.matches(instance) }) else {
+                self.drops.count(1, .handler)
+                continue
+            }
+            guard instance.values["value"]?.number?.isFinite == true else {
+                self.drops.count(1, .value)
+                continue
+            }
+            // What is not in the sample is not lost: the server multiplies what is.
+            guard let line = metric.line(instance, luck: Double.random(in: 0..<1)) else { continue }
             switch self.buffer.withLock({ $0.add(line) }) {
             case .kept: ()
             case .packetReady: self.ringer.yield(false)
