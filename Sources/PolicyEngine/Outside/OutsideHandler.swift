@@ -148,30 +148,29 @@ final class OutsideHandler: PolicyHandler {
         }
     }
 
-    /// An adapter that was started anew does not know its sessions. So a call that it fails is made once more, in a
-    /// new one; its `dedup_id` is the same.
+    /// An adapter that was started anew does not know its sessions. So a call that it fails is made once more, in
+    /// another one; its `dedup_id` is the same.
     private func inSession<Answer: Sendable>(
         _ sessions: SessionKeeper,
         _ call: (_ session: String) async throws(Failure) -> Answer
     ) async throws -> Answer {
-        var attempts = 0
-        while true {
-            let id = try await sessions.session(within: self.client.connection.timeout)
-            attempts += 1
+        let patience = self.client.connection.timeout
+        let first = try await sessions.session(within: patience)
+        do throws(Failure) {
+            return try await sessions.using(first) { () async throws(Failure) -> Answer in try await call(first) }
+        } catch {
+            // What did not reach the adapter, or was answered with nonsense, tells nothing of the session.
+            guard error.kind == .failed else { throw error }
+            let second = try await sessions.session(insteadOf: first, error.status, within: patience)
             do throws(Failure) {
-                let answer = try await call(id)
-                sessions.proven(id)
+                let answer = try await sessions.using(second) { () async throws(Failure) -> Answer in
+                    try await call(second)
+                }
+                sessions.helped(second)
                 return answer
             } catch {
-                switch error.kind {
-                case .dropped, .timedOut, .malformed: throw error
-                case .unreachable:
-                    sessions.lost(id, error.status)
-                    throw error
-                case .failed:
-                    sessions.lost(id, error.status)
-                    if attempts > 1 { throw error }
-                }
+                if error.kind == .failed { sessions.trusted(second) }
+                throw error
             }
         }
     }
@@ -192,7 +191,10 @@ final class OutsideHandler: PolicyHandler {
                 // It ends when the task is cancelled; that the transport calls it an error tells nothing new.
                 try? await self.client.run()
             }
-            if let sessions { group.addTask { await sessions.run { try await self.openSession() } } }
+            if let sessions {
+                group.addTask { await sessions.run { try await self.openSession() } }
+                group.addTask { await sessions.runClosing { await self.closeSession($0) } }
+            }
             await group.waitForAll()
         }
     }
@@ -201,7 +203,10 @@ final class OutsideHandler: PolicyHandler {
     func retire() async {
         // Who is in a hurry cancels the sleep, and the rest below fails at once.
         try? await Task.sleep(for: self.client.connection.timeout)
-        guard let id = self.sessions?.close() else { return }
+        for id in self.sessions?.close() ?? [] { await self.closeSession(id) }
+    }
+
+    private func closeSession(_ id: String) async {
         var writer = WireWriter()
         writer.text(1, id)
         // The adapter may be gone, and with it the session.

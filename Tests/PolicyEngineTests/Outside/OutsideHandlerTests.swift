@@ -131,6 +131,30 @@ import Testing
         #expect(state.requests[1].dedupID == state.requests[2].dedupID)
     }
 
+    @Test("A call that fails in a new session, too, costs the others nothing, and the session before is closed")
+    func badCall() async throws {
+        let adapter = TestAdapter()
+        adapter.state.withLock {
+            $0.sessions = []
+            $0.broken = ["/bad"]
+        }
+        let bad = request(["request.path": .string("/bad")])
+        var closed: String?
+        try await withEngine(adapter.services, { outsideObjects(address: $0, isSessionBased: true) }) { engine in
+            #expect(await engine.dispatcher.check(Self.call).status == .ok)
+            for _ in 1...3 { #expect(await engine.dispatcher.check(bad).status.code == .unavailable) }
+            #expect(await engine.dispatcher.check(Self.call).status == .ok)
+            var closings = adapter.closed.stream.makeAsyncIterator()
+            closed = await closings.next()
+        }
+        #expect(closed == "session-1")
+        let state = adapter.state.withLock { $0 }
+        // The clock stands still: it is not time for a third one.
+        #expect(state.created.count == 2)
+        let named = state.requests.map { String(decoding: $0.adapterConfig.value, as: UTF8.self).suffix(1) }
+        #expect(named == ["1", "1", "2", "2", "2", "2"])
+    }
+
     @Test("Settings that the adapter refuses are told as the reason of the refusal")
     func invalid() async throws {
         let adapter = TestAdapter()

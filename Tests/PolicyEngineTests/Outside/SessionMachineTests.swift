@@ -15,7 +15,7 @@ import Testing
 
         #expect(machine.wanted(at: .zero) == .open)
         #expect(machine.wanted(at: .zero) == .wait)
-        machine.opened("s")
+        #expect(machine.opened("s") == nil)
         #expect(machine.wanted(at: .zero) == .use("s"))
     }
 
@@ -41,51 +41,102 @@ import Testing
         #expect(Set(waits).count > 3)
     }
 
-    @Test("A session that is lost after it was of use is opened anew at once")
-    func lost() {
+    /// With the session `s`.
+    private func openMachine() -> SessionMachine {
         var machine = self.machine()
         _ = machine.wanted(at: .zero)
-        machine.opened("s")
-        machine.proven("s")
-
-        machine.lost("s", Self.refusal, at: .zero)
-
-        #expect(machine.wanted(at: .zero) == .open)
+        _ = machine.opened("s")
+        return machine
     }
 
-    @Test("A session that was never of use and is lost counts as a failure")
-    func useless() {
-        var machine = self.machine()
-        _ = machine.wanted(at: .zero)
-        machine.opened("s")
+    @Test("A call that fails gets another session, while others go on with the one that there is, which is then closed")
+    func renews() {
+        var machine = self.openMachine()
 
-        machine.lost("s", Self.refusal, at: .zero)
-
-        #expect(machine.wanted(at: .zero) == .fail(Self.refusal))
-        #expect(machine.wanted(at: .milliseconds(100)) == .open)
+        #expect(machine.wantedInstead(of: "s", Self.refusal, at: .zero) == .open)
+        #expect(machine.wantedInstead(of: "s", Self.refusal, at: .zero) == .wait)
+        #expect(machine.wanted(at: .zero) == .use("s"))
+        #expect(machine.opened("t") == "s")
+        #expect(machine.wanted(at: .zero) == .use("t"))
+        // Who comes late finds the other one.
+        #expect(machine.wantedInstead(of: "s", Self.refusal, at: .zero) == .use("t"))
     }
 
-    @Test("News of a session that is not the one in use changes nothing")
+    @Test("A session in which calls are under way is closed when the last of them has ended")
+    func calls() {
+        var machine = self.openMachine()
+        for _ in 1...2 { machine.began("s") }
+        _ = machine.wantedInstead(of: "s", Self.refusal, at: .zero)
+
+        #expect(machine.opened("t") == nil)
+        machine.began("t")
+        #expect(machine.ended("s") == nil)
+        #expect(machine.ended("s") == "s")
+        #expect(machine.ended("t") == nil)
+    }
+
+    @Test("A call that fails in another session, too, is to blame, and for a while no other is opened")
+    func blames() {
+        var machine = self.openMachine()
+        _ = machine.wantedInstead(of: "s", Self.refusal, at: .zero)
+        _ = machine.opened("t")
+
+        machine.trusted("t", at: .zero)
+        // Of two at once one counts.
+        machine.trusted("t", at: .zero)
+
+        #expect(machine.wanted(at: .zero) == .use("t"))
+        #expect(machine.wantedInstead(of: "t", Self.refusal, at: .milliseconds(49)) == .fail(Self.refusal))
+        #expect(machine.wantedInstead(of: "t", Self.refusal, at: .milliseconds(100)) == .open)
+    }
+
+    @Test("After a session that has helped the next one is opened at once")
+    func helps() {
+        var machine = self.openMachine()
+        _ = machine.wantedInstead(of: "s", Self.refusal, at: .zero)
+        _ = machine.opened("t")
+        machine.trusted("t", at: .zero)
+
+        machine.helped("t")
+
+        #expect(machine.wantedInstead(of: "t", Self.refusal, at: .zero) == .open)
+    }
+
+    @Test("Where no other session can be opened, the one that there is stays")
+    func cannotRenew() {
+        var machine = self.openMachine()
+        _ = machine.wantedInstead(of: "s", Self.refusal, at: .zero)
+
+        machine.openingFailed(Self.refusal, at: .zero)
+
+        #expect(machine.wanted(at: .zero) == .use("s"))
+        #expect(machine.wantedInstead(of: "s", Self.refusal, at: .milliseconds(49)) == .fail(Self.refusal))
+    }
+
+    @Test("News of a session that is not the one in use changes nothing; one that nobody asked for is closed")
     func late() {
-        var machine = self.machine()
-        _ = machine.wanted(at: .zero)
-        machine.opened("new")
+        var machine = self.openMachine()
 
-        machine.lost("old", Self.refusal, at: .zero)
-        machine.proven("old")
-        machine.opened("other")
+        machine.helped("old")
+        machine.trusted("old", at: .zero)
 
-        #expect(machine.wanted(at: .zero) == .use("new"))
+        #expect(machine.opened("other") == "other")
+        #expect(machine.opened("s") == nil)
+        #expect(machine.wanted(at: .zero) == .use("s"))
+        #expect(machine.wantedInstead(of: "s", Self.refusal, at: .zero) == .open)
     }
 
-    @Test("At the end the session is given back, and no other is opened")
+    @Test("At the end the sessions are given back, and no other is opened")
     func closes() {
-        var machine = self.machine()
-        _ = machine.wanted(at: .zero)
-        machine.opened("s")
+        var machine = self.openMachine()
+        machine.began("s")
+        _ = machine.wantedInstead(of: "s", Self.refusal, at: .zero)
+        _ = machine.opened("t")
 
-        #expect(machine.closed() == "s")
-        #expect(machine.closed() == nil)
+        #expect(machine.closed() == ["t", "s"])
+        #expect(machine.closed().isEmpty)
+        #expect(machine.ended("s") == nil)
+        #expect(machine.opened("u") == "u")
         guard case .fail = machine.wanted(at: .seconds(60)) else {
             Issue.record("it opens another")
             return

@@ -44,11 +44,14 @@ final class TestAdapter: Sendable {
         /// Sessions that it knows; `nil`: it takes calls without.
         var sessions: Set<String>?
         var created: [Istio_Mixer_Adapter_Model_V1beta1_CreateSessionRequest] = []
-        var closed: [String] = []
+        /// Calls about these paths fail, whatever their session.
+        var broken: Set<String> = []
         var validation = Google_Rpc_Status()
     }
 
     let state = Mutex(State())
+    /// Sessions that were closed.
+    let closed = AsyncStream<String>.makeStream()
 
     var services: [any RegistrableRPCService] { [TestChecks(adapter: self), TestSessions(adapter: self)] }
 }
@@ -67,6 +70,9 @@ private struct TestChecks: Authorization_HandleAuthorizationService.SimpleServic
                 guard sessions.contains(id), request.adapterConfig.typeURL == "google.protobuf.Any.type_url" else {
                     throw RPCError(code: .notFound, message: "no session \(id)")
                 }
+            }
+            if state.broken.contains(request.instance.action.path) {
+                throw RPCError(code: .internalError, message: "what a path")
             }
             return try state.answer.get()
         }
@@ -99,7 +105,7 @@ private struct TestSessions: Istio_Mixer_Adapter_Model_V1beta1_InfrastructureBac
         request: Istio_Mixer_Adapter_Model_V1beta1_CloseSessionRequest,
         context: ServerContext
     ) async throws -> Istio_Mixer_Adapter_Model_V1beta1_CloseSessionResponse {
-        self.adapter.state.withLock { $0.closed.append(request.sessionID) }
+        self.adapter.closed.continuation.yield(request.sessionID)
         return .init()
     }
 }
