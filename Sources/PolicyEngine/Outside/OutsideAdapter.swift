@@ -20,12 +20,7 @@ extension AdapterKind {
             guard let connection = AdapterConnection(reader), reader.mistakes.isEmpty else {
                 return BrokenHandler(reason: "its connection is wrong")
             }
-            do {
-                return try OutsideHandler(adapter: form, connection: connection, settings: encoded, context: context)
-            } catch {
-                settings.complain("connection.authentication", "cannot be used: \(error)", cause: .others)
-                return BrokenHandler(reason: "its connection cannot be used")
-            }
+            return OutsideHandler(adapter: form, connection: connection, settings: encoded, context: context)
         }
     }
 }

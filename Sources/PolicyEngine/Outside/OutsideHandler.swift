@@ -28,13 +28,12 @@ final class OutsideHandler: PolicyHandler {
     /// Tells this process's calls from those of the one before, in `dedup_id`.
     private let seed = UInt64.random(in: .min ... .max)
 
-    /// Throws if files of the connection cannot be used.
     init(
         adapter: OutsideAdapterForm,
         connection: AdapterConnection,
         settings: [UInt8]?,
         context: AdapterKind.Context
-    ) throws {
+    ) {
         self.name = context.handler
         self.adapter = adapter
         self.settings = settings ?? []
@@ -44,7 +43,7 @@ final class OutsideHandler: PolicyHandler {
             else { return nil }
             return (outside.name, AnyMessage.bytes(url: "type.googleapis.com/\(name.dropFirst())", type))
         }
-        self.client = try AdapterClient(connection, handler: context.handler, environment: context.environment)
+        self.client = AdapterClient(connection, handler: context.handler, environment: context.environment)
         self.sessions = adapter.isSessionBased ? SessionKeeper(seed: self.seed, now: context.environment.now) : nil
     }
 
@@ -187,10 +186,7 @@ final class OutsideHandler: PolicyHandler {
 
     func run() async {
         await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                // It ends when the task is cancelled; that the transport calls it an error tells nothing new.
-                try? await self.client.run()
-            }
+            group.addTask { await self.client.run() }
             if let sessions {
                 group.addTask { await sessions.run { try await self.openSession() } }
                 group.addTask { await sessions.runClosing { await self.closeSession($0) } }

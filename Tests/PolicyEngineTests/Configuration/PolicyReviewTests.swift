@@ -116,6 +116,17 @@ import Testing
         #expect(self.review(objects[2], among: objects).no.isEmpty, "\(self.review(objects[2], among: objects))")
     }
 
+    @Test("A review opens no file that an object names, and so waits for none", .timeLimit(.minutes(1)))
+    func noFiles() throws {
+        try withFIFO { path in
+            var objects = outsideObjects(address: "127.0.0.1:1")
+            objects[2].json[path: "spec", "connection"] = [
+                "address": "adapter.test:1", "authentication": ["tls": ["ca_certificates": .string(path)]],
+            ]
+            #expect(self.review(objects[2], among: objects).no.isEmpty)
+        }
+    }
+
     @Test("Objects of other kinds are nobody's concern here")
     func others() {
         let spec = policyObject("QuotaSpec", "q", ["rules": "nonsense"])

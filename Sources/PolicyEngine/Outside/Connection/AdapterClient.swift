@@ -43,21 +43,36 @@ final class AdapterClient: Sendable {
     let connection: AdapterConnection
     private let handler: String
     private let environment: AdapterEnvironment
-    private let client: GRPCClient<HTTP2ClientTransport.Posix>
+    private let slot = ClientSlot()
     private let calls = Mutex(0)
 
-    /// Throws if files of the connection cannot be used.
-    init(_ connection: AdapterConnection, handler: String, environment: AdapterEnvironment) throws {
+    /// How long files that cannot be used are left alone.
+    private static let filesInterval = Duration.seconds(5)
+
+    /// Touches nothing outside: handlers are made to be looked at, too.
+    init(_ connection: AdapterConnection, handler: String, environment: AdapterEnvironment) {
         self.connection = connection
         self.handler = handler
         self.environment = environment
-        self.client = GRPCClient(transport: try connection.transport())
         environment.metrics.define(Self.callsMetric)
         environment.metrics.define(Self.lostMetric)
     }
 
-    /// Keeps the connection until the task is cancelled.
-    func run() async throws { try await self.client.runConnections() }
+    /// Keeps the connection until the task is cancelled. Files that cannot be used may be there, or mended, later.
+    func run() async {
+        while !Task.isCancelled {
+            do {
+                let client = GRPCClient(transport: try await self.connection.transport())
+                self.slot.fill(client)
+                try await client.runConnections()
+            } catch {
+                self.slot.fail(PolicyStatus(.unavailable, "\(error)"))
+            }
+            // The sleep throws when the task is cancelled, which the loop's condition sees.
+            try? await Task.sleep(for: Self.filesInterval)
+        }
+        self.slot.fail(PolicyStatus(.unavailable, "the handler is not in use any more"))
+    }
 
     /// Calls a method and gives back its answer as it came; `read` makes of it what is wanted, or `nil`.
     func call<Answer: Sendable>(
@@ -95,8 +110,9 @@ final class AdapterClient: Sendable {
             var options = CallOptions.defaults
             options.timeout = self.connection.timeout
             options.maxResponseMessageBytes = Self.answerBytesMax
-            return try await self.client.unary(
-                request: ClientRequest(message: request, metadata: try self.connection.metadata()),
+            let client = try await self.slot.client(within: self.connection.timeout)
+            return try await client.unary(
+                request: ClientRequest(message: request, metadata: try await self.connection.metadata()),
                 descriptor: MethodDescriptor(fullyQualifiedService: service, method: method),
                 serializer: BytesCoding(),
                 deserializer: BytesCoding(),
@@ -109,6 +125,8 @@ final class AdapterClient: Sendable {
             case .unavailable: throw self.failure(.unreachable, "cannot be reached: \(Self.words(error))")
             default: throw self.failure(.failed, "failed the call: \(error.code): \(Self.words(error))")
             }
+        } catch let status as PolicyStatus {
+            throw self.failure(.unreachable, "cannot be reached: \(status.message)")
         } catch {
             throw self.failure(.unreachable, "cannot be reached: \(error)")
         }

@@ -1,7 +1,7 @@
-internal import Foundation
 internal import GRPCCore
 internal import GRPCNIOTransportHTTP2Posix
 internal import MeshModel
+internal import NIOPosix
 
 /// How an adapter outside is reached: the `connection` of a handler (`istio.policy.v1beta1.Connection`).
 ///
@@ -27,6 +27,10 @@ struct AdapterConnection: Sendable, Hashable {
         case plain = "PLAIN"
         case bearer = "BEARER"
     }
+
+    /// A bundle of all authorities that there are has a fifth of it.
+    private static let certificateBytesMax = 1 << 20
+    private static let tokenBytesMax = 64 << 10
 
     let address: AdapterAddress
     let timeout: Duration
@@ -101,15 +105,25 @@ struct AdapterConnection: Sendable, Hashable {
         )
     }
 
-    /// A new transport. Files are read now; what is wrong with them is thrown.
-    func transport() throws -> HTTP2ClientTransport.Posix {
+    /// A new transport. Files are read now, on a thread that may wait for them; what is wrong with them is thrown.
+    func transport() async throws -> HTTP2ClientTransport.Posix {
+        try await NIOThreadPool.singleton.runIfActive { try self.transportWithFiles() }
+    }
+
+    private func transportWithFiles() throws -> HTTP2ClientTransport.Posix {
+        func file(_ path: String) throws -> [UInt8] {
+            try RegularFile.bytes(at: path, bytesMax: Self.certificateBytesMax)
+        }
         let security: HTTP2ClientTransport.Posix.TransportSecurity
         if let tls {
+            let roots = try tls.roots.map(file)
+            let certificate = try tls.certificate.map(file)
+            let key = try tls.key.map(file)
             security = .tls {
-                if let roots = tls.roots { $0.trustRoots = .certificates([.file(path: roots, format: .pem)]) }
-                guard let certificate = tls.certificate, let key = tls.key else { return }
-                $0.certificateChain = [.file(path: certificate, format: .pem)]
-                $0.privateKey = .file(path: key, format: .pem)
+                if let roots { $0.trustRoots = .certificates([.bytes(roots, format: .pem)]) }
+                guard let certificate, let key else { return }
+                $0.certificateChain = [.bytes(certificate, format: .pem)]
+                $0.privateKey = .bytes(key, format: .pem)
             }
         } else {
             security = .plaintext
@@ -152,12 +166,14 @@ struct AdapterConnection: Sendable, Hashable {
     }
 
     /// What goes along with each call. The token's file may change at any time, so it is read for each.
-    func metadata() throws -> Metadata {
+    func metadata() async throws -> Metadata {
         guard let token else { return [:] }
-        guard let data = FileManager.default.contents(atPath: token.path) else {
-            throw PolicyStatus(.unavailable, "the token in \(token.path) cannot be read")
+        let bytes = try await NIOThreadPool.singleton.runIfActive {
+            try RegularFile.bytes(at: token.path, bytesMax: Self.tokenBytesMax)
         }
-        let text = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-        return [token.header: .string(token.prefix + text)]
+        let text = String(decoding: bytes, as: UTF8.self)
+        let start = text.drop { $0.isWhitespace }
+        let trimmed = String(start.reversed().drop { $0.isWhitespace }.reversed())
+        return [token.header: .string(token.prefix + trimmed)]
     }
 }
