@@ -161,6 +161,10 @@ private struct InstanceBuilder {
             switch field.kind {
             case .typed(let type):
                 if let expression = self.compile(value, type, path, report) { self.values.append((path, expression)) }
+            case .oneOf(let types):
+                if let expression = self.compile(value, oneOf: types, path, report) {
+                    self.values.append((path, expression))
+                }
             case .value:
                 if let expression = self.compile(value, nil, path, report) { self.values.append((path, expression)) }
             case .valueMap: self.addMap(value, path, report)
@@ -205,5 +209,30 @@ private struct InstanceBuilder {
             report("params.\(path)", error.message)
             return nil
         }
+    }
+
+    private func compile(
+        _ value: JSONValue,
+        oneOf types: [ValueType],
+        _ path: String,
+        _ report: (_ field: String, _ message: String) -> Void
+    ) -> CompiledExpression? {
+        guard let expression = self.compile(value, nil, path, report) else { return nil }
+        if types.contains(expression.type) { return expression }
+        for type in types {
+            // A literal may be of another type than the one that it has by itself.
+            do throws(CompiledExpression.MemberMistake) {
+                return try CompiledExpression.member(value, vocabulary: self.vocabulary, wanted: type)
+            } catch {
+                continue
+            }
+        }
+        let names = types.map(\.rawValue).joined(separator: " or ")
+        let source = expression.source
+        report(
+            "params.\(path)",
+            "type error: column 1: the field needs \(names), `\(source)` is \(expression.type); in: \(source)"
+        )
+        return nil
     }
 }

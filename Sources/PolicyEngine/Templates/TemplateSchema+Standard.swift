@@ -9,7 +9,7 @@ extension TemplateSchema {
 
     static let checkNothing = TemplateSchema("checknothing", .check, [])
     static let reportNothing = TemplateSchema("reportnothing", .report, [])
-    static let listEntry = TemplateSchema("listentry", .check, [Field("value", .typed(.string))])
+    static let listEntry = TemplateSchema("listentry", .check, [Field("value", .oneOf([.string, .ipAddress]))])
     static let quota = TemplateSchema("quota", .quota, [Field("dimensions", .valueMap)])
 
     private static let monitoredResource = [

@@ -13,6 +13,8 @@ package struct TemplateSchema: Sendable, Hashable {
 
     package indirect enum FieldKind: Sendable, Hashable {
         case typed(ValueType)
+        /// Of one of several types; of two that fit, the first.
+        case oneOf([ValueType])
         /// Of whatever type the expression has.
         case value
         case valueMap

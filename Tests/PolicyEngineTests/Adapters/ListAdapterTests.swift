@@ -1,4 +1,5 @@
 import KubernetesAPI
+import MeshModel
 import PolicyEngine
 import Testing
 
@@ -80,5 +81,41 @@ import Testing
 
         #expect(await self.code(settings, String(repeating: "x", count: 50) + "7") == .ok)
         #expect(await self.code(settings, String(repeating: "x", count: 50_000)) == .invalidArgument)
+    }
+
+    @Test(
+        "An address is looked up as a text, or, in a list of addresses, by its range",
+        arguments: [
+            ("STRINGS", ["10.1.2.3"], true), ("STRINGS", ["10.0.0.0/8"], false), ("REGEX", ["^10\\.1\\."], true),
+            ("IP_ADDRESSES", ["10.0.0.0/8"], true), ("IP_ADDRESSES", ["10.1.2.4/32"], false),
+        ]
+    )
+    func addresses(_ type: String, _ entries: [String], _ isFound: Bool) async {
+        let dispatcher = PolicyDispatcher.of([
+            policyObject("listchecker", "list", ["entryType": .string(type), "overrides": JSONValue(entries)]),
+            policyObject("listentry", "entry", ["value": #"source.ip | ip("0.0.0.0")"#]),
+            policyObject("rule", "r", ["actions": [["handler": "list", "instances": ["entry"]]]]),
+        ])
+        #expect(dispatcher.configuration.diagnoses.isEmpty)
+
+        let answer = await dispatcher.check(request(["source.ip": .ipAddress(.v4(0x0a01_0203))]))
+
+        #expect(answer.status.code == (isFound ? .ok : .notFound))
+    }
+
+    @Test("A text that reads as a duration is a text; what is neither text nor address is a mistake")
+    func types() {
+        func messages(_ value: String) -> [String] {
+            PolicyDispatcher.of([policyObject("listentry", "entry", ["value": .string(value)])])
+                .configuration.diagnoses.map(\.message)
+        }
+
+        #expect(messages(#""5s""#).isEmpty)
+        #expect(
+            messages("request.size") == [
+                "type error: column 1: the field needs STRING or IP_ADDRESS, `request.size` is INT64; in: request.size"
+            ]
+        )
+        #expect(messages("request.pth").first?.contains("request.path") == true)
     }
 }

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// Looks a text up in a list: one of what is allowed, or of what is not.
+/// Looks a text or an address up in a list: one of what is allowed, or of what is not.
 ///
 /// - `overrides`: entries of the list. `entry_type`: STRINGS (default), CASE_INSENSITIVE_STRINGS, IP_ADDRESSES (and
 ///   ranges `10.0.0.0/8`), REGEX. `blacklist` (default false): what is found is refused, not what is not.
@@ -61,7 +61,8 @@ final class ListAdapter: PolicyHandler {
     }
 
     func check(_ instance: InstanceData) async throws -> CheckResult {
-        let value = instance.text("value")
+        // An address is looked up as people write it; in a list of addresses it is one again.
+        let value = instance.values["value"]?.plainText ?? ""
         var isFound = self.overrides.contains(value)
         if isFound == false, self.url != nil {
             switch self.source.withLock({ $0 }) {
