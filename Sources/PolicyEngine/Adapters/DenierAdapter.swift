@@ -26,8 +26,8 @@ struct DenierAdapter: PolicyHandler {
         if details.count > 1 { status.complain("details", "has more than one element") }
         guard let detail = details.first else { return nil }
         let type = detail.text("@type")
-        if type?.hasSuffix("istio.policy.v1beta1.DirectHttpResponse") != true {
-            detail.complain("@type", "is not type.googleapis.com/istio.policy.v1beta1.DirectHttpResponse")
+        if type?.hasSuffix(DirectResponse.messageName) != true {
+            detail.complain("@type", "is not type.googleapis.com/\(DirectResponse.messageName)")
         }
         let statuses = MessageChanges.statuses
         let code = detail.whole("code", in: Int64(statuses.lowerBound)...Int64(statuses.upperBound))

@@ -1,3 +1,5 @@
+internal import MeshModel
+
 /// What a check came to, for how long and for how many requests.
 package struct CheckResult: Sendable, Hashable {
     package var status: PolicyStatus
@@ -29,6 +31,9 @@ package struct CheckResult: Sendable, Hashable {
 
 /// An HTTP response that a handler words itself (`istio.policy.v1beta1.DirectHttpResponse`).
 package struct DirectResponse: Sendable, Hashable {
+    static let messageName = "istio.policy.v1beta1.DirectHttpResponse"
+
+    /// 0: what the status means in HTTP.
     package var code: UInt32
     package var body: String
     package var headers: [String: String]
@@ -37,6 +42,20 @@ package struct DirectResponse: Sendable, Hashable {
         self.code = code
         self.body = body
         self.headers = headers
+    }
+
+    /// The response without what proxies would not give, which is told to `report`.
+    func usable(report: (_ what: String) -> Void) -> DirectResponse {
+        var response = self
+        if self.code != 0, !MessageChanges.statuses.contains(Int(self.code)) {
+            report("\(self.code) is no status of an answer")
+            response.code = 0
+        }
+        for (name, value) in self.headers where !HeaderChange.isSound(name: name, value: value, of: .response) {
+            report("header \(AttributeValue.quoted(name)) may not be set so")
+            response.headers[name] = nil
+        }
+        return response
     }
 }
 

@@ -102,7 +102,11 @@ package struct PolicyDispatcher: Sendable {
 
     private func ask(_ call: Call) async -> CheckResult {
         do {
-            return try await call.handler.handler.check(call.instance)
+            var result = try await call.handler.handler.check(call.instance)
+            result.response = result.response?.usable { what in
+                self.complain(call.handler, "response of a handler cannot be used as it is", what)
+            }
+            return result
         } catch {
             let status = self.failure(error, call.handler)
             // Whatever ails the handler may be over with the next request.
@@ -113,15 +117,15 @@ package struct PolicyDispatcher: Sendable {
     /// A handler's failure, which must not look like one between client and engine: clients may be told to let
     /// requests pass when those fail.
     func failure(_ error: any Error, _ handler: PolicyConfiguration.Handler) -> PolicyStatus {
-        // Requests come by the thousand; one line in ten seconds says the same.
-        let level: Logger.Level = handler.complaints.mayComplain(at: .now) ? .warning : .debug
-        self.logger.log(
-            level: level,
-            "handler failed",
-            metadata: ["handler": "\(handler.name)", "error": "\(error)"]
-        )
+        self.complain(handler, "handler failed", "\(error)")
         if let status = error as? PolicyStatus, !status.isOK { return status }
         return PolicyStatus(.unavailable, "\(error)")
+    }
+
+    /// Requests come by the thousand; one line in ten seconds says the same.
+    private func complain(_ handler: PolicyConfiguration.Handler, _ what: Logger.Message, _ reason: String) {
+        let level: Logger.Level = handler.complaints.mayComplain(at: .now) ? .warning : .debug
+        self.logger.log(level: level, what, metadata: ["handler": "\(handler.name)", "error": "\(reason)"])
     }
 
     private func addHeaders(

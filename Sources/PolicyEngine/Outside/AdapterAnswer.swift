@@ -1,3 +1,4 @@
+internal import Foundation
 internal import MixerAPI
 internal import SwiftProtobuf
 
@@ -30,8 +31,16 @@ enum AdapterAnswer {
         return CheckResult(
             self.verdict(message.status),
             validDuration: self.duration(message.validDuration),
-            validUseCount: message.validUseCount
+            validUseCount: message.validUseCount,
+            response: self.response(message.status)
         )
+    }
+
+    /// What the adapter wants the client of a refused request to be told. One that cannot be read is none: it is refused
+    /// in any case.
+    private static func response(_ status: Google_Rpc_Status) -> DirectResponse? {
+        let details = status.details.first { $0.typeURL.hasSuffix(DirectResponse.messageName) }
+        return details.flatMap { DirectResponse(encoded: $0.value) }
     }
 
     /// Proxies take INTERNAL for a broken network, and may have been told to let requests pass then; so a refusal with

@@ -75,6 +75,59 @@ import Testing
         }
     }
 
+    /// An answer that refuses, with a response of these bytes.
+    private static func refusal(
+        _ response: [UInt8],
+        type: String = "istio.policy.v1beta1.DirectHttpResponse"
+    ) throws -> Authorization_CheckResult {
+        let message = Istio_Mixer_Adapter_Model_V1beta1_CheckResult.with {
+            $0.status.code = 7
+            $0.status.details = [
+                .with {
+                    $0.typeURL = "type.googleapis.com/\(type)"
+                    $0.value = Data(response)
+                }
+            ]
+        }
+        // The adapter's own message lacks the member, and passes it on as one that it does not know.
+        let bytes: [UInt8] = try message.serializedBytes()
+        return try Authorization_CheckResult(serializedBytes: bytes)
+    }
+
+    /// A header as an entry of the map.
+    private static func header(_ name: String, _ value: String) -> [UInt8] {
+        let entry =
+            [0x0a, UInt8(name.utf8.count)] + Array(name.utf8) + [0x12, UInt8(value.utf8.count)] + Array(value.utf8)
+        return [0x1a, UInt8(entry.count)] + entry
+    }
+
+    @Test("A refusal words the response itself, headers included; what no proxy would give is left out")
+    func response() async throws {
+        let adapter = TestAdapter()
+        try await withEngine(adapter.services, { outsideObjects(address: $0) }) { engine in
+            func response(_ answer: Authorization_CheckResult) async -> DirectResponse? {
+                adapter.state.withLock { $0.answer = .success(answer) }
+                let answer = await engine.dispatcher.check(Self.call)
+                #expect(answer.status.code == .permissionDenied)
+                return answer.response
+            }
+            // 302 is 0xae 0x02 as a varint.
+            let moved: [UInt8] = [0x08, 0xae, 0x02, 0x12, 2, 0x67, 0x6f]
+
+            let whole = try await response(Self.refusal(moved + Self.header("location", "/login")))
+            let odd = try await response(
+                Self.refusal([0x08, 100] + Self.header("connection", "close") + Self.header("x-a", "b"))
+            )
+            let broken = try await response(Self.refusal([0x12, 9, 0x61]))
+            let other = try await response(Self.refusal(moved, type: "google.rpc.ErrorInfo"))
+
+            #expect(whole == DirectResponse(code: 302, body: "go", headers: ["location": "/login"]))
+            #expect(odd == DirectResponse(code: 0, headers: ["x-a": "b"]))
+            #expect(broken == nil)
+            #expect(other == nil)
+        }
+    }
+
     @Test("Nobody at the address is UNAVAILABLE, with the address in the text")
     func unreachable() async throws {
         // Port 1 of loopback has nobody.
