@@ -1,5 +1,6 @@
 // How long one tick of the autoscaler takes, and the memory it needs: `main [REVISIONS]`, 10,000 by default.
 
+import Foundation
 import MeshModel
 import RequestReports
 import Serverless
@@ -39,7 +40,17 @@ func milliseconds(_ duration: Duration) -> String {
     let microseconds = duration.components.attoseconds / 1_000_000_000_000 + duration.components.seconds * 1_000_000
     return "\(Double(microseconds) / 1000) ms"
 }
+/// The most that the process has had in memory at once, as the kernel counts it.
+func memoryPeak() -> String {
+    // Only Linux has it; elsewhere the other numbers are still of use.
+    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+        let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+        let kilobytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) })
+    else { return "unknown" }
+    return "\(kilobytes / 1024) MB"
+}
 print("revisions          \(count)")
 print("tick, median       \(milliseconds(ticks[ticks.count / 2]))")
 print("tick, slowest      \(milliseconds(ticks[ticks.count - 1]))")
 print("a report of each   \(milliseconds(reports[reports.count / 2]))")
+print("memory, at most    \(memoryPeak())")
