@@ -50,10 +50,27 @@ package struct Activation: Sendable, Hashable {
     /// Since when requests have gone through the activator.
     package private(set) var proxiedSince: Duration?
 
-    package init(phase: Phase, isInitialized: Bool = false, proxiedSince: Duration? = nil) {
+    /// Whether it is inactive because no pod became ready in time.
+    package private(set) var isGivenUp: Bool
+
+    package init(
+        phase: Phase,
+        isInitialized: Bool = false,
+        proxiedSince: Duration? = nil,
+        isGivenUp: Bool = false
+    ) {
         self.phase = phase
         self.isInitialized = isInitialized
         self.proxiedSince = proxiedSince
+        self.isGivenUp = isGivenUp
+    }
+
+    /// Where a revision stands that is taken over now: a new one that is to begin without pods waits for no pod.
+    package func begun(settings: ScalingSettings, readyPods: Int, at now: Duration) -> Activation {
+        guard case .activating = self.phase, !self.isInitialized, readyPods == 0, settings.firstScale == 0 else {
+            return self
+        }
+        return Activation(phase: .inactive(since: now), isInitialized: true, proxiedSince: now)
     }
 
     /// Takes what the load asks for, `nil` if nothing is known of it, and says what to do.
@@ -67,9 +84,13 @@ package struct Activation: Sendable, Hashable {
         settings: ScalingSettings,
         at now: Duration
     ) -> Step {
-        if readyPods >= settings.initialScale { self.isInitialized = true }
+        if readyPods >= settings.bounded(0, min: settings.initialScale) { self.isInitialized = true }
+        self.judgeStart(wanted, readyPods: readyPods, settings: settings, at: now)
         var step = self.bounded(wanted, settings: settings)
-        if step.desired == 0 {
+        if self.isGivenUp, !self.isInitialized {
+            // Neither minimum nor initial scale bring back pods that have never come up; a request may try.
+            step = Step(desired: 0, action: .scale(to: 0), cause: .activationTimedOut, isProxied: false)
+        } else if step.desired == 0 {
             step = self.towardsZero(step, isActivatorReachable, settings, now)
             if step.desired == 0, step.action == .keep, case .active = self.phase {
                 self.phase = .inactive(since: now)
@@ -77,6 +98,7 @@ package struct Activation: Sendable, Hashable {
                 step = self.towardsZero(step, isActivatorReachable, settings, now)
             }
         }
+        if step.cause == .activationTimedOut { self.isGivenUp = true }
         self.turn(desired: step.desired, readyPods: readyPods, settings: settings, at: now)
         var isInactive = false
         if case .inactive = self.phase { isInactive = true }
@@ -84,6 +106,21 @@ package struct Activation: Sendable, Hashable {
             step.desired == 0 || excessBurstCapacity < 0 || (step.desired == nil && isInactive) || readyPods == 0
         self.mark(isProxied: step.isProxied, at: now)
         return step
+    }
+
+    /// Gives up a first start that has taken too long, whatever is wanted; requests that come later have it tried again.
+    private mutating func judgeStart(
+        _ wanted: Int?,
+        readyPods: Int,
+        settings: ScalingSettings,
+        at now: Duration
+    ) {
+        if case .activating(let since) = self.phase {
+            let isLate = now - since > settings.activationTimeout
+            if isLate, !self.isInitialized, readyPods == 0, settings.isScaleToZeroEnabled { self.isGivenUp = true }
+        } else if (wanted ?? 0) > 0 {
+            self.isGivenUp = false
+        }
     }
 
     private func bounded(_ wanted: Int?, settings: ScalingSettings) -> Step {
@@ -127,14 +164,15 @@ package struct Activation: Sendable, Hashable {
         case .inactive(let since):
             guard isActivatorReachable else { return outcome(0, .keep, .activatorNotInPath) }
             let inactive = now - since
+            let cause: Cause = self.isGivenUp ? .activationTimedOut : .noTraffic
             if inactive >= max(settings.scaleToZeroGrace, settings.podRetention) {
-                return outcome(0, .scale(to: 0), .noTraffic)
+                return outcome(0, .scale(to: 0), cause)
             }
             let retention = settings.podRetention - inactive
             guard retention <= .zero else { return outcome(0, .keep, .podRetention(left: retention)) }
             let grace = settings.scaleToZeroGrace - (self.proxiedSince.map { now - $0 } ?? .zero)
             guard grace <= .zero else { return outcome(0, .keep, .grace(left: grace)) }
-            return outcome(0, .scale(to: 0), .noTraffic)
+            return outcome(0, .scale(to: 0), cause)
         }
     }
 
@@ -152,6 +190,7 @@ package struct Activation: Sendable, Hashable {
             case (_, true): self.phase = .active(since: now)
             case (_, false): self.phase = .activating(since: now)
             }
+            self.isGivenUp = false
         }
     }
 

@@ -47,6 +47,9 @@ package struct ScalingSettings: Sendable, Hashable {
     /// The minimum that applies now.
     package var effectiveMinScale: Int { self.isReachable ? self.minScale : 0 }
 
+    /// The pods of a new revision: with all of them it takes its traffic.
+    package var firstScale: Int { self.bounded(0, min: Swift.max(self.initialScale, self.effectiveMinScale)) }
+
     /// `count` within minimum and maximum.
     package func bounded(_ count: Int, min: Int) -> Int {
         if count < min { return self.maxScale > 0 ? Swift.min(min, Swift.max(self.maxScale, count)) : min }

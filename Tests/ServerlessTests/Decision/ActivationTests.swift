@@ -187,6 +187,47 @@ import Testing
         #expect(activation.phase == .inactive(since: .seconds(101)))
     }
 
+    @Test("A first start without a pod is given up whatever minimum there is, and tried again for a request")
+    func firstStartFails() {
+        var settings = self.settings
+        settings.minScale = 2
+        settings.activationTimeout = .seconds(100)
+        var activation = Activation(phase: .activating(since: .zero))
+        func step(_ wanted: Int?, at seconds: Int64) -> Activation.Step {
+            activation.step(
+                wanted: wanted,
+                excessBurstCapacity: 0,
+                readyPods: 0,
+                settings: settings,
+                at: .seconds(seconds)
+            )
+        }
+
+        #expect(step(nil, at: 100).action == .scale(to: 2))
+        let late = step(nil, at: 101)
+        #expect(late.action == .scale(to: 0) && late.cause == .activationTimedOut)
+        #expect(activation.phase == .inactive(since: .seconds(101)) && activation.isGivenUp)
+        #expect(step(0, at: 500).cause == .activationTimedOut)
+        #expect(step(1, at: 501).action == .scale(to: 2))
+        #expect(activation.phase == .activating(since: .seconds(501)) && !activation.isGivenUp)
+    }
+
+    @Test("A revision that had its pods once is not given up while some are wanted")
+    func laterStart() {
+        var settings = self.settings
+        settings.activationTimeout = .seconds(100)
+        var activation = Activation(phase: .activating(since: .zero), isInitialized: true)
+
+        let step = activation.step(
+            wanted: 1,
+            excessBurstCapacity: 0,
+            readyPods: 0,
+            settings: settings,
+            at: .seconds(101)
+        )
+        #expect(step.action == .scale(to: 1))
+    }
+
     @Test("From zero a wanted pod makes it activating, a ready one active")
     func wakes() {
         var activation = Activation(phase: .inactive(since: .zero), isInitialized: true, proxiedSince: .zero)
