@@ -1,3 +1,5 @@
+package import KubernetesAPI
+
 /// The cluster's defaults for scaling: the ConfigMap `config-autoscaler` in the namespace of Knative.
 ///
 /// | Key | Default | Allowed |
@@ -91,6 +93,15 @@ package struct AutoscalerDefaults: Sendable, Hashable {
             )
         }
         return (defaults, reader.problems)
+    }
+
+    /// Reads what a change of the ConfigMap leaves; without one all defaults hold.
+    package static func parse(_ change: ObjectChange) -> (defaults: AutoscalerDefaults, problems: [SettingProblem]) {
+        switch change {
+        case .replacedAll(let objects): Self.parse(objects.first?.json["data"]?.stringMap ?? [:])
+        case .added(let object), .modified(let object): Self.parse(object.json["data"]?.stringMap ?? [:])
+        case .deleted: Self.parse([:])
+        }
     }
 
     private static func readWindows(_ reader: inout SettingReader, into defaults: inout AutoscalerDefaults) {

@@ -24,6 +24,41 @@ package struct Autoscaler: Sendable {
         package var scale: Int?
         /// Whether the object's status has to be written.
         package var isStatusNews: Bool
+        /// Whether a request woke the revision.
+        package var isPoke = false
+    }
+
+    /// What an object's status says.
+    package struct Status: Sendable, Hashable {
+        package enum Phase: Sendable, Hashable {
+            case activating
+            case active
+            case idle
+            /// Idle because no pod became ready.
+            case givenUp
+
+            package init(_ verdict: RevisionScaler.Verdict) {
+                switch verdict.phase {
+                case .activating: self = .activating
+                case .active: self = .active
+                case .inactive: self = verdict.step.cause == .activationTimedOut ? .givenUp : .idle
+                }
+            }
+        }
+
+        package var desired: Int?
+        package var ready: Int
+        package var phase: Phase
+        package var isProxied: Bool
+        package var isInitialized: Bool
+
+        package init(desired: Int?, ready: Int, phase: Phase, isProxied: Bool, isInitialized: Bool) {
+            self.desired = desired
+            self.ready = ready
+            self.phase = phase
+            self.isProxied = isProxied
+            self.isInitialized = isInitialized
+        }
     }
 
     fileprivate struct Entry {
@@ -33,15 +68,9 @@ package struct Autoscaler: Sendable {
         var verdict: RevisionScaler.Verdict?
     }
 
-    /// What an object's status says.
-    fileprivate struct Status: Hashable {
-        var desired: Int?
-        var ready: Int
-        var phase: Activation.Phase
-        var isProxied: Bool
-    }
-
     private var entries: [ObjectID: Entry] = [:]
+    /// Revisions to decide about before the next tick, and from when on.
+    private var hurried: [ObjectID: Duration] = [:]
 
     package init() {}
 
@@ -49,42 +78,78 @@ package struct Autoscaler: Sendable {
 
     package func settings(of revision: ObjectID) -> ScalingSettings? { self.entries[revision]?.scaler.settings }
 
-    /// Takes over a revision, or changed settings of one. `activation` is where it stands, if it is new here.
+    /// Takes over a revision, or changed settings of one. `activation` is where it stands, and `status` what its object
+    /// says already, if it is new here.
+    ///
+    /// - Returns: Whether there is something new to decide on.
+    @discardableResult
     package mutating func configure(
         _ revision: ObjectID,
         settings: ScalingSettings,
         pods: Pods,
         activation: @autoclosure () -> Activation,
+        status: Status? = nil,
         at now: Duration
-    ) {
-        if self.entries[revision] != nil {
+    ) -> Bool {
+        if let entry = self.entries[revision] {
+            guard entry.scaler.settings != settings || entry.pods != pods else { return false }
             self.entries[revision]?.scaler.configure(settings)
             self.entries[revision]?.pods = pods
-        } else {
-            let scaler = RevisionScaler(settings: settings, activation: activation(), readyPods: pods.ready, at: now)
-            self.entries[revision] = Entry(scaler: scaler, pods: pods)
+            return true
         }
+        let scaler = RevisionScaler(
+            settings: settings,
+            activation: activation().begun(settings: settings, readyPods: pods.ready, at: now),
+            readyPods: pods.ready,
+            isProxied: status?.isProxied,
+            at: now
+        )
+        self.entries[revision] = Entry(scaler: scaler, pods: pods, status: status)
+        return true
     }
 
     /// Pods have come or gone, or the Deployment was set.
     package mutating func observed(_ revision: ObjectID, pods: Pods) { self.entries[revision]?.pods = pods }
 
-    package mutating func remove(_ revision: ObjectID) { self.entries[revision] = nil }
+    package mutating func remove(_ revision: ObjectID) {
+        self.entries[revision] = nil
+        self.hurried[revision] = nil
+    }
 
-    /// Takes in reports; a revision at zero that somebody waits for is decided at once. Reports of revisions that are
-    /// not known are left out.
+    /// Takes in reports; who waits for pods is served at once, or as soon as ``nextHurry`` says. Reports of revisions
+    /// that are not known are left out.
     package mutating func record(_ messages: [StatMessage], at now: Duration) -> [Outcome] {
         var outcomes: [Outcome] = []
         for message in messages {
-            guard self.entries[message.revision]?.scaler.record(message.stat, at: now) == .tick else { continue }
-            if let outcome = self.tick(message.revision, at: now) { outcomes.append(outcome) }
+            let isAsleep = self.entries[message.revision]?.scaler.wanted == 0
+            switch self.entries[message.revision]?.scaler.record(message.stat, at: now) {
+            case .tick:
+                guard var outcome = self.tick(message.revision, at: now) else { continue }
+                outcome.isPoke = isAsleep
+                outcomes.append(outcome)
+            case .tickAt(let moment): self.hurried[message.revision] = moment
+            case .wait, nil: ()
+            }
         }
         return outcomes
+    }
+
+    /// When the first of the decisions is due that do not wait for the next tick; `nil`: there are none.
+    package var nextHurry: Duration? { self.hurried.values.min() }
+
+    /// Makes the decisions that are due before the next tick.
+    package mutating func tickHurried(at now: Duration) -> [Outcome] {
+        let due = self.hurried.filter { $0.value <= now }.keys
+        return due.compactMap { revision in
+            self.entries[revision]?.scaler.hurried(at: now)
+            return self.tick(revision, at: now)
+        }
     }
 
     /// Decides about all revisions; gives those where something has to be done.
     package mutating func tick(at now: Duration) -> [Outcome] {
         var outcomes: [Outcome] = []
+        self.hurried = [:]
         var index = self.entries.startIndex
         // By index: with the keys at hand the first change would copy the table.
         while index != self.entries.endIndex {
@@ -97,11 +162,24 @@ package struct Autoscaler: Sendable {
 
     /// Decides about one revision.
     package mutating func tick(_ revision: ObjectID, at now: Duration) -> Outcome? {
+        self.hurried[revision] = nil
         guard let index = self.entries.index(forKey: revision) else { return nil }
         return self.entries.values[index].tick(revision, at: now)
     }
 
-    /// A status could not be written; it is tried again with the next tick.
+    /// The last decision about a revision, with what its Deployment is still to be set to.
+    package func outcome(of revision: ObjectID) -> Outcome? {
+        guard let entry = self.entries[revision], let verdict = entry.verdict else { return nil }
+        return Outcome(
+            revision: revision,
+            verdict: verdict,
+            pods: entry.pods,
+            scale: entry.scale(after: verdict),
+            isStatusNews: entry.status == nil
+        )
+    }
+
+    /// A status could not be written, or is not what it was; it is tried again with the next tick.
     package mutating func statusFailed(_ revision: ObjectID) { self.entries[revision]?.status = nil }
 
     /// Whether the revision has reached its initial scale once.
@@ -120,16 +198,14 @@ package struct Autoscaler: Sendable {
 
 extension Autoscaler.Entry {
     fileprivate mutating func tick(_ revision: ObjectID, at now: Duration) -> Autoscaler.Outcome {
-        // Pods that are up and about which nobody has reported anything yet have no traffic.
-        if self.scaler.wanted == nil, self.pods.ready > 0 { _ = self.scaler.record(Stat(), at: now) }
         let verdict = self.scaler.tick(readyPods: self.pods.ready, at: now)
-        var scale: Int?
-        if case .scale(let count) = verdict.step.action, count != self.pods.replicas { scale = count }
         let status = Autoscaler.Status(
-            desired: verdict.step.desired,
+            // While nothing is known what the object says stays.
+            desired: verdict.step.desired ?? self.status?.desired,
             ready: self.pods.ready,
-            phase: verdict.phase,
-            isProxied: verdict.step.isProxied
+            phase: Autoscaler.Status.Phase(verdict),
+            isProxied: verdict.step.isProxied,
+            isInitialized: self.scaler.activation.isInitialized
         )
         defer { self.status = status }
         self.verdict = verdict
@@ -137,8 +213,14 @@ extension Autoscaler.Entry {
             revision: revision,
             verdict: verdict,
             pods: self.pods,
-            scale: scale,
+            scale: self.scale(after: verdict),
             isStatusNews: status != self.status
         )
+    }
+
+    /// What the Deployment is to be set to; `nil` if it is.
+    fileprivate func scale(after verdict: RevisionScaler.Verdict) -> Int? {
+        guard case .scale(let count) = verdict.step.action, count != self.pods.replicas else { return nil }
+        return count
     }
 }

@@ -28,22 +28,50 @@ package struct PodAutoscaler: Sendable, Hashable {
         self.status = object.json["status"] ?? .object([:])
     }
 
+    /// The reason of an `Active` that is false because no pod came up.
+    package static let timedOut = "TimedOut"
+
     private var conditions: [JSONValue] { self.status["conditions"]?.array ?? [] }
+
+    /// Whether this object asks for the same as another one; their statuses may differ.
+    package func asksTheSame(as other: PodAutoscaler) -> Bool {
+        self.deployment == other.deployment && self.annotations == other.annotations
+            && self.containerConcurrency == other.containerConcurrency && self.isReachable == other.isReachable
+    }
+
+    /// What the status says already; `nil` if it was never written.
+    package var reported: Autoscaler.Status? {
+        guard let active = self.conditions.first(where: { $0["type"]?.string == "Active" }),
+            let ready = self.status["actualScale"]?.int, let path = self.status["path"]?.string
+        else { return nil }
+        let phase: Autoscaler.Status.Phase =
+            switch active["status"]?.string {
+            case "True": .active
+            case "False": active["reason"]?.string == Self.timedOut ? .givenUp : .idle
+            default: .activating
+            }
+        return Autoscaler.Status(
+            desired: self.status["desiredScale"]?.int,
+            ready: ready,
+            phase: phase,
+            isProxied: path == "activator",
+            isInitialized: StatusCondition.isTrue("ScaleTargetInitialized", in: self.status)
+        )
+    }
 
     /// Where the revision stood when this status was written; a new one is activating from `now` on.
     package func activation(now: Duration) -> Activation {
         let active = self.conditions.first { $0["type"]?.string == "Active" }
         let since = active?["lastTransitionTime"]?.string.flatMap(KubernetesTime.seconds).map { Duration.seconds($0) }
-        let initialized = self.conditions.contains {
-            $0["type"]?.string == "ScaleTargetInitialized" && $0["status"]?.string == "True"
-        }
+        let initialized = StatusCondition.isTrue("ScaleTargetInitialized", in: self.status)
         switch active?["status"]?.string {
         case "True": return Activation(phase: .active(since: since ?? now), isInitialized: initialized)
         case "False":
             return Activation(
                 phase: .inactive(since: since ?? now),
                 isInitialized: initialized,
-                proxiedSince: since ?? now
+                proxiedSince: since ?? now,
+                isGivenUp: active?["reason"]?.string == Self.timedOut
             )
         default: return Activation(phase: .activating(since: since ?? now), isInitialized: initialized)
         }
@@ -52,7 +80,7 @@ package struct PodAutoscaler: Sendable, Hashable {
     /// The status after a decision.
     package func status(after outcome: Autoscaler.Outcome, isInitialized: Bool, now: Int64) -> JSONValue {
         let active: StatusCondition =
-            switch outcome.verdict.phase {
+            switch Autoscaler.Status.Phase(outcome.verdict) {
             case .active: StatusCondition("Active", .yes)
             case .activating:
                 StatusCondition(
@@ -61,17 +89,14 @@ package struct PodAutoscaler: Sendable, Hashable {
                     reason: "Queued",
                     message: "Requests wait until pods are ready."
                 )
-            case .inactive:
-                if outcome.verdict.step.cause == .activationTimedOut {
-                    StatusCondition(
-                        "Active",
-                        .no,
-                        reason: "TimedOut",
-                        message: "No pod became ready in time; look at the Deployment \(self.deployment.name)."
-                    )
-                } else {
-                    StatusCondition("Active", .no, reason: "NoTraffic", message: "No requests come in.")
-                }
+            case .idle: StatusCondition("Active", .no, reason: "NoTraffic", message: "No requests come in.")
+            case .givenUp:
+                StatusCondition(
+                    "Active",
+                    .no,
+                    reason: Self.timedOut,
+                    message: "No pod became ready in time; look at the Deployment \(self.deployment.name)."
+                )
             }
         var ready = active
         ready.type = "Ready"

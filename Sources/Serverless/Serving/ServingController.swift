@@ -10,7 +10,6 @@ package final class ServingController: Sendable {
         /// Objects by kind and name.
         var objects: [String: [ObjectID: KubernetesObject]] = [:]
         var unsynced: Set<String>
-        var queue = WorkQueue<ObjectID, Int>()
     }
 
     private static let kinds: [ResourceType] = [.knativeServices, .revisions, .podAutoscalers, .deployments]
@@ -20,14 +19,12 @@ package final class ServingController: Sendable {
     private let settings: ServicePlan.Settings
     private let logger: Logger
     private let state = Mutex(State(unsynced: Set(ServingController.kinds.map(\.qualifiedName))))
-    private let signals: AsyncStream<Void>
-    private let signal: AsyncStream<Void>.Continuation
+    private let queue = WorkLane<ObjectID>(workers: ServingController.workers)
 
     package init(client: KubernetesClient, settings: ServicePlan.Settings, logger: Logger) {
         self.client = client
         self.settings = settings
         self.logger = logger
-        (self.signals, self.signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Runs until cancelled.
@@ -43,7 +40,7 @@ package final class ServingController: Sendable {
                     }
                 }
             }
-            group.addTask { await self.work() }
+            group.addTask { await self.queue.run { await self.reconcile($0) } }
             group.addTask { await self.repeatRegularly() }
         }
     }
@@ -65,12 +62,11 @@ package final class ServingController: Sendable {
     }
 
     private func enqueueAll() {
-        self.state.withLock { state in
-            for id in (state.objects[ResourceType.knativeServices.qualifiedName] ?? [:]).keys {
-                state.queue.add(id, 0) { _, newer in newer }
-            }
+        let services = self.state.withLock { state -> [ObjectID] in
+            guard state.unsynced.isEmpty else { return [] }
+            return Array((state.objects[ResourceType.knativeServices.qualifiedName] ?? [:]).keys)
         }
-        self.signal.yield()
+        self.queue.add(services)
     }
 
     private static func id(_ object: KubernetesObject) -> ObjectID {
@@ -78,7 +74,7 @@ package final class ServingController: Sendable {
     }
 
     private func changed(_ kind: ResourceType, _ change: ObjectChange) {
-        self.state.withLock { state in
+        let services = self.state.withLock { state -> [ObjectID] in
             var touched: [KubernetesObject] = []
             switch change {
             case .replacedAll(let objects):
@@ -91,36 +87,16 @@ package final class ServingController: Sendable {
                 touched = [object]
                 state.objects[kind.qualifiedName, default: [:]][Self.id(object)] = nil
             }
-            for object in touched {
+            guard state.unsynced.isEmpty else { return [] }
+            return touched.compactMap { object in
                 let name = kind == .knativeServices ? object.name : object.labels[ServingLabels.service]
-                guard let name else { continue }
-                state.queue.add(ObjectID(namespace: object.namespace ?? "", name: name), 0) { _, newer in newer }
+                return name.map { ObjectID(namespace: object.namespace ?? "", name: $0) }
             }
         }
-        self.signal.yield()
+        self.queue.add(services)
     }
 
     // MARK: Work
-
-    private func work() async {
-        await withTaskGroup(of: Void.self) { group in
-            var running = 0
-            for await _ in self.signals {
-                guard self.state.withLock({ $0.unsynced.isEmpty }) else { continue }
-                while let (id, _) = self.state.withLock({ $0.queue.next() }) {
-                    if running >= Self.workers {
-                        await group.next()
-                        running -= 1
-                    }
-                    running += 1
-                    group.addTask {
-                        await self.reconcile(id)
-                        if self.state.withLock({ $0.queue.done(id) }) { self.signal.yield() }
-                    }
-                }
-            }
-        }
-    }
 
     private func reconcile(_ id: ObjectID) async {
         do {

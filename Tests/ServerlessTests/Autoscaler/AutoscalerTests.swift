@@ -32,6 +32,52 @@ import Testing
         #expect(autoscaler.record([self.message(1)], at: .seconds(101)).count == 0)
     }
 
+    @Test("More that wait while no pod is ready are decided on at once, and no more often than every 50 ms")
+    func hurry() {
+        var autoscaler = Autoscaler()
+        autoscaler.configure(
+            self.revision,
+            settings: ScalingSettings(),
+            pods: .init(ready: 0, replicas: 0),
+            activation: self.asleep,
+            at: .seconds(100)
+        )
+        let poke = autoscaler.record([self.message(1)], at: .seconds(100))
+        let burst = autoscaler.record([self.message(300)], at: .milliseconds(100_010))
+
+        #expect(poke.map(\.isPoke) == [true])
+        #expect(burst.isEmpty)
+        #expect(autoscaler.nextHurry == .milliseconds(100_050))
+        #expect(autoscaler.tickHurried(at: .milliseconds(100_049)).isEmpty)
+        // 301 in flight at a target of 70.
+        #expect(autoscaler.tickHurried(at: .milliseconds(100_050)).map(\.scale) == [5])
+        #expect(autoscaler.nextHurry == nil)
+        #expect(autoscaler.record([self.message(300)], at: .milliseconds(100_099)).isEmpty)
+        #expect(autoscaler.nextHurry == .milliseconds(100_100))
+        let later = autoscaler.record([self.message(300)], at: .milliseconds(101_000))
+        #expect(later.map(\.isPoke) == [false])
+    }
+
+    @Test("A revision that is to begin without pods stands at zero, and its first request wakes it")
+    func zeroInitialScale() {
+        var settings = ScalingSettings()
+        settings.initialScale = 0
+        var autoscaler = Autoscaler()
+        autoscaler.configure(
+            self.revision,
+            settings: settings,
+            pods: .init(ready: 0, replicas: 0),
+            activation: Activation(phase: .activating(since: .seconds(100))),
+            at: .seconds(100)
+        )
+        let first = autoscaler.tick(self.revision, at: .seconds(100))
+
+        #expect(first?.verdict.phase == .inactive(since: .seconds(100)))
+        #expect(first?.scale == nil)
+        #expect(autoscaler.isInitialized(self.revision))
+        #expect(autoscaler.record([self.message(1)], at: .seconds(101)).map(\.scale) == [1])
+    }
+
     @Test("Reports of what is not known change nothing")
     func unknown() {
         var autoscaler = Autoscaler()
@@ -162,5 +208,38 @@ import Testing
         #expect(first[path: "conditions", "0", "reason"]?.string == "NoTraffic")
         #expect(first[path: "conditions", "0", "lastTransitionTime"]?.string == "1970-01-01T00:01:40Z")
         #expect(second == first)
+    }
+
+    @Test("What a status says is read back as it was written", arguments: [false, true])
+    func reported(_ isGivenUp: Bool) throws {
+        let id = ObjectID(namespace: "default", name: "hello-00001")
+        var autoscaler = Autoscaler()
+        autoscaler.configure(
+            id,
+            settings: ScalingSettings(),
+            pods: .init(ready: 0, replicas: 0),
+            activation: Activation(
+                phase: .inactive(since: .zero),
+                isInitialized: true,
+                proxiedSince: .zero,
+                isGivenUp: isGivenUp
+            ),
+            at: .seconds(100)
+        )
+        let decided = autoscaler.tick(id, at: .seconds(100))
+        let outcome = try #require(decided)
+        let status = try #require(PodAutoscaler(self.object())).status(after: outcome, isInitialized: true, now: 100)
+        let read = try #require(PodAutoscaler(self.object(status)))
+
+        let expected = Autoscaler.Status(
+            desired: 0,
+            ready: 0,
+            phase: isGivenUp ? .givenUp : .idle,
+            isProxied: true,
+            isInitialized: true
+        )
+        #expect(read.reported == expected)
+        #expect(read.activation(now: .seconds(100)).isGivenUp == isGivenUp)
+        #expect(try #require(PodAutoscaler(self.object())).reported == nil)
     }
 }

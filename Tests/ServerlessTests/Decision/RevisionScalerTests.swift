@@ -22,6 +22,37 @@ import Testing
         #expect(scaler.record(stat, at: .seconds(101)) == .wait)
     }
 
+    @Test("While no pod is ready each report of more in flight asks for a decision; with one the tick is in time")
+    func raised() {
+        var scaler = self.asleep()
+        #expect(scaler.record(Stat(averageConcurrentRequests: 1), at: .seconds(100)) == .tick)
+        _ = scaler.tick(readyPods: 0, at: .seconds(100))
+        #expect(
+            scaler.record(Stat(averageConcurrentRequests: 500), at: .milliseconds(100_020))
+                == .tickAt(.milliseconds(100_050))
+        )
+        #expect(scaler.record(Stat(averageConcurrentRequests: 500), at: .milliseconds(100_050)) == .tick)
+
+        #expect(scaler.tick(readyPods: 0, at: .milliseconds(100_050)).step.action == .scale(to: 15))
+        #expect(scaler.record(Stat(averageConcurrentRequests: 10), at: .seconds(101)) == .wait)
+        _ = scaler.tick(readyPods: 15, at: .seconds(102))
+        #expect(scaler.record(Stat(averageConcurrentRequests: 9000), at: .seconds(102)) == .wait)
+    }
+
+    @Test("A scaler that starts beside the last pod of a revision without traffic leaves it for a window")
+    func lastPod() {
+        let activation = Activation(phase: .inactive(since: .zero), isInitialized: true, proxiedSince: .zero)
+        var scaler = RevisionScaler(
+            settings: ScalingSettings(),
+            activation: activation,
+            readyPods: 1,
+            at: .seconds(1000)
+        )
+
+        #expect(scaler.tick(readyPods: 1, at: .seconds(1058)).step.action == .keep)
+        #expect(scaler.tick(readyPods: 1, at: .seconds(1060)).step.action == .scale(to: 0))
+    }
+
     @Test("A report of no requests wakes nobody")
     func idleReport() {
         var scaler = self.asleep()

@@ -91,6 +91,7 @@ import Testing
     @Test("What a pod reports of requests through the activator is left out")
     func perPod() throws {
         let text = """
+            start: running
             observations:
             - t: 0
               perPod:
