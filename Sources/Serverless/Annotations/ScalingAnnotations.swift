@@ -7,7 +7,7 @@ package struct ScalingAnnotations: Sendable, Hashable {
     package static let prefix = "autoscaling.knative.dev/"
     package static let progressDeadline = "serving.knative.dev/progress-deadline"
     /// Pods that do not come up are reported by their Deployment first, then the revision is given up.
-    private static let activationBuffer: Duration = .seconds(30)
+    static let activationBuffer: Duration = .seconds(30)
 
     /// Every annotation, by its newer name.
     package static let names = [

@@ -11,12 +11,29 @@ package struct RevisionObjects: Sendable {
     package let isReachable: Bool
     /// Whether proxies that call it hold requests.
     private let isHeldInProxies: Bool
+    private let scaling: ScalingSettings
 
-    package init(_ revision: Revision, isReachable: Bool, isHeldInProxies: Bool = true) {
+    package init(
+        _ revision: Revision,
+        isReachable: Bool,
+        isHeldInProxies: Bool = true,
+        defaults: AutoscalerDefaults = AutoscalerDefaults()
+    ) {
         self.revision = revision
         self.isReachable = isReachable
         self.isHeldInProxies = isHeldInProxies
+        // What is wrong with them is told with the template.
+        var scaling = ScalingAnnotations.parse(
+            revision.annotations,
+            containerConcurrency: revision.containerConcurrency,
+            defaults: defaults
+        ).annotations.settings
+        scaling.isReachable = isReachable
+        self.scaling = scaling
     }
+
+    /// The pods that it begins with, and has to have before traffic moves to it.
+    package var firstScale: Int { self.scaling.firstScale }
 
     private var owner: OwnerReference {
         OwnerReference(
@@ -61,6 +78,9 @@ package struct RevisionObjects: Sendable {
             "selector": ["matchLabels": [ServingLabels.revision: .string(self.revision.id.name)]],
             "template": ["metadata": metadata, "spec": pod],
         ]
+        // As long as the autoscaler waits, less what it leaves the Deployment to tell of it first.
+        let deadline = self.scaling.activationTimeout - ScalingAnnotations.activationBuffer
+        object.json[path: "spec", "progressDeadlineSeconds"] = JSONValue(Int(deadline.components.seconds))
         if let initialScale { object.json[path: "spec", "replicas"] = JSONValue(initialScale) }
         return object
     }
@@ -134,47 +154,5 @@ package struct RevisionObjects: Sendable {
             "reachability": .string(self.isReachable ? "Reachable" : "Unreachable"),
         ]
         return object
-    }
-
-    /// The revision's status, by those of its Deployment and its PodAutoscaler.
-    package func status(deployment: JSONValue?, podAutoscaler: JSONValue?, now: Int64) -> JSONValue {
-        let before = self.revision.status["conditions"]?.array ?? []
-        let ready = deployment?[path: "status", "readyReplicas"]?.int ?? 0
-        let wanted = deployment?[path: "spec", "replicas"]?.int ?? 0
-        let active = podAutoscaler?[path: "status", "conditions"]?.array?.first { $0["type"]?.string == "Active" }
-        let isIdle = active?["status"]?.string == "False"
-        let wasReady = StatusCondition.isTrue("ContainerHealthy", in: self.revision.status)
-        let timedOut = active?["reason"]?.string == "TimedOut"
-        let healthy: StatusCondition
-        if ready > 0 || (wasReady && !timedOut) {
-            healthy = StatusCondition("ContainerHealthy", .yes)
-        } else if timedOut {
-            healthy = StatusCondition(
-                "ContainerHealthy",
-                .no,
-                reason: "ProgressDeadlineExceeded",
-                message: "No pod became ready in time; look at the pods of the Deployment \(self.deploymentName)."
-            )
-        } else {
-            healthy = StatusCondition("ContainerHealthy", .unknown, reason: "Deploying")
-        }
-        let resources =
-            wanted > 0 && ready == 0 && healthy.status != .yes
-            ? StatusCondition("ResourcesAvailable", .unknown, reason: "Deploying")
-            : StatusCondition("ResourcesAvailable", .yes)
-        var whole = healthy
-        whole.type = "Ready"
-        let activeCondition = StatusCondition(
-            "Active",
-            isIdle ? .no : ready > 0 ? .yes : .unknown,
-            reason: active?["reason"]?.string,
-            message: active?["message"]?.string
-        )
-        let conditions = [activeCondition, healthy, whole, resources].map { $0.json(before: before, now: now) }
-        return [
-            "actualReplicas": JSONValue(ready),
-            "desiredReplicas": podAutoscaler?[path: "status", "desiredScale"] ?? JSONValue(wanted),
-            "conditions": .array(conditions),
-        ]
     }
 }
