@@ -139,7 +139,12 @@ struct AutoscalerCommand: AsyncParsableCommand {
             self.monitoring(autoscaler, logger),
         ]
         if self.serving {
-            let controller = ServingController(client: client, settings: self.planSettings, logger: logger)
+            let controller = ServingController(
+                client: client,
+                namespace: self.namespace,
+                settings: self.planSettings,
+                logger: logger
+            )
             services.append(RunningService("serving") { await controller.run() })
         }
         var group = ServiceGroupConfiguration(

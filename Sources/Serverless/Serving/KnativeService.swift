@@ -18,10 +18,13 @@ package struct KnativeService: Sendable, Hashable {
     package var template: JSONValue
     package var traffic: [Target]
     package var status: JSONValue
-    /// What is wrong with it, with the field's path.
-    package var problems: [String] = []
+    /// What is wrong with the template, with the field's path: no revision is made of it.
+    package var templateProblems: [String] = []
+    /// What is wrong with the split of traffic: the one before stays.
+    package var trafficProblems: [String] = []
 
-    package init(_ object: KubernetesObject) {
+    /// `defaults`: what the cluster allows and says where the template says nothing.
+    package init(_ object: KubernetesObject, defaults: AutoscalerDefaults = AutoscalerDefaults()) {
         self.id = ObjectID(namespace: object.namespace ?? "", name: object.name)
         self.uid = object.uid
         self.generation = object.generation
@@ -31,31 +34,78 @@ package struct KnativeService: Sendable, Hashable {
         self.traffic = targets.map { target in
             let isLatest = target["latestRevision"]?.bool ?? (target["revisionName"]?.string?.isEmpty ?? true)
             return Target(
-                revision: isLatest ? nil : target["revisionName"]?.string,
+                revision: isLatest ? nil : target["revisionName"]?.string.flatMap { $0.isEmpty ? nil : $0 },
                 percent: target["percent"]?.int ?? 0,
-                tag: target["tag"]?.string
+                tag: target["tag"]?.string.flatMap { $0.isEmpty ? nil : $0 }
             )
         }
         if self.traffic.isEmpty { self.traffic = [Target(revision: nil, percent: 100, tag: nil)] }
-        self.check()
+        self.checkTraffic(targets)
+        self.checkTemplate(defaults)
     }
 
-    private mutating func check() {
-        let total = self.traffic.reduce(0) { $0 + $1.percent }
-        if total != 100 { self.problems.append("spec.traffic: the percentages add up to \(total); expected 100") }
+    /// All that is wrong with it.
+    package var problems: [String] { self.trafficProblems + self.templateProblems }
+
+    private mutating func checkTraffic(_ targets: [JSONValue]) {
+        let path = "spec.traffic"
+        var total = 0
+        var tags: Set<String> = []
+        for (index, target) in self.traffic.enumerated() {
+            // Bounded before they are added up: anybody may have written them.
+            if (0...100).contains(target.percent) {
+                total += target.percent
+            } else {
+                self.trafficProblems.append("\(path)[\(index)].percent: \(target.percent); expected 0 to 100")
+            }
+            if target.revision == nil, targets.indices.contains(index), targets[index]["latestRevision"]?.bool == false
+            {
+                self.trafficProblems.append(
+                    "\(path)[\(index)]: expected a revisionName, or latestRevision: true"
+                )
+            }
+            guard let tag = target.tag else { continue }
+            if !Self.isLabel(self.tagged(tag)) {
+                self.trafficProblems.append(
+                    "\(path)[\(index)].tag: \(tag); expected letters a to z, digits and dashes,"
+                        + " with -\(self.id.name) behind it 63 at most"
+                )
+            } else if !tags.insert(tag).inserted {
+                self.trafficProblems.append("\(path)[\(index)].tag: \(tag) is there twice; expected each once")
+            }
+        }
+        guard self.trafficProblems.isEmpty, total != 100 else { return }
+        self.trafficProblems.append("\(path): the percentages add up to \(total); expected 100")
+    }
+
+    private mutating func checkTemplate(_ defaults: AutoscalerDefaults) {
         if self.containers.isEmpty {
-            self.problems.append("spec.template.spec.containers: expected at least one container")
+            self.templateProblems.append("spec.template.spec.containers: expected at least one container")
         }
         let parsed = ScalingAnnotations.parse(
             self.templateAnnotations,
-            containerConcurrency: self.containerConcurrency
+            containerConcurrency: self.containerConcurrency,
+            defaults: defaults
         )
         for problem in parsed.problems {
-            self.problems.append("spec.template.metadata.annotations: \(problem)")
+            self.templateProblems.append("spec.template.metadata.annotations: \(problem)")
         }
         if let name = self.givenName, !name.hasPrefix(self.id.name + "-") {
-            self.problems.append("spec.template.metadata.name: \(name) has to begin with \(self.id.name)-")
+            self.templateProblems.append("spec.template.metadata.name: \(name) has to begin with \(self.id.name)-")
         }
+    }
+
+    /// The name under which the part of the traffic with this tag is reached alone.
+    package func tagged(_ tag: String) -> String { "\(tag)-\(self.id.name)" }
+
+    /// Whether it may be the name of a Service.
+    private static func isLabel(_ name: String) -> Bool {
+        let bytes = name.utf8
+        guard (1...63).contains(bytes.count), let first = bytes.first, let last = bytes.last else { return false }
+        func isLetter(_ byte: UInt8) -> Bool { (97...122).contains(byte) }
+        func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
+        return isLetter(first) && (isLetter(last) || isDigit(last))
+            && bytes.allSatisfy { isLetter($0) || isDigit($0) || $0 == 45 }
     }
 
     package var containers: [JSONValue] { self.template[path: "spec", "containers"]?.array ?? [] }
@@ -92,6 +142,8 @@ package struct Revision: Sendable, Hashable {
     package var uid: String
     package var service: String
     package var generation: Int
+    /// It goes: nothing is made for it any more.
+    package var isBeingDeleted: Bool
     package var labels: [String: String]
     package var annotations: [String: String]
     package var spec: JSONValue
@@ -103,6 +155,7 @@ package struct Revision: Sendable, Hashable {
         self.uid = object.uid
         self.service = service
         self.generation = object.labels[ServingLabels.configurationGeneration].flatMap { Int($0) } ?? 0
+        self.isBeingDeleted = object.isBeingDeleted
         self.labels = object.labels
         self.annotations = object.annotations
         self.spec = object.json["spec"] ?? .object([:])

@@ -106,7 +106,7 @@ import Testing
             "template": ["spec": ["timeoutSeconds": 20, "containers": [["image": "hello"]]]]
         ]
         let service = self.service(spec)
-        let route = try #require(self.plan(service, [try self.made(service)]).virtualService)
+        let route = try #require(self.plan(service, [try self.made(service)]).virtualServices.first)
 
         #expect(route.json[path: "spec", "http", "0", "timeout"]?.string == "20s")
     }
@@ -136,7 +136,7 @@ import Testing
         let revisions = [
             try self.revision("hello-00001", generation: 1), try self.revision("hello-00002", generation: 2),
         ]
-        let route = try #require(self.plan(self.service(spec, generation: 2), revisions).virtualService)
+        let route = try #require(self.plan(self.service(spec, generation: 2), revisions).virtualServices.first)
         let destinations = route.json[path: "spec", "http", "0", "route"]?.array ?? []
 
         #expect(destinations.map { $0["weight"]?.int } == [80, 20])
@@ -158,7 +158,7 @@ import Testing
             settings.activator = activator
             settings.isActivatorOnDemand = isOnDemand
             let plan = ServicePlan(self.service(), revisions: revisions, proxied: proxied, settings: settings)
-            return plan.virtualService?
+            return plan.virtualServices.first?
                 .json[path: "spec", "http", "0", "route", "0", "destination", "host"]?.string
         }
 
@@ -186,7 +186,7 @@ import Testing
         let plan = self.plan(self.service(spec), [try self.revision("hello-00001", generation: 1)])
         let text = plan.status(now: 0).text()
 
-        #expect(plan.virtualService == nil)
+        #expect(plan.virtualServices.isEmpty)
         #expect(text.contains("spec.traffic names revision hello-9"))
         #expect(text.contains("hello-00001"))
     }
@@ -216,62 +216,123 @@ import Testing
         #expect(status.text().contains(expected), "\(status.text())")
     }
 
-    @Test("A revision's Deployment tells its program where to listen, and asks whether it does")
-    func deployment() throws {
-        var revision = try self.revision("hello-00001", generation: 1)
-        revision.labels["tier"] = "a"
-        let objects = RevisionObjects(revision, isReachable: true)
-        let labels = objects.deployment(initialScale: 2).json[path: "spec", "template", "metadata", "labels"]
-        let container = objects.deployment(initialScale: 2).json[path: "spec", "template", "spec", "containers", "0"]
+    @Test(
+        "A split that cannot be understood changes no route and says where traffic goes on",
+        arguments: [
+            "[{revisionName: hello-00001}]", "[{revisionName: hello-00001, percent: 110}, {percent: -10}]",
+            "[{latestRevision: false, percent: 100}]", "[{percent: 100, tag: Blue}]",
+            "[{percent: 100, tag: blue}, {percent: 0, tag: blue}]",
+        ]
+    )
+    func invalidTraffic(_ traffic: String) throws {
+        var spec: JSONValue = ["template": ["spec": ["containers": [["image": "hello"]]]]]
+        spec["traffic"] = try YAML.parse(traffic)
+        var service = self.service(spec, generation: 2)
+        service.status = ["traffic": [["revisionName": "hello-00001", "percent": 100, "latestRevision": true]]]
+        let revisions = [
+            try self.revision("hello-00001", generation: 1), try self.revision("hello-00002", generation: 2),
+        ]
+        let plan = self.plan(service, revisions)
 
-        #expect(objects.deployment(initialScale: 2).json[path: "spec", "replicas"]?.int == 2)
-        #expect(labels?["tier"]?.string == "a")
-        #expect(labels?["serving.knative.dev/revision"]?.string == "hello-00001")
-        #expect(container?[path: "env", "0", "value"]?.string == "8888")
-        #expect(container?[path: "readinessProbe", "tcpSocket", "port"]?.int == 8888)
-        #expect(objects.service.json[path: "spec", "ports", "0", "targetPort"]?.int == 8888)
-        #expect(objects.podAutoscaler.json[path: "spec", "scaleTargetRef", "name"]?.string == "hello-00001-deployment")
+        #expect(plan.virtualServices.isEmpty && plan.obsolete.isEmpty)
+        #expect(plan.reachable == ["hello-00001"])
+        #expect(plan.status(now: 0)[path: "traffic", "0", "revisionName"]?.string == "hello-00001")
+        #expect(plan.status(now: 0).text().contains("spec.traffic"))
     }
 
-    @Test("A revision's Service has proxies hold its requests, and ask its pods where a connection tells enough")
-    func held() throws {
-        func annotations(_ probe: JSONValue?, isHeldInProxies: Bool = true) throws -> [String: String] {
-            var revision = try self.revision("hello-00001", generation: 1)
-            var container: JSONValue = ["image": "hello"]
-            container["readinessProbe"] = probe
-            revision.spec["containers"] = [container]
-            let objects = RevisionObjects(revision, isReachable: true, isHeldInProxies: isHeldInProxies)
-            return objects.service.annotations
-        }
+    @Test("A template that cannot be used does not keep traffic from going back")
+    func rollback() throws {
+        let spec: JSONValue = [
+            "template": [
+                "metadata": ["annotations": ["autoscaling.knative.dev/min-scale": "few"]],
+                "spec": ["containers": [["image": "hello"]]],
+            ],
+            "traffic": [["revisionName": "hello-00001", "percent": 100]],
+        ]
+        let plan = self.plan(self.service(spec, generation: 2), [try self.revision("hello-00001", generation: 1)])
 
-        #expect(try annotations(nil)["activation.lateen.dev/revision"] == "hello-00001")
-        #expect(try annotations(nil)["activation.lateen.dev/probe"] == "connect")
-        #expect(try annotations(["tcpSocket": ["port": 8888]])["activation.lateen.dev/probe"] == "connect")
-        #expect(try annotations(["httpGet": ["port": 8888]])["activation.lateen.dev/probe"] == nil)
-        #expect(try annotations(nil, isHeldInProxies: false) == [:])
+        #expect(plan.virtualServices.count == 1)
+        #expect(!StatusCondition.isTrue("Ready", in: plan.status(now: 0)))
     }
 
-    @Test("A revision that went to zero stays ready, one whose pods never came does not become it")
-    func revisionStatus() throws {
-        let idle: JSONValue = [
-            "status": ["conditions": [["type": "Active", "status": "False", "reason": "NoTraffic"]]]
+    /// A service whose template names its revision.
+    private func named(_ name: String, image: String, generation: Int) -> KnativeService {
+        let template: JSONValue = [
+            "metadata": ["name": .string(name)], "spec": ["containers": [["image": .string(image)]]],
         ]
-        let deployment: JSONValue = ["spec": ["replicas": 0], "status": ["readyReplicas": 1]]
-        var revision = try self.revision("hello-00001", generation: 1)
-        revision.status = RevisionObjects(revision, isReachable: true)
-            .status(deployment: deployment, podAutoscaler: nil, now: 0)
-        #expect(revision.isReady)
-        revision.status = RevisionObjects(revision, isReachable: true)
-            .status(deployment: ["spec": ["replicas": 0]], podAutoscaler: idle, now: 9)
-        #expect(revision.isReady)
+        return self.service(["template": template], generation: generation)
+    }
 
-        let timedOut: JSONValue = [
-            "status": ["conditions": [["type": "Active", "status": "False", "reason": "TimedOut"]]]
+    @Test("A new template under a name that is taken is told, and makes nothing")
+    func nameTaken() throws {
+        let one = try self.made(self.named("hello-one", image: "a", generation: 1))
+        let plan = self.plan(self.named("hello-one", image: "b", generation: 2), [one])
+        let status = plan.status(now: 0)
+
+        #expect(plan.newRevision == nil)
+        #expect(!StatusCondition.isTrue("Ready", in: status))
+        #expect(status[path: "conditions", "0", "reason"]?.string == "RevisionNameTaken")
+        #expect(plan.shares.map(\.revision) == ["hello-one"])
+        #expect(self.plan(self.named("hello-one", image: "a", generation: 2), [one]).nameTaker == nil)
+    }
+
+    @Test("Going back to the name of an older revision makes that the latest, and keeps it so")
+    func adopted() throws {
+        let one = try self.made(self.named("hello-one", image: "a", generation: 1))
+        let two = try self.made(self.named("hello-two", image: "b", generation: 2))
+        #expect(self.plan(self.named("hello-two", image: "b", generation: 2), [one, two]).adopted == nil)
+        let back = self.plan(self.named("hello-one", image: "a", generation: 3), [one, two])
+
+        #expect(back.adopted?.generation == 3)
+        #expect(back.shares.map(\.revision) == ["hello-one"])
+        #expect(back.status(now: 0)["latestReadyRevisionName"]?.string == "hello-one")
+        // A later one that is not ready yet takes nothing from it.
+        var three = try self.made(self.named("hello-three", image: "c", generation: 4))
+        three.status = .object([:])
+        let adopted = try #require(back.adopted)
+        let later = self.plan(self.named("hello-three", image: "c", generation: 4), [adopted, two, three])
+        #expect(later.shares.map(\.revision) == ["hello-one"])
+    }
+
+    @Test("A part of the traffic with a tag has a name of its own, which leads to its revision alone")
+    func tags() throws {
+        let spec: JSONValue = [
+            "template": ["spec": ["containers": [["image": "hello"]]]],
+            "traffic": [
+                ["revisionName": "hello-00001", "percent": 100], ["latestRevision": true, "percent": 0, "tag": "next"],
+            ],
         ]
-        revision.status = .object([:])
-        revision.status = RevisionObjects(revision, isReachable: true)
-            .status(deployment: ["spec": ["replicas": 1]], podAutoscaler: timedOut, now: 9)
-        #expect(!revision.isReady)
-        #expect(revision.status.text().contains("ProgressDeadlineExceeded"))
+        let revisions = [
+            try self.revision("hello-00001", generation: 1), try self.revision("hello-00002", generation: 2),
+        ]
+        let plan = self.plan(self.service(spec, generation: 2), revisions)
+        let routes = plan.virtualServices
+
+        #expect(routes.map(\.name) == ["hello", "next-hello"])
+        #expect(plan.entries.map(\.name) == ["hello", "next-hello"])
+        try #require(routes.count == 2)
+        #expect(routes[0].json[path: "spec", "http", "0", "route"]?.array?.count == 1)
+        #expect(routes[1].json[path: "spec", "hosts", "0"]?.string == "next-hello.default.svc.cluster.local")
+        let destination = routes[1].json[path: "spec", "http", "0", "route", "0"]
+        #expect(destination?["weight"]?.int == 100)
+        #expect(destination?[path: "destination", "host"]?.string == "hello-00002.default.svc.cluster.local")
+        let status = plan.status(now: 0)
+        #expect(status[path: "traffic", "1", "url"]?.string == "http://next-hello.default.svc.cluster.local")
+        #expect(plan.outdated(["hello", "next-hello", "old-hello", "hello-00001"]) == ["old-hello"])
+    }
+
+    @Test("The cluster's defaults say what annotations may be")
+    func defaults() throws {
+        var object = KubernetesObject(.knativeServices, namespace: "default", name: "hello")
+        object.json["spec"] = [
+            "template": [
+                "metadata": ["annotations": ["autoscaling.knative.dev/initial-scale": "0"]],
+                "spec": ["containers": [["image": "hello"]]],
+            ]
+        ]
+        let allowing = AutoscalerDefaults.parse(["allow-zero-initial-scale": "true"]).defaults
+
+        #expect(KnativeService(object).templateProblems.count == 1)
+        #expect(KnativeService(object, defaults: allowing).problems == [])
     }
 }
