@@ -87,7 +87,8 @@ package struct Replay {
             self.scaler.configure(settings)
         }
         var isPoked = false
-        for stat in observation.stats where self.scaler.record(stat, at: Self.moment(observation.time)) == .tick {
+        // What the autoscaler would put off by some milliseconds is decided at once here.
+        for stat in observation.stats where self.scaler.record(stat, at: Self.moment(observation.time)) != .wait {
             isPoked = true
         }
         if isPoked { self.tick(at: observation.time, isPoked: true) }

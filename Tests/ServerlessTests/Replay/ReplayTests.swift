@@ -77,6 +77,23 @@ import Testing
         #expect(rows.map(\.readyPods) == [0, 0, 0, 1, 1, 1])
     }
 
+    @Test("More that wait while the first pod starts are decided on with their observation")
+    func burst() throws {
+        let rows = try self.rows(
+            """
+            {"target": 10, "start": "zero", "podStart": "5s"}
+            {"t": 0.5, "concurrency": 1}
+            {"t": 1.1, "concurrency": 139}
+            {"t": 2.5, "concurrency": 139}
+            """
+        )
+        let poked = rows.filter(\.isPoked)
+
+        // 1 and 139 over two seconds are 70 at a target of 7.
+        #expect(poked.prefix(2).map(\.time) == [0.5, 1.1])
+        #expect(poked.prefix(2).map(\.replicas) == [1, 10])
+    }
+
     @Test("An observation stands until the next, or for its own second only")
     func gaps() throws {
         func average(_ gaps: String) throws -> Double? {
