@@ -203,14 +203,14 @@ package struct ServiceReconciliation<API: ServingAPI> {
             do {
                 let there = try await self.api.get(type, id)
                 if Self.owns(uid, there) { return .isThere(there) }
-            } catch let error as KubernetesError where error.code == .refused {
+            } catch let error as KubernetesError where error.code != .unreachable {
                 // It has gone meanwhile, or may not be read.
                 return .refused(self.note(error))
             }
             // Nothing tells when it goes.
             self.isIncomplete = true
             return .isForeign
-        } catch let error as KubernetesError where error.code == .refused {
+        } catch let error as KubernetesError where error.code != .unreachable {
             return .refused(self.note(error))
         }
     }
@@ -220,7 +220,7 @@ package struct ServiceReconciliation<API: ServingAPI> {
         do {
             try await write(self.api)
             return nil
-        } catch let error as KubernetesError where error.code == .refused {
+        } catch let error as KubernetesError where error.code != .unreachable {
             return self.note(error)
         }
     }
@@ -230,7 +230,8 @@ package struct ServiceReconciliation<API: ServingAPI> {
         self.refusals.append(error)
         self.isIncomplete = true
         let code = error.status?.code ?? 0
-        return error.isConflict || code == 429 || code >= 500 ? nil : error.description
+        guard error.code == .refused, !error.isConflict, code != 429, code < 500 else { return nil }
+        return error.description
     }
 
     private mutating func writeStatus(

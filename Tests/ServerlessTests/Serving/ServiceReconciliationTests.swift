@@ -8,13 +8,18 @@ import Testing
     /// Takes what it is told to, and notes it: `create Deployment hello-1-deployment`.
     private final class Server: ServingAPI {
         private let refused: Set<String>
+        private let unanswered: Set<String>
         private let taken: [String: KubernetesObject]
         private let noted = Mutex<[String]>([])
         private let changed = Mutex<[String: JSONValue]>([:])
 
-        /// `refused`: writes that are not allowed. `taken`: objects that are there although nothing tells of them.
-        init(refused: Set<String> = [], taken: [KubernetesObject] = []) {
+        /// - Parameters:
+        ///   - refused: writes that are not allowed.
+        ///   - unanswered: writes that get no answer in time.
+        ///   - taken: objects that are there although nothing tells of them.
+        init(refused: Set<String> = [], unanswered: Set<String> = [], taken: [KubernetesObject] = []) {
             self.refused = refused
+            self.unanswered = unanswered
             self.taken = Dictionary(taken.map { ("\($0.kind) \($0.name)", $0) }) { $1 }
         }
 
@@ -23,6 +28,7 @@ import Testing
 
         private func note(_ write: String, _ change: JSONValue = .null) throws {
             if self.refused.contains(write) { throw Self.error(422, "Invalid", "\(write) is not allowed") }
+            if self.unanswered.contains(write) { throw KubernetesError(code: .timedOut, message: "no answer in time") }
             self.noted.withLock { $0.append(write) }
             self.changed.withLock { $0[write] = change }
         }
@@ -142,6 +148,21 @@ import Testing
         #expect(resources?["message"]?.string?.contains("is not allowed") == true)
         let service = server.change("patch Service hello status")
         #expect(self.condition("RoutesReady", service)?["status"]?.string == "True")
+        #expect(done.isIncomplete)
+    }
+
+    @Test("A write without an answer stops no other, and is nobody's mistake")
+    func unanswered() async throws {
+        let server = Server(unanswered: ["create Deployment hello-00002-deployment"])
+        let done = try await self.run(
+            self.service(),
+            revisions: [self.revision(1, isReady: true), self.revision(2, isReady: false)],
+            on: server
+        )
+        let revision = server.change("patch Revision hello-00002 status")
+
+        #expect(server.writes.contains("create VirtualService hello"))
+        #expect(self.condition("ResourcesAvailable", revision)?["status"]?.string == "Unknown")
         #expect(done.isIncomplete)
     }
 
