@@ -74,6 +74,8 @@ KINDS = [
     (POLICY, "template", "templates", None, [AGE]),
     (POLICY, "QuotaSpec", "quotaspecs", None, [AGE]),
     (POLICY, "QuotaSpecBinding", "quotaspecbindings", None, [AGE]),
+    (POLICY, "HTTPAPISpec", "httpapispecs", None, [AGE]),
+    (POLICY, "HTTPAPISpecBinding", "httpapispecbindings", None, [AGE]),
     # Read by the policy engine's adapter rbac, which checks them.
     (ROLES, "ServiceRole", "serviceroles", None, [AGE]),
     (ROLES, "ServiceRoleBinding", "servicerolebindings", None, [AGE]),
@@ -102,6 +104,8 @@ MESSAGE_NAMES = {
     "template": ".istio.mixer.adapter.model.v1beta1.Template",
     "QuotaSpec": ".istio.mixer.v1.config.client.QuotaSpec",
     "QuotaSpecBinding": ".istio.mixer.v1.config.client.QuotaSpecBinding",
+    "HTTPAPISpec": ".istio.mixer.v1.config.client.HTTPAPISpec",
+    "HTTPAPISpecBinding": ".istio.mixer.v1.config.client.HTTPAPISpecBinding",
 }
 STATUS = {"ServiceEntry": ".istio.networking.v1alpha3.ServiceEntryStatus"}
 # The spec of a kind without a message.

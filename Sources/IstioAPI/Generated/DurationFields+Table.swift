@@ -40,6 +40,20 @@ extension DurationFields {
             "terminationDrainDuration": .duration,
             "termination_drain_duration": .duration,
         ],
+        "istio.mixer.v1.Attributes": [
+            "attributes": .map("istio.mixer.v1.Attributes.AttributeValue"),
+        ],
+        "istio.mixer.v1.Attributes.AttributeValue": [
+            "durationValue": .duration,
+            "duration_value": .duration,
+        ],
+        "istio.mixer.v1.config.client.HTTPAPISpec": [
+            "attributes": .message("istio.mixer.v1.Attributes"),
+            "patterns": .message("istio.mixer.v1.config.client.HTTPAPISpecPattern"),
+        ],
+        "istio.mixer.v1.config.client.HTTPAPISpecPattern": [
+            "attributes": .message("istio.mixer.v1.Attributes"),
+        ],
         "istio.networking.v1alpha3.ConnectionPoolSettings": [
             "http": .message("istio.networking.v1alpha3.ConnectionPoolSettings.HTTPSettings"),
             "tcp": .message("istio.networking.v1alpha3.ConnectionPoolSettings.TCPSettings"),

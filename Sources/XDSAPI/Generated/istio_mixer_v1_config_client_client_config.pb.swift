@@ -86,6 +86,9 @@ package nonisolated struct Istio_Mixer_V1_Config_Client_ServiceConfig: Sendable 
   /// Clears the value of `mixerAttributes`. Subsequent reads from it will return its default value.
   package mutating func clearMixerAttributes() {self._mixerAttributes = nil}
 
+  /// What requests mean; all that apply count.
+  package var httpApiSpec: [Istio_Mixer_V1_Config_Client_HTTPAPISpec] = []
+
   package var quotaSpec: [Istio_Mixer_V1_Config_Client_QuotaSpec] = []
 
   package var networkFailPolicy: Istio_Mixer_V1_Config_Client_NetworkFailPolicy {
@@ -129,11 +132,22 @@ package nonisolated struct Istio_Mixer_V1_Config_Client_TransportConfig: Sendabl
 
   package var reportCluster: String = String()
 
+  /// How long an answer to a check may take; 5s if unset.
+  package var checkTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_checkTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_checkTimeout = newValue}
+  }
+  /// Returns true if `checkTimeout` has been explicitly set.
+  package var hasCheckTimeout: Bool {self._checkTimeout != nil}
+  /// Clears the value of `checkTimeout`. Subsequent reads from it will return its default value.
+  package mutating func clearCheckTimeout() {self._checkTimeout = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _networkFailPolicy: Istio_Mixer_V1_Config_Client_NetworkFailPolicy? = nil
+  fileprivate var _checkTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
 }
 
 /// The settings of the HTTP filter.
@@ -235,6 +249,9 @@ package nonisolated struct Istio_Mixer_V1_Config_Client_TcpClientConfig: Sendabl
   /// Clears the value of `reportInterval`. Subsequent reads from it will return its default value.
   package mutating func clearReportInterval() {self._reportInterval = nil}
 
+  /// By host of the service or by `*.DOMAIN` or `*`: what connections that leave are charged for.
+  package var serviceConfigs: Dictionary<String,Istio_Mixer_V1_Config_Client_ServiceConfig> = [:]
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -285,7 +302,7 @@ nonisolated extension Istio_Mixer_V1_Config_Client_NetworkFailPolicy.FailPolicy:
 
 nonisolated extension Istio_Mixer_V1_Config_Client_ServiceConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ServiceConfig"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}disable_check_calls\0\u{3}disable_report_calls\0\u{3}mixer_attributes\0\u{4}\u{2}quota_spec\0\u{4}\u{2}network_fail_policy\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}disable_check_calls\0\u{3}disable_report_calls\0\u{3}mixer_attributes\0\u{3}http_api_spec\0\u{3}quota_spec\0\u{4}\u{2}network_fail_policy\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -296,6 +313,7 @@ nonisolated extension Istio_Mixer_V1_Config_Client_ServiceConfig: SwiftProtobuf.
       case 1: try { try decoder.decodeSingularBoolField(value: &self.disableCheckCalls) }()
       case 2: try { try decoder.decodeSingularBoolField(value: &self.disableReportCalls) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._mixerAttributes) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.httpApiSpec) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.quotaSpec) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._networkFailPolicy) }()
       default: break
@@ -317,6 +335,9 @@ nonisolated extension Istio_Mixer_V1_Config_Client_ServiceConfig: SwiftProtobuf.
     try { if let v = self._mixerAttributes {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     } }()
+    if !self.httpApiSpec.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.httpApiSpec, fieldNumber: 4)
+    }
     if !self.quotaSpec.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.quotaSpec, fieldNumber: 5)
     }
@@ -330,6 +351,7 @@ nonisolated extension Istio_Mixer_V1_Config_Client_ServiceConfig: SwiftProtobuf.
     if lhs.disableCheckCalls != rhs.disableCheckCalls {return false}
     if lhs.disableReportCalls != rhs.disableReportCalls {return false}
     if lhs._mixerAttributes != rhs._mixerAttributes {return false}
+    if lhs.httpApiSpec != rhs.httpApiSpec {return false}
     if lhs.quotaSpec != rhs.quotaSpec {return false}
     if lhs._networkFailPolicy != rhs._networkFailPolicy {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -339,7 +361,7 @@ nonisolated extension Istio_Mixer_V1_Config_Client_ServiceConfig: SwiftProtobuf.
 
 nonisolated extension Istio_Mixer_V1_Config_Client_TransportConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".TransportConfig"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}disable_check_cache\0\u{3}disable_quota_cache\0\u{3}disable_report_batch\0\u{3}network_fail_policy\0\u{4}\u{2}check_cluster\0\u{3}report_cluster\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}disable_check_cache\0\u{3}disable_quota_cache\0\u{3}disable_report_batch\0\u{3}network_fail_policy\0\u{4}\u{2}check_cluster\0\u{3}report_cluster\0\u{4}]\u{1}check_timeout\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -353,6 +375,7 @@ nonisolated extension Istio_Mixer_V1_Config_Client_TransportConfig: SwiftProtobu
       case 4: try { try decoder.decodeSingularMessageField(value: &self._networkFailPolicy) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.checkCluster) }()
       case 7: try { try decoder.decodeSingularStringField(value: &self.reportCluster) }()
+      case 100: try { try decoder.decodeSingularMessageField(value: &self._checkTimeout) }()
       default: break
       }
     }
@@ -381,6 +404,9 @@ nonisolated extension Istio_Mixer_V1_Config_Client_TransportConfig: SwiftProtobu
     if !self.reportCluster.isEmpty {
       try visitor.visitSingularStringField(value: self.reportCluster, fieldNumber: 7)
     }
+    try { if let v = self._checkTimeout {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 100)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -391,6 +417,7 @@ nonisolated extension Istio_Mixer_V1_Config_Client_TransportConfig: SwiftProtobu
     if lhs._networkFailPolicy != rhs._networkFailPolicy {return false}
     if lhs.checkCluster != rhs.checkCluster {return false}
     if lhs.reportCluster != rhs.reportCluster {return false}
+    if lhs._checkTimeout != rhs._checkTimeout {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -452,7 +479,7 @@ nonisolated extension Istio_Mixer_V1_Config_Client_HttpClientConfig: SwiftProtob
 
 nonisolated extension Istio_Mixer_V1_Config_Client_TcpClientConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".TcpClientConfig"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}transport\0\u{3}mixer_attributes\0\u{3}disable_check_calls\0\u{3}disable_report_calls\0\u{3}connection_quota_spec\0\u{3}report_interval\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}transport\0\u{3}mixer_attributes\0\u{3}disable_check_calls\0\u{3}disable_report_calls\0\u{3}connection_quota_spec\0\u{3}report_interval\0\u{4}^\u{1}service_configs\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -466,6 +493,7 @@ nonisolated extension Istio_Mixer_V1_Config_Client_TcpClientConfig: SwiftProtobu
       case 4: try { try decoder.decodeSingularBoolField(value: &self.disableReportCalls) }()
       case 5: try { try decoder.decodeSingularMessageField(value: &self._connectionQuotaSpec) }()
       case 6: try { try decoder.decodeSingularMessageField(value: &self._reportInterval) }()
+      case 100: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Istio_Mixer_V1_Config_Client_ServiceConfig>.self, value: &self.serviceConfigs) }()
       default: break
       }
     }
@@ -494,6 +522,9 @@ nonisolated extension Istio_Mixer_V1_Config_Client_TcpClientConfig: SwiftProtobu
     try { if let v = self._reportInterval {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     } }()
+    if !self.serviceConfigs.isEmpty {
+      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Istio_Mixer_V1_Config_Client_ServiceConfig>.self, value: self.serviceConfigs, fieldNumber: 100)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -504,6 +535,7 @@ nonisolated extension Istio_Mixer_V1_Config_Client_TcpClientConfig: SwiftProtobu
     if lhs.disableReportCalls != rhs.disableReportCalls {return false}
     if lhs._connectionQuotaSpec != rhs._connectionQuotaSpec {return false}
     if lhs._reportInterval != rhs._reportInterval {return false}
+    if lhs.serviceConfigs != rhs.serviceConfigs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
