@@ -103,6 +103,9 @@ private final class TestMixer: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
         case "/quota":
             response.precondition.status.code = 0
             response.quotas["requests"] = .with { $0.grantedAmount = 2 }
+        case "/held":
+            // Ends with the server.
+            for await _ in AsyncStream<Never>.makeStream().stream {}
         case "/empty": ()
         case "/full", "/full-quota": throw RPCError(code: .unavailable, message: "full")
         default: throw RPCError(code: .internalError, message: "broken")
@@ -158,12 +161,15 @@ private enum Words {
         }
     }
 
-    private static let policy = MixerPolicy(
-        checkServer: MixerPolicy.Server(cluster: ClusterID(index: 0), name: "mixer"),
-        reportServer: nil,
-        failsOpen: false,
-        attributes: ["destination.namespace": .text("shop")]
-    )
+    private static func policy(_ timeout: Duration = .seconds(5)) -> MixerPolicy {
+        MixerPolicy(
+            checkServer: MixerPolicy.Server(cluster: ClusterID(index: 0), name: "mixer"),
+            reportServer: nil,
+            failsOpen: false,
+            checkTimeout: timeout,
+            attributes: ["destination.namespace": .text("shop")]
+        )
+    }
 
     private static func request(_ path: String) -> OwnedRequest {
         let bytes = Array("GET\(path)x.test".utf8)
@@ -188,12 +194,13 @@ private enum Words {
         _ client: MixerClient,
         _ path: String,
         charges: [QuotaCharge] = [],
+        timeout: Duration = .seconds(5),
         _ endpoints: ServiceEndpoint...
     ) async -> MixerAnswer {
         var question = MixerQuestion(
             .request(Self.request(path)),
             facts: Self.facts,
-            policy: Self.policy,
+            policy: Self.policy(timeout),
             milliseconds: 1500,
             endpoints: endpoints
         )
@@ -201,6 +208,17 @@ private enum Words {
         question.deduplicationID = "id-1"
         return await withCheckedContinuation { continuation in
             client.check(question) { continuation.resume(returning: $0) }
+        }
+    }
+
+    @Test("An answer that takes longer than the policy waits is none")
+    func late() async throws {
+        try await self.run { service, client, address in
+            guard case .failed = await self.ask(client, "/held", timeout: .milliseconds(200), address) else {
+                Issue.record("an answer came")
+                return
+            }
+            #expect(service.checked.count == 1)
         }
     }
 
@@ -387,7 +405,7 @@ private enum Words {
             let reports = [200, 404].map { status in
                 var outcome = RequestOutcome()
                 outcome.status = status
-                return MixerReport(.request(Self.request("/a")), Self.facts, Self.policy, .request(outcome))
+                return MixerReport(.request(Self.request("/a")), Self.facts, Self.policy(), .request(outcome))
             }
             func lost(_ endpoints: [ServiceEndpoint]) async -> Int {
                 let writer = client.makeReportWriter()

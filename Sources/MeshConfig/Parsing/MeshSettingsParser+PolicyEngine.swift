@@ -1,10 +1,12 @@
 import IstioAPI
+import KubernetesAPI
 import MeshModel
 
 /// `mixerCheckServer`, `mixerReportServer` and what goes with them.
 extension MeshSettingsParser {
     static func addPolicyEngine(
         _ mesh: Istio_Mesh_V1alpha1_MeshConfig,
+        _ json: JSONValue,
         to settings: inout MeshSettings,
         _ field: String,
         _ findings: inout Findings
@@ -17,6 +19,7 @@ extension MeshSettingsParser {
         settings.policyEngine.reportServer =
             self.server(mesh.mixerReportServer, "\(field).mixerReportServer", domain, &findings)
         settings.policyEngine.failsOpen = mesh.policyCheckFailOpen
+        self.addCheckTimeout(json, to: &settings, field, &findings)
         settings.policyEngine.checksClients = mesh.enableClientSidePolicyCheck
         if mesh.enableClientSidePolicyCheck, settings.policyEngine.checkServer == nil {
             findings.warning(
@@ -26,6 +29,31 @@ extension MeshSettingsParser {
         }
         if !isDisabled, mesh.mixerCheckServer.isEmpty {
             findings.warning("\(field).disablePolicyChecks", "false has no effect without mixerCheckServer")
+        }
+    }
+
+    /// Less is no time for a call, and no adapter holds answers longer.
+    private static let checkTimeouts = Duration.milliseconds(100)...Duration.seconds(600)
+
+    /// A setting of ours: Istio's message has no such field.
+    private static func addCheckTimeout(
+        _ json: JSONValue,
+        to settings: inout MeshSettings,
+        _ field: String,
+        _ findings: inout Findings
+    ) {
+        guard let value = json["policyCheckTimeout"], !value.isNull else { return }
+        guard let timeout = value.string.flatMap(Self.duration), Self.checkTimeouts.contains(timeout) else {
+            let text = value.string ?? value.text()
+            findings.error("\(field).policyCheckTimeout", "`\(text)` is no duration from 100ms to 10m, such as 35s")
+            return
+        }
+        settings.policyEngine.checkTimeout = timeout
+        if settings.policyEngine.checkServer == nil {
+            findings.warning(
+                "\(field).policyCheckTimeout",
+                "has no effect without mixerCheckServer and `disablePolicyChecks: false`"
+            )
         }
     }
 

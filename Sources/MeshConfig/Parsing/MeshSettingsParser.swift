@@ -60,7 +60,7 @@ enum MeshSettingsParser {
         self.addClusterLocalHosts(mesh, to: &settings, field, &findings)
         self.addSecurity(mesh, to: &settings, field, &findings)
         self.addDenialHeader(json, to: &settings, field, &findings)
-        self.addPolicyEngine(mesh, to: &settings, field, &findings)
+        self.addPolicyEngine(mesh, json, to: &settings, field, &findings)
         self.addEgressBinding(json, to: &settings, field, &findings)
         settings.protocolDetectionTimeout =
             Fields.duration(

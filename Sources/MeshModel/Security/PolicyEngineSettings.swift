@@ -17,6 +17,8 @@ package struct PolicyEngineSettings: Hashable, Sendable {
     package var reportServer: Server?
     /// Requests pass while the engine cannot be asked.
     package var failsOpen = false
+    /// How long proxies wait for an answer; as Istio's do, unless an adapter holds answers longer.
+    package var checkTimeout = Duration.seconds(5)
     /// Sidecars ask about what their own workload sends, too (`enableClientSidePolicyCheck`). Gateways always ask.
     package var checksClients = false
 

@@ -22,6 +22,7 @@ enum MixerPolicyBuilder {
             checkServer: Self.server(transport.checkCluster, &registry, isOff: service?.disableCheckCalls ?? false),
             reportServer: Self.server(transport.reportCluster, &registry, isOff: service?.disableReportCalls ?? false),
             failsOpen: (policy ?? transport.networkFailPolicy).policy == .failOpen,
+            checkTimeout: Self.checkTimeout(transport, at: path, &findings),
             attributes: attributes,
             services: Self.services(message, at: path, &findings),
             forwarded: Self.forwarded(message, side == .outbound ? workload : nil)
@@ -48,10 +49,22 @@ enum MixerPolicyBuilder {
             checkServer: Self.server(transport.checkCluster, &registry, isOff: message.disableCheckCalls),
             reportServer: Self.server(transport.reportCluster, &registry, isOff: message.disableReportCalls),
             failsOpen: transport.networkFailPolicy.policy == .failOpen,
+            checkTimeout: Self.checkTimeout(transport, at: path, &findings),
             attributes: attributes,
             services: quotas.isEmpty ? [] : [MixerServiceRules(host: "*", quotas: quotas)],
             reportInterval: interval
         )
+    }
+
+    private static func checkTimeout(
+        _ transport: Istio_Mixer_V1_Config_Client_TransportConfig,
+        at path: String,
+        _ findings: inout Findings
+    ) -> Duration {
+        guard transport.hasCheckTimeout else { return MixerPolicy.checkTimeoutUnsaid }
+        let timeout = transport.checkTimeout.value
+        if timeout <= .zero { findings.add("\(path).transport.check_timeout", "must be longer than nothing") }
+        return timeout
     }
 
     private static func server(

@@ -119,6 +119,10 @@ struct MixerFilters {
             $0.networkFailPolicy.policy = self.engine.failsOpen ? .failOpen : .failClose
             $0.checkCluster = cluster(self.engine.checkServer)
             $0.reportCluster = cluster(self.engine.reportServer)
+            // What proxies do anyway need not be said.
+            if self.engine.checkTimeout != PolicyEngineSettings().checkTimeout {
+                $0.checkTimeout = Google_Protobuf_Duration(self.engine.checkTimeout)
+            }
         }
     }
 }

@@ -32,6 +32,7 @@ extension ServerExchange {
         switch outcome {
         case .waiting:
             self.exchange.parked.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[..<self.scanner.headCount]))
+            if self.machine.request == .complete { self.startRouteTimeout() }
         case .passed, .denied: self.engineDecided(outcome, bytes, route, forward)
         }
     }

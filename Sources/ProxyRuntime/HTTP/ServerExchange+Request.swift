@@ -171,8 +171,14 @@ extension ServerExchange {
 
     private func forward(_ bytes: UnsafeRawBufferPointer, _ route: Route, _ forward: ForwardAction) {
         self.exchange.forward = forward
+        let fields = self.scanner.fields
+        if fields.grpcTimeoutIndex >= 0, self.exchange.isGRPC {
+            self.exchange.ownTimeout = GRPC.timeout(self.slice(bytes, fields.fields[fields.grpcTimeoutIndex].value))
+        }
         // The engine was told of one cluster of a route, and there the request stays while the route does.
         if self.exchange.directive?.route !== route {
+            // Nor does another route have the time of the one before.
+            self.deadlines.route = Tick.never
             self.exchange.clusterIndex =
                 forward.clusters.count == 1
                 ? 0 : forward.pickIndex(random: UInt32(truncatingIfNeeded: self.worker.random()))
@@ -205,9 +211,6 @@ extension ServerExchange {
         }
         if let policy = forward.retry {
             self.machine.routed(retry: RetryState(policy: policy, seed: self.worker.random()))
-        }
-        if fields.grpcTimeoutIndex >= 0, self.exchange.isGRPC {
-            self.exchange.ownTimeout = GRPC.timeout(self.slice(bytes, fields.fields[fields.grpcTimeoutIndex].value))
         }
         if cluster.room != nil {
             let visit = RoomVisit()
@@ -278,11 +281,12 @@ extension ServerExchange {
         self.bodyReceived(ByteBuffer(), isLast: true)
     }
 
-    /// From the request's end on the whole answer has so long; one that has begun is cut off then.
-    private func startRouteTimeout() {
-        // Who is asked about the request takes time of their own.
-        guard self.exchange.parked.readableBytes == 0 else { return }
-        var timeout = self.exchange.forward?.timeout
+    /// From the request's end on the whole answer has so long; one that has begun is cut off then. What the policy engine
+    /// takes of it is not given back.
+    func startRouteTimeout() {
+        // Whoever is asked before the route is known takes time of their own.
+        guard let forward = self.exchange.forward, self.deadlines.route == Tick.never else { return }
+        var timeout = forward.timeout
         if let own = self.exchange.ownTimeout { timeout = min(timeout ?? own, own) }
         guard let timeout else { return }
         self.deadlines.route = Tick.after(timeout, now: self.worker.wheel.now)
@@ -459,6 +463,9 @@ extension ServerExchange {
 
     /// The exchange took too long: nothing is tried again.
     private func giveUp(_ reason: EndReason) {
+        // A request that waits for somebody's answer has not been noted for the log yet.
+        let parked = self.exchange.parked
+        if parked.readableBytes > 0 { parked.withUnsafeReadableBytes { self.captureRequest($0, path: nil) } }
         self.detach()
         if self.machine.response == .none {
             self.replyToFailure(reason)

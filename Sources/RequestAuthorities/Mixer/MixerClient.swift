@@ -15,12 +15,15 @@ package final class MixerClient: RequestMixing {
 
     /// Checks and batches of reports that wait for their turn; more come to nothing.
     private static let waitingMax = 4096
-    /// For an answer, further attempts included; as Istio's proxies wait.
-    private static let timeout = Duration.seconds(5)
+    /// Checks that wait for an answer, those of clients that have left included: answers may be held for long.
+    private static let checksMax = 10_000
+    /// Until a batch of reports is confirmed, further attempts included; as Istio's proxies wait.
+    private static let reportTimeout = Duration.seconds(5)
 
     private let connections: GRPCConnections
     private let logger: Logger
     private let complainedAt = Mutex<ContinuousClock.Instant?>(nil)
+    private let checks = Atomic(0)
     private let jobs: (stream: AsyncStream<Job>, continuation: AsyncStream<Job>.Continuation)
 
     package init(connector: ServiceConnector, logger: Logger) {
@@ -35,10 +38,18 @@ package final class MixerClient: RequestMixing {
             completion(.failed("cluster \(name) has no endpoint"))
             return
         }
-        switch self.jobs.continuation.yield(.check(question, completion: completion)) {
+        let settle: @Sendable (MixerAnswer) -> Void = { answer in
+            self.checks.subtract(1, ordering: .relaxed)
+            completion(answer)
+        }
+        guard self.checks.add(1, ordering: .relaxed).newValue <= Self.checksMax else {
+            settle(.failed("too many requests wait for answers"))
+            return
+        }
+        switch self.jobs.continuation.yield(.check(question, completion: settle)) {
         case .enqueued: ()
-        case .dropped, .terminated: completion(.failed("too many requests wait to be asked about"))
-        @unknown default: completion(.failed("not asked"))
+        case .dropped, .terminated: settle(.failed("too many requests wait to be asked about"))
+        @unknown default: settle(.failed("not asked"))
         }
     }
 
@@ -81,6 +92,7 @@ package final class MixerClient: RequestMixing {
             ProtobufSerializer<Istio_Mixer_V1_CheckRequest>(),
             ProtobufDeserializer<Istio_Mixer_V1_CheckResponse>(),
             to: question.endpoints,
+            within: question.policy.checkTimeout,
             // Engines do not know what others have charged.
             isRepeatable: question.charges.isEmpty
         )
@@ -119,6 +131,7 @@ package final class MixerClient: RequestMixing {
                 BytesSerializer(),
                 ProtobufDeserializer<Istio_Mixer_V1_ReportResponse>(),
                 to: endpoints,
+                within: Self.reportTimeout,
                 isRepeatable: false
             )
             guard case .failure(let error) = outcome else { continue }
@@ -137,11 +150,12 @@ package final class MixerClient: RequestMixing {
         _ serializer: some MessageSerializer<Request>,
         _ deserializer: some MessageDeserializer<Response>,
         to endpoints: [ServiceEndpoint],
+        within timeout: Duration,
         isRepeatable: Bool
     ) async -> Result<Response, GRPCConnections.Failure> {
         await self.connections.first(
             of: endpoints,
-            within: Self.timeout,
+            within: timeout,
             isRepeatable: isRepeatable
         ) { client, options, mark in
             // As a stream of one message, which tells when it is sent.

@@ -26,6 +26,8 @@ package final class MixerPolicy: Sendable {
     package let reportServer: Server?
     /// Requests pass while the engine cannot be asked.
     package let failsOpen: Bool
+    /// For an answer, further attempts included. The route's timeout may end a request earlier.
+    package let checkTimeout: Duration
     /// Attributes that are the same for all requests, by name: whose traffic it is, and who says so.
     package let attributes: [String: MixerValue]
     /// What proxies of the mesh are told of the workload, as the value of a header (`ForwardedAttributes`); empty: nothing.
@@ -39,16 +41,21 @@ package final class MixerPolicy: Sendable {
     /// The values of `attributes` as keys of caches have them.
     let keys: [String: [UInt8]]
 
+    /// As Istio's proxies wait.
+    package static let checkTimeoutUnsaid = Duration.seconds(5)
+
     package init(
         side: Side = .inbound,
         checkServer: Server?,
         reportServer: Server?,
         failsOpen: Bool,
+        checkTimeout: Duration = MixerPolicy.checkTimeoutUnsaid,
         attributes: [String: MixerValue] = [:],
         services: [MixerServiceRules] = [],
         forwarded: [UInt8] = [],
         reportInterval: Duration = .seconds(10)
     ) {
+        self.checkTimeout = checkTimeout
         self.reportInterval = reportInterval
         self.forwarded = forwarded
         self.forwardedLine =

@@ -1,6 +1,7 @@
 /// Asks the policy engine about requests, and tells it what became of them.
 package protocol RequestMixing: Sendable {
-    /// Asks about one request. `completion` is called once, on any thread, within a few seconds.
+    /// Asks about one request. `completion` is called once, on any thread, soon after the policy's `checkTimeout` at the
+    /// latest.
     func check(_ question: MixerQuestion, completion: @escaping @Sendable (MixerAnswer) -> Void)
 
     /// Something that writes reports of one event loop for one engine.

@@ -41,6 +41,35 @@ import Testing
         #expect(mesh.errors().contains { $0.contains("mixerReportServer") })
     }
 
+    @Test("Answers may take five seconds, unless the settings say otherwise")
+    func timeout() throws {
+        let on = "mixerCheckServer: 'istio-policy.istio-system:9091', disablePolicyChecks: false"
+        #expect(try self.engine("{\(on)}").checkTimeout == .seconds(5))
+        for (text, timeout) in [("100ms", Duration.milliseconds(100)), ("1m30s", .seconds(90)), ("10m", .seconds(600))]
+        {
+            #expect(try self.engine("{\(on), policyCheckTimeout: \(text)}").checkTimeout == timeout)
+        }
+    }
+
+    @Test(
+        "What is no time to wait is refused, with what is",
+        arguments: ["99ms", "601s", "5", "'5'", "soon", "-1s", "{}"]
+    )
+    func malformed(timeout: String) throws {
+        let mesh = try Mesh(Samples.settings("{policyCheckTimeout: \(timeout)}"))
+        #expect(
+            mesh.errors().contains { $0.contains("mesh.policyCheckTimeout") && $0.contains("from 100ms to 10m") },
+            "\(mesh.errors())"
+        )
+    }
+
+    @Test("A time to wait for nobody is pointed out")
+    func timeoutWithoutEngine() throws {
+        let mesh = try Mesh(Samples.settings("{policyCheckTimeout: 35s}"))
+        #expect(mesh.errors() == [])
+        #expect(mesh.snapshot.diagnoses.contains { $0.field.contains("policyCheckTimeout") })
+    }
+
     private static let spec = """
         apiVersion: config.istio.io/v1alpha2
         kind: QuotaSpec

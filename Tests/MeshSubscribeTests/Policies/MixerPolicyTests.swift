@@ -35,6 +35,25 @@ import XDSAPI
         #expect(policy.first.quotas.isEmpty)
     }
 
+    @Test("How long an answer may take goes the same way, for requests and connections")
+    func timeout() throws {
+        #expect(try self.policy()?.checkTimeout == .seconds(5))
+        #expect(try self.policy { $0.settings.policyEngine.checkTimeout = .seconds(35) }?.checkTimeout == .seconds(35))
+        var mesh = try PolicyMesh()
+        let engine = try #require(HostName("istio-policy.istio-system.svc.cluster.local"))
+        let port = try #require(Port(9091))
+        mesh.edit { snapshot in
+            snapshot.settings.policyEngine.checkServer = .init(host: engine, port: port)
+            snapshot.settings.policyEngine.checkTimeout = .milliseconds(1500)
+        }
+        let chain = try #require(try mesh.listener().chains.first { $0.match.destinationPort == 90 })
+        guard case .tcp(let proxy) = chain.terminal else {
+            Issue.record("no bytes are passed on")
+            return
+        }
+        #expect(proxy.mixer?.checkTimeout == .milliseconds(1500))
+    }
+
     @Test("Without an engine there is no policy")
     func off() throws {
         #expect(try self.policy { $0.settings.policyEngine = PolicyEngineSettings() } == nil)
