@@ -101,6 +101,8 @@ package struct MeshSnapshot: Sendable {
     package var credentials: [ObjectID: TLSCredential] = [:]
     /// QuotaSpecs for the services that QuotaSpecBindings bind them to, oldest binding first.
     package var quotas: [QuotaBinding] = []
+    /// HTTPAPISpecs for the services that HTTPAPISpecBindings bind them to, oldest binding first.
+    package var interfaces: [APIBinding] = []
     /// What ServiceEntries say about addresses for their hosts, oldest first.
     package var addressClaims: [AddressClaim] = []
     /// `resourceVersion` of each object that the snapshot was made from, for people who ask where a fact came from.

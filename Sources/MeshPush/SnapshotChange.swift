@@ -30,7 +30,8 @@ package enum SnapshotChange: Equatable, Sendable {
             old.sidecars == new.sidecars, old.peerPolicies == new.peerPolicies,
             old.authorizationRules == new.authorizationRules,
             old.requestAuthentications == new.requestAuthentications, old.credentials == new.credentials,
-            old.quotas == new.quotas, old.network == new.network, old.networkGateways == new.networkGateways
+            old.quotas == new.quotas, old.interfaces == new.interfaces, old.network == new.network,
+            old.networkGateways == new.networkGateways
         else {
             self = .everything
             return

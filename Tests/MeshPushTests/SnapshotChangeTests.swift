@@ -74,6 +74,7 @@ import Testing
             { $0.sidecars = [SidecarRules(source: source)] },
             { $0.authorizationRules = [AuthorizationRules(source: source)] },
             { $0.quotas = [QuotaBinding(source: source, createdAt: 1, hosts: [], rules: [])] },
+            { $0.interfaces = [APIBinding(source: source, createdAt: 1, hosts: [], specs: [])] },
             { $0.requestAuthentications = [RequestAuthenticationRules(source: source)] },
             { $0.credentials[source.id] = TLSCredential(roots: [1]) },
         ]

@@ -186,6 +186,18 @@ extension ResourceType {
         plural: "quotaspecbindings",
         kind: "QuotaSpecBinding"
     )
+    package static let apiSpecs = ResourceType(
+        group: Self.istioConfigGroup,
+        version: "v1alpha2",
+        plural: "httpapispecs",
+        kind: "HTTPAPISpec"
+    )
+    package static let apiSpecBindings = ResourceType(
+        group: Self.istioConfigGroup,
+        version: "v1alpha2",
+        plural: "httpapispecbindings",
+        kind: "HTTPAPISpecBinding"
+    )
 
     /// Every type named above.
     package static let known: [ResourceType] = [
@@ -194,7 +206,7 @@ extension ResourceType {
         .customResourceDefinitions, .roles, .roleBindings, .clusterRoles, .clusterRoleBindings, .serviceEntries,
         .virtualServices, .destinationRules, .gateways, .sidecars, .workloadEntries, .workloadGroups,
         .peerAuthentications, .requestAuthentications, .authorizationPolicies, .policies, .meshPolicies,
-        .networkPolicies, .quotaSpecs, .quotaSpecBindings,
+        .networkPolicies, .quotaSpecs, .quotaSpecBindings, .apiSpecs, .apiSpecBindings,
     ]
 
     /// The type of an object by its `apiVersion` and `kind`; the version is taken as written.

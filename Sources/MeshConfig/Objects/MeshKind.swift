@@ -28,6 +28,10 @@ package enum MeshKind: String, Hashable, Sendable, CaseIterable {
     case quotaSpec = "QuotaSpec"
     /// Which services' requests are.
     case quotaSpecBinding = "QuotaSpecBinding"
+    /// What requests mean.
+    case apiSpec = "HTTPAPISpec"
+    /// Which services' requests do.
+    case apiSpecBinding = "HTTPAPISpecBinding"
     /// Only those with certificates that a rule names count.
     case secret = "Secret"
     /// Only the one with the mesh settings counts.
@@ -54,6 +58,8 @@ package enum MeshKind: String, Hashable, Sendable, CaseIterable {
         case .meshPolicy: .meshPolicies
         case .quotaSpec: .quotaSpecs
         case .quotaSpecBinding: .quotaSpecBindings
+        case .apiSpec: .apiSpecs
+        case .apiSpecBinding: .apiSpecBindings
         case .secret: .secrets
         case .configMap: .configMaps
         }

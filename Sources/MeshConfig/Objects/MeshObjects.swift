@@ -33,6 +33,8 @@ package struct MeshObjects: Sendable {
     private(set) var meshPolicies: [ObjectKey: Parsed<LegacyPolicyFacts>] = [:]
     private(set) var quotaSpecs: [ObjectKey: Parsed<QuotaSpecFacts>] = [:]
     private(set) var quotaBindings: [ObjectKey: Parsed<QuotaBindingFacts>] = [:]
+    private(set) var apiSpecs: [ObjectKey: Parsed<APISpec>] = [:]
+    private(set) var apiBindings: [ObjectKey: Parsed<APIBindingFacts>] = [:]
     /// All that hold certificates; a snapshot takes those that a rule names.
     private(set) var secrets: [ObjectKey: Parsed<TLSCredential>] = [:]
     /// Names of Secrets in rules, in any namespace; `nil` until somebody asks after a change.
@@ -82,33 +84,8 @@ package struct MeshObjects: Sendable {
             + self.requestAuthentications.values.flatMap(\.diagnoses)
             + self.authorizationPolicies.values.flatMap(\.diagnoses) + self.policies.values.flatMap(\.diagnoses)
             + self.meshPolicies.values.flatMap(\.diagnoses) + self.quotaSpecs.values.flatMap(\.diagnoses)
-            + self.quotaBindings.values.flatMap(\.diagnoses)
-    }
-
-    /// Of each object that a snapshot is made from, apart from endpoints and Secrets, which change for other reasons.
-    var resourceVersions: [ObjectReference: String] {
-        var result: [ObjectReference: String] = [:]
-        func add<Value>(_ kind: MeshKind, _ table: [ObjectKey: Parsed<Value>]) {
-            for (key, parsed) in table {
-                let id = ObjectID(namespace: key.namespace ?? "", name: key.name)
-                result[ObjectReference(kind: kind.rawValue, id: id)] = parsed.resourceVersion
-            }
-        }
-        add(.service, self.services)
-        add(.serviceEntry, self.serviceEntries)
-        add(.workloadGroup, self.workloadGroups)
-        add(.virtualService, self.virtualServices)
-        add(.destinationRule, self.destinationRules)
-        add(.gateway, self.gateways)
-        add(.sidecar, self.sidecars)
-        add(.peerAuthentication, self.peerAuthentications)
-        add(.requestAuthentication, self.requestAuthentications)
-        add(.authorizationPolicy, self.authorizationPolicies)
-        add(.policy, self.policies)
-        add(.meshPolicy, self.meshPolicies)
-        add(.quotaSpec, self.quotaSpecs)
-        add(.quotaSpecBinding, self.quotaBindings)
-        return result
+            + self.quotaBindings.values.flatMap(\.diagnoses) + self.apiSpecs.values.flatMap(\.diagnoses)
+            + self.apiBindings.values.flatMap(\.diagnoses)
     }
 
     var endpointDiagnoses: [Diagnosis] { self.slices.values.flatMap(\.diagnoses) }
@@ -167,6 +144,12 @@ package struct MeshObjects: Sendable {
             return Self.put(object, in: &self.quotaBindings, keepsLastGood: true) {
                 QuotaParser.parse(binding: $0, domain: self.domainSuffix)
             }
+        case .apiSpec:
+            return Self.put(object, in: &self.apiSpecs, keepsLastGood: true) { APISpecParser.parse(spec: $0) }
+        case .apiSpecBinding:
+            return Self.put(object, in: &self.apiBindings, keepsLastGood: true) {
+                APISpecParser.parse(binding: $0, domain: self.domainSuffix)
+            }
         case .secret:
             let change = Self.put(object, in: &self.secrets) { SecretParser.parse($0) }
             return self.isNamed(key) ? change : .nothing
@@ -210,6 +193,8 @@ package struct MeshObjects: Sendable {
         case .meshPolicy: return self.meshPolicies.removeValue(forKey: key) == nil ? .nothing : .full
         case .quotaSpec: return self.quotaSpecs.removeValue(forKey: key) == nil ? .nothing : .full
         case .quotaSpecBinding: return self.quotaBindings.removeValue(forKey: key) == nil ? .nothing : .full
+        case .apiSpec: return self.apiSpecs.removeValue(forKey: key) == nil ? .nothing : .full
+        case .apiSpecBinding: return self.apiBindings.removeValue(forKey: key) == nil ? .nothing : .full
         case .secret:
             let wasThere = self.secrets.removeValue(forKey: key) != nil
             return wasThere && self.isNamed(key) ? .full : .nothing
@@ -256,6 +241,8 @@ package struct MeshObjects: Sendable {
         case .meshPolicy: Array(self.meshPolicies.keys)
         case .quotaSpec: Array(self.quotaSpecs.keys)
         case .quotaSpecBinding: Array(self.quotaBindings.keys)
+        case .apiSpec: Array(self.apiSpecs.keys)
+        case .apiSpecBinding: Array(self.apiBindings.keys)
         case .secret: Array(self.secrets.keys)
         case .configMap:
             self.settingsObject == nil

@@ -9,15 +9,10 @@ struct QuotaSpecFacts: Hashable, Sendable {
 
 /// A QuotaSpecBinding, before the QuotaSpecs are found that it names.
 struct QuotaBindingFacts: Hashable, Sendable {
-    struct Reference: Hashable, Sendable {
-        var field: String
-        var id: ObjectID
-    }
-
     var source: ObjectReference
     var createdAt: Int64
     var hosts: [HostName]
-    var specs: [Reference]
+    var specs: [NamedReference]
 }
 
 /// Reads QuotaSpecs and QuotaSpecBindings.
@@ -89,29 +84,9 @@ enum QuotaParser {
         }
         let source = ObjectReference(kind: "QuotaSpecBinding", id: ObjectID(object))
         let namespace = source.id.namespace
-        var hosts: [HostName] = []
-        for (index, service) in binding.services.enumerated() {
-            let text: String
-            if !service.service.isEmpty {
-                text = service.service
-            } else {
-                let place = service.namespace.isEmpty ? namespace : service.namespace
-                text = "\(service.name).\(place).\(service.domain.isEmpty ? "svc.\(domain)" : service.domain)"
-            }
-            if let host = HostName(text) {
-                hosts.append(host)
-            } else {
-                findings.error("spec.services[\(index)]", "`\(text)` is no host name")
-            }
-        }
-        let specs = binding.quotaSpecs.enumerated().map { index, reference in
-            QuotaBindingFacts.Reference(
-                field: "spec.quotaSpecs[\(index)]",
-                id: ObjectID(
-                    namespace: reference.namespace.isEmpty ? namespace : reference.namespace,
-                    name: reference.name
-                )
-            )
+        let hosts = ServiceReferences.hosts(binding.services, namespace: namespace, domain: domain, &findings)
+        let specs = binding.quotaSpecs.enumerated().map {
+            NamedReference(field: "spec.quotaSpecs[\($0)]", name: $1.name, namespace: $1.namespace, owner: namespace)
         }
         let facts = QuotaBindingFacts(source: source, createdAt: object.createdAt, hosts: hosts, specs: specs)
         return Parsed(object, value: facts, diagnoses: findings.diagnoses)

@@ -27,7 +27,7 @@ struct EndpointJoin {
         case .endpointSlice, .pod, .node, .namespace, .workloadEntry, .workloadGroup, .virtualService, .destinationRule,
             .configMap,
             .gateway, .sidecar, .peerAuthentication, .requestAuthentication, .authorizationPolicy, .policy,
-            .meshPolicy, .quotaSpec, .quotaSpecBinding, .secret, nil:
+            .meshPolicy, .quotaSpec, .quotaSpecBinding, .apiSpec, .apiSpecBinding, .secret, nil:
             return nil
         }
     }

@@ -48,6 +48,8 @@ package enum SnapshotBuilder {
             .sorted { Self.isBefore(($0.createdAt, $0.source), ($1.createdAt, $1.source)) }
         let quotas = QuotaJoin(objects)
         snapshot.quotas = quotas.bindings
+        let interfaces = APIJoin(objects)
+        snapshot.interfaces = interfaces.bindings
         let legacy = self.addPolicies(objects, to: &snapshot)
         for key in Array(snapshot.endpoints.keys) { self.unmarkPlainPorts(of: key, in: &snapshot) }
         let credentials = Credentials(objects: objects, workloads: snapshot.workloads.values)
@@ -63,7 +65,7 @@ package enum SnapshotBuilder {
             objects.diagnoses + objects.endpointDiagnoses + legacy + secrets.diagnoses + checks.diagnoses()
                 + gateways.diagnoses() + SidecarChecks(snapshot: snapshot).diagnoses()
                 + merge.diagnoses(gateways: snapshot.networkGateways) + quotas.diagnoses
-                + delegates.diagnoses
+                + interfaces.diagnoses + delegates.diagnoses
         )
         return snapshot
     }

@@ -75,6 +75,12 @@ package enum Validator {
         case .quotaSpecBinding:
             return self.unknownFields(Istio_Mixer_V1_Config_Client_QuotaSpecBinding.self, object)
                 ?? QuotaParser.parse(binding: object, domain: domain).diagnoses
+        case .apiSpec:
+            return self.unknownFields(Istio_Mixer_V1_Config_Client_HTTPAPISpec.self, object)
+                ?? APISpecParser.parse(spec: object).diagnoses
+        case .apiSpecBinding:
+            return self.unknownFields(Istio_Mixer_V1_Config_Client_HTTPAPISpecBinding.self, object)
+                ?? APISpecParser.parse(binding: object, domain: domain).diagnoses
         case .service, .endpointSlice, .pod, .node, .namespace, .configMap, .secret: return []
         }
     }

@@ -24,7 +24,12 @@ enum MixerPolicyBuilder {
             failsOpen: (policy ?? transport.networkFailPolicy).policy == .failOpen,
             checkTimeout: Self.checkTimeout(transport, at: path, &findings),
             attributes: attributes,
-            services: Self.services(message, at: path, &findings),
+            services: Self.services(
+                message.serviceConfigs,
+                first: message.defaultDestinationService,
+                at: path,
+                &findings
+            ),
             forwarded: Self.forwarded(message, side == .outbound ? workload : nil)
         )
     }
@@ -107,12 +112,12 @@ enum MixerPolicyBuilder {
 
     /// The default first, the others in the order of their hosts.
     private static func services(
-        _ message: Istio_Mixer_V1_Config_Client_HttpClientConfig,
+        _ configs: [String: Istio_Mixer_V1_Config_Client_ServiceConfig],
+        first: String = "",
         at path: String,
         _ findings: inout Findings
     ) -> [MixerServiceRules] {
-        let first = message.defaultDestinationService
-        let configs = message.serviceConfigs.sorted { Self.rank($0.key, first) < Self.rank($1.key, first) }
+        let configs = configs.sorted { Self.rank($0.key, first) < Self.rank($1.key, first) }
         return configs.map { host, config in
             let path = "\(path).service_configs[\(host)]"
             let attributes = Self.values(config.mixerAttributes)
@@ -122,17 +127,19 @@ enum MixerPolicyBuilder {
                     quotas.append(Self.quota(rule, at: "\(path).quota_spec[\(index)].rules[\(number)]", &findings))
                 }
             }
+            let service = attributes.isEmpty ? nil : MixerService(host: host, attributes: attributes)
             return MixerServiceRules(
                 host: host.lowercased(),
-                service: attributes.isEmpty ? nil : MixerService(host: host, attributes: attributes),
-                quotas: quotas
+                service: service,
+                quotas: quotas,
+                interface: service.flatMap { Self.interface(config.httpApiSpec, of: $0, at: path, &findings) }
             )
         }
     }
 
     private static func rank(_ host: String, _ first: String) -> (Int, String) { (host == first ? 0 : 1, host) }
 
-    private static func values(_ attributes: Istio_Mixer_V1_Attributes) -> [String: MixerValue] {
+    static func values(_ attributes: Istio_Mixer_V1_Attributes) -> [String: MixerValue] {
         attributes.attributes.compactMapValues { value -> MixerValue? in
             switch value.value {
             case .stringValue(let text): .text(text)

@@ -11,6 +11,7 @@ struct InboundMixer {
     private let proxy: ProxyKey
     private let engine: PolicyEngineSettings
     private let quotas: QuotaFilters
+    private let interfaces: APIFilters
     /// Services that lead to the workload's ports, oldest first.
     private let services: [UInt32: [Service]]
 
@@ -18,6 +19,7 @@ struct InboundMixer {
         self.proxy = proxy
         self.engine = engine
         self.quotas = QuotaFilters(snapshot)
+        self.interfaces = APIFilters(snapshot)
         self.services = Self.services(of: proxy, in: snapshot)
     }
 
@@ -60,6 +62,7 @@ struct InboundMixer {
                     $0.disableCheckCalls = self.engine.checkServer == nil
                     $0.disableReportCalls = self.engine.reportServer == nil
                     $0.mixerAttributes.attributes = ServiceAttributes.of(service).mapValues { .text($0) }
+                    $0.httpApiSpec = self.interfaces.specs(of: service.host)
                     if self.engine.checkServer != nil { $0.quotaSpec = self.quotas.specs(of: service.host) }
                 }
             }

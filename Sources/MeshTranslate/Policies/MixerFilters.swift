@@ -53,6 +53,7 @@ struct MixerFilters {
         let http = HTTP.with {
             $0.mixerAttributes.attributes = ["context.reporter.kind": .text("outbound")]
             if engine.checkServer != nil { $0.serviceConfigs = QuotaFilters(snapshot).ofClients }
+            if !engine.isOff { APIFilters(snapshot).add(to: &$0.serviceConfigs) }
         }
         let tcp = TCP.with { $0.mixerAttributes = http.mixerAttributes }
         // Connections tell other proxies nothing.

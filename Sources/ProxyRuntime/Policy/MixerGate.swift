@@ -55,7 +55,7 @@ final class MixerGate {
         let destination =
             switch self.policy.side {
             case .inbound: self.policy.destination(of: view)
-            case .outbound: self.policy.destination(of: service)
+            case .outbound: self.policy.destination(of: service, view)
             }
         self.report?.service = destination.service
         self.report?.facts.claims = effects.claims

@@ -6,6 +6,8 @@ package final class MixerService: Sendable {
     package let attributes: [String: MixerValue]
     /// Proxies of clients charge quotas for it: no proxy of the mesh stands in front of it that would.
     package let isChargedByClients: Bool
+    /// Where requests may have their API key, in this order; empty: where Istio's proxies look by default.
+    let keyPlaces: [APIKeyPlace]
     /// The values of `attributes` as keys of caches have them.
     let keys: [String: [UInt8]]
     /// What requests may call it: the host and, of a service of the cluster, its shorter forms.
@@ -15,11 +17,22 @@ package final class MixerService: Sendable {
         self.host = host.lowercased()
         self.attributes = attributes
         self.isChargedByClients = isChargedByClients
+        self.keyPlaces = []
         self.keys = attributes.mapValues(\.keyBytes)
         let labels = self.host.split(separator: ".", omittingEmptySubsequences: false)
         let isOfCluster = labels.count > 3 && labels[2] == "svc"
         let counts = isOfCluster ? [labels.count, 3, 2, 1] : [labels.count]
         self.names = counts.map { Array(labels.prefix($0).joined(separator: ".").utf8) }
+    }
+
+    /// The same service, of which more is said; what was said before stays.
+    init(_ service: MixerService, adding attributes: [String: MixerValue], keyPlaces: [APIKeyPlace]) {
+        self.host = service.host
+        self.attributes = attributes.merging(service.attributes) { $1 }
+        self.isChargedByClients = service.isChargedByClients
+        self.keyPlaces = keyPlaces
+        self.keys = self.attributes.mapValues(\.keyBytes)
+        self.names = service.names
     }
 }
 
@@ -30,11 +43,23 @@ package struct MixerServiceRules: Sendable {
     /// `nil`: only quotas are said of it.
     package var service: MixerService?
     package var quotas: [QuotaRule]
+    /// What requests to the service mean; `nil`: nobody says.
+    package var interface: ServiceInterface?
 
-    package init(host: String, service: MixerService? = nil, quotas: [QuotaRule] = []) {
+    package init(
+        host: String,
+        service: MixerService? = nil,
+        quotas: [QuotaRule] = [],
+        interface: ServiceInterface? = nil
+    ) {
         self.host = host
         self.service = service
         self.quotas = quotas
+        self.interface = interface
+    }
+
+    func destination(of request: RequestView) -> MixerDestination {
+        MixerDestination(service: self.interface?.service(of: request) ?? self.service, quotas: self.quotas)
     }
 
     func covers(_ host: String) -> Bool {
@@ -65,24 +90,29 @@ extension MixerPolicy {
     /// For a request that has come to its workload, by the host that it names: of the services that lead to the port
     /// the first with this name, else the first of all.
     package func destination(of request: RequestView) -> MixerDestination {
-        guard self.services.count > 1 else { return self.first }
+        guard let first = self.services.first else { return MixerDestination() }
+        if self.services.count == 1 { return first.destination(of: request) }
         let host = Self.host(request[request.authority])
         for rules in self.services {
             guard let service = rules.service else { continue }
             if service.names.contains(where: { host.equals($0, ignoringCase: true) }) {
-                return MixerDestination(service: service, quotas: rules.quotas)
+                return rules.destination(of: request)
             }
         }
-        return self.first
+        return first.destination(of: request)
     }
 
-    /// For a request or connection that leaves for a cluster; `service`: the one that the cluster stands for.
-    package func destination(of service: MixerService?) -> MixerDestination {
+    /// For a request, or without one a connection, that leaves for a cluster; `service`: the one that the cluster stands for.
+    package func destination(of service: MixerService?, _ request: RequestView? = nil) -> MixerDestination {
         guard let service, service.isChargedByClients, !self.services.isEmpty else {
             return MixerDestination(service: service)
         }
-        let quotas = self.services.filter { $0.covers(service.host) }.flatMap(\.quotas)
-        return MixerDestination(service: service, quotas: quotas)
+        let rules = self.services.filter { $0.covers(service.host) }
+        var destination = MixerDestination(service: service, quotas: rules.flatMap(\.quotas))
+        if let request, let interface = rules.lazy.compactMap(\.interface).first {
+            destination.service = interface.service(of: request)
+        }
+        return destination
     }
 
     /// Where nothing says which service is meant.

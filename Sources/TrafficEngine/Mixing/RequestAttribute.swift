@@ -28,7 +28,8 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
     case serverName = "connection.requested_server_name"
     /// Whom the peer speaks to by its certificate, without `spiffe://`.
     case destinationPrincipal = "destination.principal"
-    /// Where Istio's proxies look for one by default: in the query as `key` or `api_key`, else in `x-api-key`.
+    /// Where the service's API says, or else where Istio's proxies look by default: in the query as `key` or `api_key`, then in
+    /// `x-api-key`.
     case apiKey = "request.api_key"
     /// Of a verified token: issuer and subject.
     case authenticatedPrincipal = "request.auth.principal"
@@ -165,6 +166,7 @@ package struct RequestAttributes {
             }
             key.append(contentsOf: Self.withoutScheme(uri).utf8)
         case .apiKey:
+            if let places = self.service?.keyPlaces, !places.isEmpty { return self.append(firstOf: places, to: &key) }
             return self.append(parameter: Self.key, to: &key) || self.append(parameter: Self.apiKey, to: &key)
                 || self.append(header: Self.apiKeyHeader, to: &key)
         case .authenticatedPrincipal: return Self.append(self.authenticatedPrincipal, to: &key)

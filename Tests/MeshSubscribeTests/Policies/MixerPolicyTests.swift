@@ -91,6 +91,56 @@ import XDSAPI
         #expect(rule.matches.first?.clauses.first?.attribute == "request.path")
     }
 
+    @Test("What requests mean keeps its forms and values")
+    func interfaces() throws {
+        let host = try #require(HostName("web.shop.svc.cluster.local"))
+        let template = try URITemplate(parsing: "/pets/{id}")
+        func binding(_ name: String, _ operations: [APISpec.Operation], _ places: [APISpec.KeyPlace]) -> APIBinding {
+            APIBinding(
+                source: ObjectReference(kind: "HTTPAPISpecBinding", id: ObjectID(namespace: "n", name: name)),
+                createdAt: 1,
+                hosts: [host],
+                specs: [APISpec(attributes: ["api.service": .text(name)], operations: operations, keyPlaces: places)]
+            )
+        }
+        let policy = try #require(
+            try self.policy {
+                $0.interfaces = [
+                    binding(
+                        "a",
+                        [.init(method: "GET", path: .template(template), attributes: ["api.operation": .text("find")])],
+                        [.header("X-Key")]
+                    ),
+                    binding(
+                        "b",
+                        [.init(method: "GET", path: .regex("/cats.*"), attributes: ["api.cost": .fraction(1.5)])],
+                        []
+                    ),
+                ]
+            }
+        )
+        func attributes(_ target: String) -> [String: MixerValue] {
+            let request = OwnedRequest(
+                method: "GET",
+                target: target,
+                authority: "web.shop",
+                headers: [("x-key", "7")],
+                isSecure: false
+            )
+            let facts = PolicyFacts(source: nil, destination: NetworkAddress(ip: .v4(1), port: 80))
+            return request.withView { view in
+                RequestAttributes(view, facts, policy, policy.destination(of: view).service).all(at: 0)
+            }
+        }
+        #expect(attributes("/pets/1")["api.operation"] == .text("find"))
+        // Of two that say the same the older one counts.
+        #expect(attributes("/pets/1")["api.service"] == .text("a"))
+        #expect(attributes("/pets/1")["destination.service.name"] == .text("web"))
+        #expect(attributes("/cats")["api.cost"] == .fraction(1.5) && attributes("/cats")["api.operation"] == nil)
+        #expect(attributes("/dogs")["api.service"] == .text("a") && attributes("/dogs")["api.cost"] == nil)
+        #expect(attributes("/dogs")["request.api_key"] == .text("7"))
+    }
+
     /// The state of a proxy of the same mesh, out of bytes.
     private func state(of role: ProxyKey.Role, _ change: (inout MeshSnapshot) -> Void) throws -> ProxyState {
         var mesh = try PolicyMesh()

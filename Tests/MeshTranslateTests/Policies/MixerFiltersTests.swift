@@ -113,6 +113,63 @@ import XDSAPI
         #expect(alias.mixerAttributes.attributes["destination.service.name"]?.stringValue == "alias")
     }
 
+    // MARK: What requests mean
+
+    private func bind(_ names: String..., to snapshot: inout MeshSnapshot) throws {
+        let spec = APISpec(
+            attributes: ["api.service": .text("pets")],
+            operations: [
+                .init(
+                    method: "GET",
+                    path: .template(try URITemplate(parsing: "/pets/{id}")),
+                    attributes: ["api.operation": .text("findPet"), "api.cost": .number(2)]
+                ),
+                .init(method: "POST", path: .regex("/pets.*"), attributes: [:]),
+            ],
+            keyPlaces: [.query("a"), .header("b"), .cookie("c")]
+        )
+        snapshot.interfaces.append(
+            APIBinding(
+                source: ObjectReference(kind: "HTTPAPISpecBinding", id: ObjectID(namespace: "n", name: "b")),
+                createdAt: 1,
+                hosts: try names.map { try host($0) },
+                specs: [spec]
+            )
+        )
+    }
+
+    @Test(
+        "What requests mean is said for the services that it is bound to",
+        arguments: ["web.default.svc.cluster.local", "*"]
+    )
+    func interfaces(_ name: String) throws {
+        let mesh = try self.mesh { try self.bind(name, to: &$0) }
+        let config = try #require(try self.filter(in: mesh)).config
+        let spec = try #require(config.serviceConfigs[config.defaultDestinationService]?.httpApiSpec.first)
+        #expect(spec.attributes.attributes["api.service"]?.stringValue == "pets")
+        #expect(spec.patterns.map(\.httpMethod) == ["GET", "POST"])
+        #expect(spec.patterns[0].uriTemplate == "/pets/{id}" && spec.patterns[1].regex == "/pets.*")
+        #expect(spec.patterns[0].attributes.attributes["api.cost"]?.int64Value == 2)
+        #expect(
+            spec.apiKeys.map(\.query) == ["a", "", ""] && spec.apiKeys[1].header == "b" && spec.apiKeys[2].cookie == "c"
+        )
+        let other = try self.mesh { try self.bind("other.default.svc.cluster.local", to: &$0) }
+        let silent = try #require(try self.filter(in: other)).config
+        #expect(silent.serviceConfigs[silent.defaultDestinationService]?.httpApiSpec == [])
+    }
+
+    @Test("Where requests leave it is said of services outside the mesh alone, each by its own host")
+    func externalInterfaces() throws {
+        var mesh = try self.mesh { $0.settings.policyEngine.checksClients = true }
+        try mesh.entry("api.test", port: 80, .http, resolution: .dns(roundRobin: false))
+        try mesh.edit { try self.bind("*.test", "web.default.svc.cluster.local", to: &$0) }
+        let config = try #require(try self.outbound(mesh).first)
+        #expect(Set(config.serviceConfigs.keys) == ["api.test"])
+        let service = try #require(config.serviceConfigs["api.test"])
+        #expect(service.httpApiSpec.count == 1)
+        #expect(service.mixerAttributes.attributes["destination.service.host"]?.stringValue == "api.test")
+    }
+
     // MARK: The way out
 
     /// The filters of all HTTP chains for what leaves by a port.
