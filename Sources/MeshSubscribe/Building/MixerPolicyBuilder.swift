@@ -46,8 +46,12 @@ enum MixerPolicyBuilder {
         let (attributes, side) = Self.attributes(message.mixerAttributes, workload)
         let interval = message.hasReportInterval ? message.reportInterval.value : Self.reportInterval
         if interval < .seconds(1) { findings.add("\(path).report_interval", "must be at least 1s") }
-        let quotas = message.connectionQuotaSpec.rules.enumerated().map {
-            Self.quota($1, at: "\(path).connection_quota_spec.rules[\($0)]", &findings)
+        var services = Self.services(message.serviceConfigs, at: path, &findings)
+        if !message.connectionQuotaSpec.rules.isEmpty {
+            let quotas = message.connectionQuotaSpec.rules.enumerated().map {
+                Self.quota($1, at: "\(path).connection_quota_spec.rules[\($0)]", &findings)
+            }
+            services.insert(MixerServiceRules(host: "*", quotas: quotas), at: 0)
         }
         return MixerPolicy(
             side: side,
@@ -56,7 +60,7 @@ enum MixerPolicyBuilder {
             failsOpen: transport.networkFailPolicy.policy == .failOpen,
             checkTimeout: Self.checkTimeout(transport, at: path, &findings),
             attributes: attributes,
-            services: quotas.isEmpty ? [] : [MixerServiceRules(host: "*", quotas: quotas)],
+            services: services,
             reportInterval: interval
         )
     }

@@ -50,12 +50,16 @@ struct MixerFilters {
         if snapshot.settings.policyEngine.isOff || !key.asksPolicyEngine {
             return MixerFilters(engine: engine, settings: nil)
         }
+        let quotas = QuotaFilters(snapshot).ofClients
         let http = HTTP.with {
             $0.mixerAttributes.attributes = ["context.reporter.kind": .text("outbound")]
-            if engine.checkServer != nil { $0.serviceConfigs = QuotaFilters(snapshot).ofClients }
+            if engine.checkServer != nil { $0.serviceConfigs = quotas }
             if !engine.isOff { APIFilters(snapshot).add(to: &$0.serviceConfigs) }
         }
-        let tcp = TCP.with { $0.mixerAttributes = http.mixerAttributes }
+        let tcp = TCP.with {
+            $0.mixerAttributes = http.mixerAttributes
+            if engine.checkServer != nil { $0.serviceConfigs = quotas }
+        }
         // Connections tell other proxies nothing.
         let settings = Settings(http: { _ in http }, tcp: { _ in engine.isOff ? nil : tcp })
         return MixerFilters(engine: engine, settings: settings)

@@ -194,6 +194,51 @@ import XDSAPI
         #expect(String(decoding: policy.forwarded, as: UTF8.self) == (try told.serializedData()).base64EncodedString())
     }
 
+    @Test("Connections to services outside the mesh are charged where they leave, those to others are not")
+    func connectionQuotas() throws {
+        let outside = try #require(HostName("db.test"))
+        let mysql = try #require(Port(3306))
+        let state = try self.state(of: .sidecar) { snapshot in
+            snapshot.services.append(
+                Service(
+                    host: outside,
+                    ports: [ServicePort(name: "tcp", port: mysql, applicationProtocol: .tcp)],
+                    resolution: .dns(roundRobin: false),
+                    isExternal: true,
+                    source: ObjectReference(kind: "ServiceEntry", id: ObjectID(namespace: "ops", name: "db")),
+                    createdAt: 2
+                )
+            )
+            for (index, host) in [outside, snapshot.services[0].host].enumerated() {
+                snapshot.quotas.append(
+                    QuotaBinding(
+                        source: ObjectReference(
+                            kind: "QuotaSpecBinding",
+                            id: ObjectID(namespace: "n", name: "\(index)")
+                        ),
+                        createdAt: 1,
+                        hosts: [host],
+                        rules: [.init(matches: [], charges: ["connections": 3])]
+                    )
+                )
+            }
+        }
+        func charges(_ port: UInt16, _ cluster: String) throws -> [QuotaCharge] {
+            let chains = state.listeners.filter { $0.name.hasSuffix("_\(port)") }
+                .flatMap { $0.chains + [$0.defaultChain].compactMap { $0 } }
+            let policies = chains.compactMap { chain in
+                if case .tcp(let proxy) = chain.terminal { proxy.mixer } else { nil }
+            }
+            let policy = try #require(policies.first)
+            let service = try #require(state.clusters.compactMap { $0 }.first { $0.name == cluster }?.service)
+            let facts = PolicyFacts(source: nil, destination: NetworkAddress(ip: .v4(1), port: port))
+            let destination = policy.destination(of: service)
+            return destination.charges(RequestAttributes(connection: "1", facts, policy, destination.service))
+        }
+        #expect(try charges(3306, "outbound|3306||db.test") == [QuotaCharge(quota: "connections", amount: 3)])
+        #expect(try charges(90, "outbound|90||web.shop.svc.cluster.local") == [])
+    }
+
     @Test("Clusters say nothing of services where nobody is asked about what leaves")
     func silent() throws {
         let state = try self.state(of: .sidecar) { $0.settings.policyEngine.checksClients = false }

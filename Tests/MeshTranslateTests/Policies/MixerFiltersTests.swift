@@ -321,6 +321,24 @@ import XDSAPI
         #expect(config.mixerAttributes.attributes.mapValues(\.stringValue) == ["context.reporter.kind": "outbound"])
         let entrance = try #require(resources.listeners.first { $0.name == "virtualOutbound" })
         #expect(try self.connections(entrance).isEmpty)
+        try mesh.edit { snapshot in
+            for name in ["*", "db.default.svc.cluster.local"] {
+                snapshot.quotas.append(
+                    QuotaBinding(
+                        source: ObjectReference(kind: "QuotaSpecBinding", id: ObjectID(namespace: "n", name: name)),
+                        createdAt: 1,
+                        hosts: [try host(name)],
+                        rules: [.init(matches: [], charges: ["connections": 1])]
+                    )
+                )
+            }
+        }
+        let charged = try mesh.resources(asksPolicyEngine: true).listeners
+        let database = try #require(charged.first { $0.name.hasSuffix("_3306") })
+        let (settings, _) = try #require(try self.connections(database).first)
+        // As for requests: those of services of the mesh are charged where they arrive.
+        #expect(Set(settings.serviceConfigs.keys) == ["*"])
+        #expect(settings.serviceConfigs["*"]?.quotaSpec.first?.rules.first?.quotas.first?.quota == "connections")
         let silent = try self.mesh().resources(asksPolicyEngine: true).listeners
         #expect(try silent.filter { $0.name != "virtualInbound" }.allSatisfy { try self.connections($0).isEmpty })
     }

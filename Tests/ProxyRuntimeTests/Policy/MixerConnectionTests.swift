@@ -79,6 +79,27 @@ import TrafficEngine
         try await endpoint.stop()
     }
 
+    @Test("On the way out a connection is charged what its cluster's service is, and closed where nothing is left")
+    func quotas() async throws {
+        var granted = CheckAnswer(CheckVerdict(MixerStatus()))
+        granted.quotas["connections"] = QuotaAnswer(amount: 0)
+        let engine = TestEngine(.answered(granted))
+        let endpoint = try await RawServer.start()
+        var setup = self.setup(engine)
+        setup.side = .outbound
+        setup.service = MixerService(host: "db.test", attributes: [:], isChargedByClients: true)
+        setup.quotas = [QuotaRule(matches: [], charges: [QuotaCharge(quota: "connections", amount: 1)])]
+        try await setup.run(ports: [endpoint.port]) { proxy in
+            let client = try await proxy.connect()
+            #expect(await client.waitForEnd() == "")
+            #expect(engine.questions.first?.charges == [QuotaCharge(quota: "connections", amount: 1)])
+            #expect(engine.questions.first?.deduplicationID.isEmpty == false)
+            #expect(endpoint.connectionCount == 0)
+            #expect(await proxy.runtime.statistics().connectionMixer?.quotaDenials == 1)
+        }
+        try await endpoint.stop()
+    }
+
     @Test("A client that leaves while the engine is asked is not connected")
     func leaves() async throws {
         let engine = TestEngine(Self.answer(), holds: true)
