@@ -44,10 +44,12 @@ extension ServerExchange {
             if !effects.isEmpty {
                 self.exchange.effects = effects
                 if !effects.shadowDetails.isEmpty { self.exchange.details = effects.shadowDetails }
+                self.mixing?.note(dryRun: effects.dryRun)
             }
             self.route(bytes)
         case .denied(let denial):
             self.captureRequest(bytes, path: nil)
+            self.mixing?.note(dryRun: denial.dryRun)
             self.exchange.details = denial.details
             self.reply(status: denial.status, denial.reason, denial.body, edits: denial.headers)
         }

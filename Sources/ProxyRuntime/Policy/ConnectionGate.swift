@@ -18,6 +18,8 @@ final class ConnectionGate {
     private let counters: PolicyCounters
     private var index = 0
     private var isCancelled = false
+    /// What policies that are only tried out would have made of the connection.
+    private(set) var dryRun: DryRunOutcome?
     private var completion: ((ConnectionOutcome) -> Void)?
 
     /// - Parameters:
@@ -57,6 +59,9 @@ final class ConnectionGate {
             case .rules(let rules):
                 let verdict = rules.decide(nil, known, claims: nil)
                 self.counters.count(rules, verdict)
+                if let outcome = DryRunOutcome(rules, verdict) {
+                    self.dryRun = self.dryRun?.joined(with: outcome) ?? outcome
+                }
                 guard case .denied(let entry) = verdict, !rules.isShadow, rules.action != .log else { continue }
                 return .denied(.deniedByPolicy, details: PolicyText.details(rules, entry))
             case .external(let external):

@@ -5,6 +5,8 @@ internal import TrafficEngine
 /// Asks the policy engine about one connection, once it is known where it goes, and tells how far it has come.
 final class MixerConnection {
     let policy: MixerPolicy
+    /// What policies that are only tried out made of the connection.
+    var dryRun: DryRunOutcome?
     private let worker: Worker
     private let facts: PolicyFacts
     /// Names the connection in all that is said of it.
@@ -120,6 +122,7 @@ final class MixerConnection {
         var report = MixerReport(.connection(id: self.id), self.facts, self.policy, .connection(traffic))
         report.service = self.service
         report.check = self.verdict
+        report.dryRun = self.dryRun
         report.startMilliseconds = self.startMilliseconds
         let nanoseconds = NIODeadline.now().uptimeNanoseconds &- self.startNanoseconds
         report.duration = .nanoseconds(Int64(clamping: nanoseconds))

@@ -79,6 +79,9 @@ final class MixerGate {
     /// Somebody wants to know what the endpoint answers.
     var notesResponses: Bool { self.report != nil }
 
+    /// The policies in front of the route have decided.
+    func note(dryRun: DryRunOutcome?) { self.report?.dryRun = dryRun }
+
     /// An answer's head has come; `bytes` begin with it.
     func noteResponse(_ bytes: UnsafeRawBufferPointer, _ fields: [HeaderField]) {
         guard self.notesResponses else { return }

@@ -81,7 +81,7 @@ final class PolicyGate {
             )
         }
         self.facts = known
-        let outcome = self.advance(view)
+        let outcome = self.noted(self.advance(view))
         if case .waiting = outcome { self.completion = completion }
         return outcome
     }
@@ -151,8 +151,16 @@ final class PolicyGate {
     private func finish(_ outcome: PolicyOutcome) {
         if case .waiting = outcome { return }
         let completion = self.completion
+        let outcome = self.noted(outcome)
         self.cancel()
         completion?(outcome)
+    }
+
+    /// A refusal with what dry runs have said before it; who lets pass has it among the effects.
+    private func noted(_ outcome: PolicyOutcome) -> PolicyOutcome {
+        guard case .denied(var denial) = outcome, let dryRun = self.effects.dryRun else { return outcome }
+        denial.dryRun = dryRun
+        return .denied(denial)
     }
 
     private func change(_ edits: HeaderEdits, _ view: RequestView) {
@@ -173,6 +181,9 @@ final class PolicyGate {
         if policy.isShadow || policy.action == .log {
             let text = PolicyText.shadow(policy, verdict)
             if !text.isEmpty { self.effects.shadowDetails += (self.effects.shadowDetails.isEmpty ? "" : " ") + text }
+            if self.manager?.mixer?.reportServer != nil, let outcome = DryRunOutcome(policy, verdict) {
+                self.effects.dryRun = self.effects.dryRun?.joined(with: outcome) ?? outcome
+            }
             return nil
         }
         guard case .denied(let entry) = verdict else { return nil }

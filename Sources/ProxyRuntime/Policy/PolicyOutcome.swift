@@ -25,12 +25,14 @@ struct PolicyEffects {
     var responseHeaders = HeaderEdits()
     /// What a dry run would have done, for the log; empty: nothing.
     var shadowDetails = ""
+    /// The same for the policy engine, where it is told of requests.
+    var dryRun: DryRunOutcome?
     /// Of a verified token, where the policy engine is asked about the request or told of it.
     var claims: ClaimValue?
 
     var isEmpty: Bool {
         self.requestHeaders.isEmpty && self.responseHeaders.isEmpty && self.shadowDetails.isEmpty
-            && self.claims == nil
+            && self.claims == nil && self.dryRun == nil
     }
 }
 
@@ -43,6 +45,8 @@ struct PolicyDenial {
     var details: String
     /// Sent with the answer.
     var headers: HeaderEdits
+    /// What dry runs made of the request before it was refused.
+    var dryRun: DryRunOutcome?
 }
 
 extension PolicyDenial {

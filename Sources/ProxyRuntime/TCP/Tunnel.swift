@@ -94,6 +94,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     }
 
     private func policiesDecided(_ outcome: ConnectionOutcome) {
+        self.mixing?.dryRun = self.gate?.dryRun
         switch outcome {
         case .waiting: return
         case .allowed:

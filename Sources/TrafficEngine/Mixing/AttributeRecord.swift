@@ -6,6 +6,7 @@ enum ToldAttribute: Int, CaseIterable {
     case grpcStatus, grpcMessage
     case connectionEvent, receivedBytes, receivedBytesTotal, sentBytes, sentBytesTotal, connectionDuration
     case proxyErrorCode, checkCacheHit, quotaCacheHit, checkErrorCode, checkErrorMessage
+    case dryRunResult, dryRunPolicy
 
     var name: String {
         switch self {
@@ -37,6 +38,8 @@ enum ToldAttribute: Int, CaseIterable {
         case .quotaCacheHit: "quota.cache_hit"
         case .checkErrorCode: "check.error_code"
         case .checkErrorMessage: "check.error_message"
+        case .dryRunResult: "rbac.permissive.response_code"
+        case .dryRunPolicy: "rbac.permissive.effective_policy_id"
         }
     }
 
@@ -46,7 +49,9 @@ enum ToldAttribute: Int, CaseIterable {
         case .requestTime, .contextTime, .responseTime: .moment
         case .responseDuration, .connectionDuration: .duration
         case .destinationAddress: .bytes
-        case .grpcStatus, .grpcMessage, .connectionEvent, .proxyErrorCode, .checkErrorMessage: .text
+        case .grpcStatus, .grpcMessage, .connectionEvent, .proxyErrorCode, .checkErrorMessage, .dryRunResult,
+            .dryRunPolicy:
+            .text
         case .checkCacheHit, .quotaCacheHit: .truth
         case .destinationPort, .requestSize, .requestTotalSize, .responseCode, .responseSize, .responseTotalSize,
             .receivedBytes, .receivedBytesTotal, .sentBytes, .sentBytesTotal, .checkErrorCode:

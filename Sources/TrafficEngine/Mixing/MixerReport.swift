@@ -36,6 +36,8 @@ package struct MixerReport: Sendable {
     package var flags = "-"
     /// `nil`: the engine was not asked, or could not be.
     package var check: Check?
+    /// `nil`: nothing is tried out.
+    package var dryRun: DryRunOutcome?
 
     package init(_ subject: MixerSubject, _ facts: PolicyFacts, _ policy: MixerPolicy, _ outcome: Outcome) {
         self.subject = subject
@@ -105,6 +107,7 @@ extension AttributeRecord {
             traffic.add(to: &self, duration: report.duration)
             self.set(.contextTime, end)
         }
+        report.dryRun?.add(to: &self)
         self.set(.proxyErrorCode, text: report.flags)
         self.set(.checkCacheHit, truth: report.check?.isFromCache ?? false)
         if let isHit = report.check?.isQuotaFromCache { self.set(.quotaCacheHit, truth: isHit) }

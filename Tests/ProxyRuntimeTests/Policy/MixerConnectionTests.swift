@@ -100,6 +100,26 @@ import TrafficEngine
         try await endpoint.stop()
     }
 
+    @Test("Reports tell what a policy that is only tried out would have done")
+    func dryRun() async throws {
+        let engine = TestEngine(Self.answer())
+        let endpoint = try await RawServer.start()
+        var setup = self.setup(engine)
+        setup.reports = true
+        let entry = RulePolicy.Entry(name: "d", permissions: [.any], principals: [.any])
+        setup.connectionPolicies = [.rules(RulePolicy(action: .deny, entries: [entry], isShadow: true))]
+        try await setup.run(ports: [endpoint.port]) { proxy in
+            let client = try await proxy.connect()
+            client.send("hello")
+            await (await endpoint.connection(0)).waitFor("hello")
+        }
+        var told = engine.reports.makeAsyncIterator()
+        let values = try #require(await told.next()?.first).attributes
+        #expect(values["rbac.permissive.response_code"] == .text("denied"))
+        #expect(values["rbac.permissive.effective_policy_id"] == .text("d"))
+        try await endpoint.stop()
+    }
+
     @Test("A client that leaves while the engine is asked is not connected")
     func leaves() async throws {
         let engine = TestEngine(Self.answer(), holds: true)

@@ -89,6 +89,7 @@ struct MixerProxy {
     /// The number of the cluster that requests go to.
     var target = 1
     var policies: [HTTPPolicy] = []
+    var connectionPolicies: [ConnectionPolicy] = []
     var tokenVerifier: (any TokenVerifying)?
     /// It passes bytes on and understands none.
     var isTCP = false
@@ -120,7 +121,13 @@ struct MixerProxy {
         var options = ProxyRuntimeOptions()
         options.requestMixing = self.engine
         options.tokenVerifier = self.tokenVerifier
-        try await TestProxy.run(self.terminal, clusters: self.clusters(ports), options: options, body)
+        try await TestProxy.run(
+            self.terminal,
+            policies: self.connectionPolicies,
+            clusters: self.clusters(ports),
+            options: options,
+            body
+        )
     }
 
     /// Other endpoints from now on.

@@ -229,4 +229,66 @@ private struct TestVerifier: TokenVerifying {
         #expect(report["request.auth.principal"] == .text("i/me"))
         try await endpoint.stop()
     }
+
+    // MARK: Dry runs
+
+    private static func rules(
+        _ action: RulePolicy.Action,
+        _ name: String,
+        _ path: String,
+        isShadow: Bool = true
+    ) -> HTTPPolicy {
+        let condition = PolicyCondition.path(.prefix(Array(path.utf8)))
+        let entry = RulePolicy.Entry(name: name, permissions: [condition], principals: [.any])
+        return .rules(RulePolicy(action: action, entries: [entry], isShadow: isShadow))
+    }
+
+    /// What the engine is told of a request for `/a` behind these policies.
+    private func report(_ policies: [HTTPPolicy], isServed: Bool = true) async throws -> [String: MixerValue] {
+        let engine = TestEngine(Self.answer())
+        let endpoint = try await RawServer.start()
+        var setup = MixerProxy(engine: engine, reports: true)
+        setup.policies = policies
+        try await setup.run(ports: [endpoint.port]) { proxy in
+            let client = try await proxy.connect()
+            client.send(Self.get)
+            if isServed {
+                let connection = await endpoint.connection(0)
+                await connection.waitFor("GET /a")
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                await client.waitFor("ok")
+            } else {
+                #expect(await client.waitFor("access denied").hasPrefix("HTTP/1.1 403 "))
+            }
+        }
+        var told = engine.reports.makeAsyncIterator()
+        try await endpoint.stop()
+        return try #require(await told.next()?.first).attributes
+    }
+
+    @Test("Reports tell what policies that are only tried out would have done, who refuses first")
+    func dryRuns() async throws {
+        let (result, policy) = ("rbac.permissive.response_code", "rbac.permissive.effective_policy_id")
+        let denied = try await self.report([Self.rules(.deny, "d", "/a"), Self.rules(.allow, "a", "/a")])
+        #expect(denied[result] == .text("denied") && denied[policy] == .text("d"))
+        let none = try await self.report([Self.rules(.deny, "d", "/b"), Self.rules(.allow, "a", "/b")])
+        #expect(none[result] == .text("denied") && none[policy] == nil)
+        let allowed = try await self.report([Self.rules(.deny, "d", "/b"), Self.rules(.allow, "a", "/a")])
+        #expect(allowed[result] == .text("allowed") && allowed[policy] == .text("a"))
+        let audited = try await self.report([Self.rules(.log, "l", "/a", isShadow: false)])
+        #expect(audited[result] == .text("allowed") && audited[policy] == .text("l"))
+        let earnest = try await self.report([
+            Self.rules(.log, "l", "/b", isShadow: false), Self.rules(.allow, "a", "/a", isShadow: false),
+        ])
+        #expect(earnest[result] == nil && earnest[policy] == nil)
+    }
+
+    @Test("What was tried out is told of a request that another policy refuses, too")
+    func dryRunOfRefused() async throws {
+        let policies = [Self.rules(.allow, "a", "/a"), Self.rules(.deny, "d", "/a", isShadow: false)]
+        let told = try await self.report(policies, isServed: false)
+        #expect(told["rbac.permissive.response_code"] == .text("allowed"))
+        #expect(told["rbac.permissive.effective_policy_id"] == .text("a"))
+        #expect(told["response.code"] == .number(403))
+    }
 }
