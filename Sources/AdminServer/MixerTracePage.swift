@@ -2,6 +2,7 @@ internal import MeshModel
 package import TrafficEngine
 
 /// `/policy/trace`: what the proxy would ask its policy engine about a request, and what it has kept of answers, as JSON.
+/// Where the proxy passes bytes on, the same of the connection, whatever is said of the request.
 ///
 /// The request stands in the query: `destination` (address and port, the one that is needed), `source`, `peer` (a
 /// SPIFFE name), `method`, `target`, `authority`, `headers` (lines `name: value`), `server-name`, `protocols` (in
@@ -110,6 +111,7 @@ package enum MixerTracePage {
         return """
             {
               "listener": \(JSONText.string(trace.listener)),
+              "connection": \(trace.isConnection),
               "checks": \(self.text(trace.policy.checkServer)),
               "reports": \(self.text(trace.policy.reportServer)),
               "failsOpen": \(trace.policy.failsOpen),

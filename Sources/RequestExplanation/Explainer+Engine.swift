@@ -2,49 +2,72 @@ import MeshModel
 import TrafficEngine
 
 extension Explainer {
-    /// Says what the policy engine is asked and told, and by whom; `manager`: of requests, not of connections.
-    mutating func ask(_ mixer: MixerPolicy, _ manager: HTTPConnectionManager? = nil) {
+    /// Says what the policy engine is asked and told, and by whom; `terminal`: what becomes of connections.
+    mutating func ask(_ mixer: MixerPolicy, _ terminal: FilterChain.Terminal) {
         let server = mixer.checkServer ?? mixer.reportServer
         guard let server else { return }
-        let fallback = mixer.failsOpen ? "passes (fail open)" : "is refused with 503 (fail closed)"
+        let (subject, refusal) =
+            switch terminal {
+            case .http: ("request", "is refused with 503")
+            case .tcp: ("connection", "is closed")
+            }
+        let fallback = mixer.failsOpen ? "passes (fail open)" : "\(refusal) (fail closed)"
         let text =
             switch (mixer.checkServer, mixer.reportServer) {
             case (.some, .some(let other)) where other.name == server.name:
-                "the policy engine (\(server.name)) is asked, and told what becomes of the request; without an answer "
-                    + "the request \(fallback)"
+                "the policy engine (\(server.name)) is asked, and told what becomes of the \(subject); without an answer "
+                    + "the \(subject) \(fallback)"
             case (.some, .some(let other)):
-                "the policy engine (\(server.name)) is asked, and \(other.name) told what becomes of the request; "
-                    + "without an answer the request \(fallback)"
+                "the policy engine (\(server.name)) is asked, and \(other.name) told what becomes of the \(subject); "
+                    + "without an answer the \(subject) \(fallback)"
             case (.some, nil):
-                "the policy engine (\(server.name)) is asked, and told nothing; without an answer the request \(fallback)"
-            case (nil, _): "the policy engine (\(server.name)) is told what becomes of the request, and not asked"
+                "the policy engine (\(server.name)) is asked, and told nothing; without an answer the \(subject) \(fallback)"
+            case (nil, _): "the policy engine (\(server.name)) is told what becomes of the \(subject), and not asked"
             }
         self.add(.policy, text)
-        if let manager { self.charge(mixer, manager) }
+        self.charge(mixer, terminal, subject)
         self.explanation.engines.append(self.visit(mixer))
     }
 
-    /// The quotas that the request is charged.
-    private mutating func charge(_ mixer: MixerPolicy, _ manager: HTTPConnectionManager) {
+    /// The quotas that it is charged.
+    private mutating func charge(_ mixer: MixerPolicy, _ terminal: FilterChain.Terminal, _ subject: String) {
         guard mixer.checkServer != nil else { return }
         let facts = self.policyFacts
-        let state = self.hop.proxy.state
-        let (destination, charges) = self.request.withView { view in
-            let destination =
-                switch mixer.side {
-                case .inbound: mixer.destination(of: view)
-                case .outbound: mixer.destination(of: state.service(of: view, in: manager))
-                }
-            return (destination, destination.charges(RequestAttributes(view, facts, mixer, destination.service)))
+        let (destination, charges) = self.destination(mixer, terminal) { destination, request in
+            let attributes =
+                request.map { RequestAttributes($0, facts, mixer, destination.service) }
+                ?? RequestAttributes(connection: "0", facts, mixer, destination.service)
+            return (destination, destination.charges(attributes))
         }
         if destination.quotas.isEmpty { return }
+        let refusal = subject == "request" ? "429" : "closed"
         let amounts = charges.map { "\($0.quota) \($0.amount)" }.joined(separator: ", ")
         self.add(
             .policy,
             charges.isEmpty
-                ? "no quota is charged: the QuotaSpecs here are for other requests"
-                : "charged if it may pass: \(amounts); 429 when used up"
+                ? "no quota is charged: the QuotaSpecs here are for other \(subject)s"
+                : "charged if it may pass: \(amounts); \(refusal) when used up"
         )
+    }
+
+    /// The service that a request, or without one the connection, is for.
+    private func destination<Result>(
+        _ mixer: MixerPolicy,
+        _ terminal: FilterChain.Terminal,
+        _ body: (MixerDestination, RequestView?) -> Result
+    ) -> Result {
+        let state = self.hop.proxy.state
+        switch (terminal, mixer.side) {
+        case (.http, .inbound): return self.request.withView { body(mixer.destination(of: $0), $0) }
+        case (.http(let manager), .outbound):
+            return self.request.withView { view in
+                body(mixer.destination(of: state.service(of: view, in: manager), view), view)
+            }
+        case (.tcp, .inbound): return body(mixer.first, nil)
+        case (.tcp(let proxy), .outbound):
+            let facts = self.hop.arrival ?? self.hop.facts
+            return body(mixer.destination(of: state.service(of: facts, through: proxy)), nil)
+        }
     }
 
     var policyFacts: PolicyFacts {

@@ -138,10 +138,10 @@ package struct Explainer {
         switch chain.terminal {
         case .http(let manager):
             guard self.admits(manager.policies) else { return nil }
-            if let mixer = manager.mixer { self.ask(mixer, manager) }
+            if let mixer = manager.mixer { self.ask(mixer, chain.terminal) }
             return self.route(manager)
         case .tcp(let proxy):
-            if let mixer = proxy.mixer { self.ask(mixer) }
+            if let mixer = proxy.mixer { self.ask(mixer, chain.terminal) }
             let name = self.clusterName(of: proxy)
             let shown = proxy.clusters.count > 1 ? "bytes go by weight, mostly to \(name)" : "bytes go to \(name)"
             self.add(.route, shown, self.connectionRules())

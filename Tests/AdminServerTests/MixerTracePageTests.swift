@@ -49,6 +49,7 @@ import TrafficEngine
         #expect(found.connection.isTLS && found.connection.applicationProtocols == ["istio", "h2"])
         #expect(found.peer?.uris == ["spiffe://td/ns/a/sa/b"])
         let page = try self.page(of: found)
+        #expect(page["connection"] as? Bool == false)
         let attributes = try #require(page["attributes"] as? NSDictionary)
         #expect(attributes["request.method"] as? String == "POST")
         #expect(attributes["request.path"] as? String == "/x?k=1")

@@ -285,4 +285,34 @@ import struct Foundation.Data
         #expect(silent.first?.contains("is asked, and told nothing") == true)
         #expect(try texts { $0.settings.policyEngine = PolicyEngineSettings() } == [])
     }
+
+    @Test("Of a connection it is told that it is asked about, charged and closed")
+    func connections() throws {
+        let mesh = try self.engineMesh { snapshot in
+            snapshot.settings.policyEngine.checksClients = true
+            let database = Service(
+                host: try self.host("db.test"),
+                ports: [ServicePort(name: "tcp", port: try self.port(3306), applicationProtocol: .tcp)],
+                resolution: .dns(roundRobin: false),
+                isExternal: true,
+                source: self.reference("ServiceEntry", "db")
+            )
+            snapshot.services.append(database)
+            snapshot.quotas = [
+                QuotaBinding(
+                    source: self.reference("QuotaSpecBinding", "connections"),
+                    createdAt: 1,
+                    hosts: [database.host],
+                    rules: [.init(matches: [], charges: ["connections": 2])]
+                )
+            ]
+        }
+        let found = try self.explain("tcp://db.test:3306", in: mesh)
+        let texts = found.steps.filter { $0.aspect == .policy }.map(\.text)
+        #expect(texts.contains { $0.contains("without an answer the connection is closed (fail closed)") }, "\(texts)")
+        #expect(texts.contains("charged if it may pass: connections 2; closed when used up"), "\(texts)")
+        let visit = try #require(found.engines.first)
+        #expect(found.engines.count == 1 && visit.isOutbound && visit.checks != nil)
+        #expect(visit.destination.hasSuffix(":3306"))
+    }
 }

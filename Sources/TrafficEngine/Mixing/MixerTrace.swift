@@ -1,4 +1,4 @@
-/// A request that nobody has sent to this proxy, as it would come in.
+/// A request that nobody has sent to this proxy, as it would come in; where bytes are passed on, its connection alone counts.
 package struct MixerTraceQuestion: Sendable {
     package var request: OwnedRequest
     package var connection: ConnectionFacts
@@ -34,9 +34,11 @@ package struct MixerTrace: Sendable {
 
     package var listener: String
     package var policy: MixerPolicy
+    /// Bytes are passed on, and no request is seen in them.
+    package var isConnection: Bool
     /// What the engine would be told.
     package var attributes: [String: MixerValue]
-    /// What the request is charged if it may pass.
+    /// What it is charged if it may pass.
     package var charges: [QuotaCharge]
     /// Where the engine can be reached.
     package var endpoints: [NetworkAddress]
@@ -45,6 +47,7 @@ package struct MixerTrace: Sendable {
     package init(
         listener: String,
         policy: MixerPolicy,
+        isConnection: Bool = false,
         attributes: [String: MixerValue],
         charges: [QuotaCharge],
         endpoints: [NetworkAddress],
@@ -52,6 +55,7 @@ package struct MixerTrace: Sendable {
     ) {
         self.listener = listener
         self.policy = policy
+        self.isConnection = isConnection
         self.attributes = attributes
         self.charges = charges
         self.endpoints = endpoints
@@ -63,25 +67,22 @@ package struct MixerTrace: Sendable {
 package enum MixerTraceObstacle: Error, Hashable, Sendable, CustomStringConvertible {
     case noListener(NetworkAddress)
     case noChain(listener: String)
-    case notHTTP(listener: String)
     case noEngine(listener: String)
 
     package var description: String {
         switch self {
         case .noListener(let address): "no listener of this proxy takes connections to \(address)"
         case .noChain(let listener): "no filter chain of \(listener) fits the connection, which would be closed"
-        case .notHTTP(let listener):
-            "\(listener) passes the bytes of such a connection on, and only requests are traced"
         case .noEngine(let listener): "\(listener) asks and tells no policy engine"
         }
     }
 }
 
 extension ProxyState {
-    /// What a request asks the policy engine by, and at which listener.
+    /// What a request or connection asks the policy engine by, and at which listener.
     package func mixer(
         for question: MixerTraceQuestion
-    ) throws(MixerTraceObstacle) -> (listener: String, manager: HTTPConnectionManager, policy: MixerPolicy) {
+    ) throws(MixerTraceObstacle) -> (listener: String, terminal: FilterChain.Terminal, policy: MixerPolicy) {
         let destination = question.connection.destination
         let found =
             question.isOutbound
@@ -92,9 +93,21 @@ extension ProxyState {
                 ?? self.listeners.first { $0.isBound && $0.address.port == destination.port }
         guard let found else { throw .noListener(destination) }
         guard let chain = found.chain(for: question.connection) else { throw .noChain(listener: found.name) }
-        guard case .http(let manager) = chain.terminal else { throw .notHTTP(listener: found.name) }
-        guard let policy = manager.mixer else { throw .noEngine(listener: found.name) }
-        return (found.name, manager, policy)
+        let policy =
+            switch chain.terminal {
+            case .http(let manager): manager.mixer
+            case .tcp(let proxy): proxy.mixer
+            }
+        guard let policy else { throw .noEngine(listener: found.name) }
+        return (found.name, chain.terminal, policy)
+    }
+
+    /// The service that a connection leaves for; of several by weight the one that most do.
+    package func service(of connection: ConnectionFacts, through proxy: TCPProxy) -> MixerService? {
+        if proxy.usesServerNameAsCluster, let name = connection.serverName {
+            return self.clusters.lazy.compactMap { $0 }.first { $0.name == name }?.service
+        }
+        return proxy.clusters.max { $0.weight < $1.weight }.flatMap { self.cluster($0.cluster)?.service }
     }
 
     /// The service that a request leaves for, by its route; `nil`: none is known, or the proxy answers by itself.

@@ -100,6 +100,52 @@ import TrafficEngine
         try await endpoint.stop()
     }
 
+    @Test("A trace of a connection tells what would be asked and charged, and what was kept, and changes nothing of it")
+    func traces() async throws {
+        var answer = CheckAnswer(CheckVerdict(MixerStatus(code: 7, message: "n.m:because")))
+        answer.validDuration = .seconds(60)
+        answer.validUseCount = 5
+        answer.references = [CheckReference(name: "source.ip", condition: .exact)]
+        let engine = TestEngine(.answered(answer))
+        let endpoint = try await RawServer.start()
+        var setup = self.setup(engine)
+        setup.side = .outbound
+        setup.service = MixerService(
+            host: "db.test",
+            attributes: ["destination.service.host": .text("db.test")],
+            isChargedByClients: true
+        )
+        setup.quotas = [QuotaRule(matches: [], charges: [QuotaCharge(quota: "connections", amount: 1)])]
+        try await setup.run(ports: [endpoint.port]) { proxy in
+            let question = MixerTraceQuestion(
+                request: OwnedRequest(method: "GET", target: "/a", authority: "x", headers: [], isSecure: false),
+                connection: ConnectionFacts(
+                    destination: NetworkAddress(ip: TestProxy.loopback, port: 0),
+                    source: TestProxy.loopback
+                )
+            )
+            let before = try await proxy.runtime.mixerTrace(question)
+            #expect(before.isConnection && before.listener == "test")
+            #expect(before.attributes["context.protocol"] == .text("tcp") && before.attributes["request.path"] == nil)
+            #expect(before.attributes["destination.service.host"] == .text("db.test"))
+            #expect(before.charges == [QuotaCharge(quota: "connections", amount: 1)])
+            #expect(before.loops.allSatisfy { $0.findings.isEmpty })
+            #expect(engine.questions.isEmpty)
+            let client = try await proxy.connect()
+            #expect(await client.waitForEnd() == "")
+            for _ in 1...3 { _ = try await proxy.runtime.mixerTrace(question) }
+            let findings = try await proxy.runtime.mixerTrace(question).loops.flatMap(\.findings)
+            if case .holds(let verdict, _, let usesLeft) = findings.first?.outcome {
+                #expect(verdict.status.code == 7 && usesLeft == 5)
+            } else {
+                Issue.record("no hit: \(findings)")
+            }
+            #expect(engine.questions.count == 1)
+            #expect(await proxy.runtime.statistics().connectionMixer?.checks == 1)
+        }
+        try await endpoint.stop()
+    }
+
     @Test("Reports tell what a policy that is only tried out would have done")
     func dryRun() async throws {
         let engine = TestEngine(Self.answer())

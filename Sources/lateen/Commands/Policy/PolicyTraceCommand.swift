@@ -15,7 +15,7 @@ struct PolicyTraceCommand: AsyncParsableCommand {
               lateen policy trace --from deploy/sleep http://productpage:9080/productpage
                   follows the request from a pod: which proxy asks, what it would say of the request, whether an earlier
                   answer holds there (and which attributes it hangs on), whether the engine can be reached, and how
-                  the engine decides
+                  the engine decides; tcp://HOST:PORT is a connection, and so is whatever proxies pass on as bytes
               lateen policy trace --attributes request.json
                   asks the engine of the mesh about these attributes (as of lateen policy eval)
               lateen policy trace --attributes request.json --config policies/
@@ -36,7 +36,7 @@ struct PolicyTraceCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Who would send it.", valueName: "pod[.namespace]|deploy/name"))
     var from: String?
 
-    @Argument(help: "http://HOST[:PORT][/PATH]")
+    @Argument(help: "http://HOST[:PORT][/PATH], or tcp://HOST:PORT")
     var url: String?
 
     @Option(name: .shortAndLong, help: "The pod's namespace.")

@@ -111,6 +111,9 @@ extension PolicyTraceWalk.Stop {
         let checks = page["checks"]?.string
         let reports = page["reports"]?.string
         let failsOpen = page["failsOpen"]?.bool == true
+        let isConnection = page["connection"]?.bool == true
+        let subject = isConnection ? "connection" : "request"
+        let refusal = isConnection ? "is closed (fail closed)" : "is refused with 503 (fail closed)"
         let endpoints = (page["endpoints"]?.array ?? []).map { endpoint in
             let fault = endpoint["fault"]?.string.map { "takes no connection (\($0))" } ?? "takes connections"
             return "\(endpoint["address"]?.string ?? "") \(fault)"
@@ -119,15 +122,14 @@ extension PolicyTraceWalk.Stop {
             "asks         \(checks ?? "nobody: checks are off")",
             "tells        \(reports ?? "nobody: reports are off")",
         ]
+        if isConnection { lines.insert("sees         bytes: the connection is asked about once, when it opens", at: 0) }
         if checks != nil {
-            lines.append(
-                "without it   the request \(failsOpen ? "passes (fail open)" : "is refused with 503 (fail closed)")"
-            )
+            lines.append("without it   the \(subject) \(failsOpen ? "passes (fail open)" : refusal)")
         }
         lines.append("endpoints    \(endpoints.isEmpty ? "none is ready" : endpoints.joined(separator: ", "))")
         if checks != nil, !self.isReachable {
             lines.append(
-                "             so the request \(failsOpen ? "passes" : "is refused"), unless an answer below holds"
+                "             so the \(subject) \(failsOpen ? "passes" : "is refused"), unless an answer below holds"
             )
         }
         let charges = (page["charges"]?.array ?? []).map { "\($0["quota"]?.string ?? "") \($0["amount"]?.int ?? 0)" }
