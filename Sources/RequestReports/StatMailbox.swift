@@ -1,6 +1,6 @@
 internal import MeshModel
 
-/// Reports that wait for a connection: of each revision the newest, as an older one says nothing about now.
+/// Reports that wait for a connection: of each revision and name the newest, as an older one says nothing about now.
 ///
 /// The autoscaler counts what it hears as of the moment it hears it. All reports of a minute without a connection, sent at
 /// once, would look like sixty times the load.
@@ -8,8 +8,19 @@ package struct StatMailbox: Sendable {
     /// As many as a frame has room for.
     package static let revisionsMax = 10_000
 
+    /// A proxy reports what waits in it for a revision, and what is in the pod of the same revision that it stands in.
+    private struct Key: Hashable {
+        var revision: ObjectID
+        var name: String
+
+        init(_ message: StatMessage) {
+            self.revision = message.revision
+            self.name = message.stat.podName
+        }
+    }
+
     private let revisionsMax: Int
-    private var messages: [ObjectID: StatMessage] = [:]
+    private var messages: [Key: StatMessage] = [:]
     package private(set) var sentCount: UInt64 = 0
     /// Reports that newer ones have replaced, or that found no room.
     package private(set) var droppedCount: UInt64 = 0
@@ -17,13 +28,14 @@ package struct StatMailbox: Sendable {
     package init(revisionsMax: Int = Self.revisionsMax) { self.revisionsMax = revisionsMax }
 
     package mutating func post(_ message: StatMessage) {
-        let isNew = self.messages[message.revision] == nil
+        let key = Key(message)
+        let isNew = self.messages[key] == nil
         if !isNew { self.droppedCount += 1 }
         guard !isNew || self.messages.count < self.revisionsMax else {
             self.droppedCount += 1
             return
         }
-        self.messages[message.revision] = message
+        self.messages[key] = message
     }
 
     /// Takes all out, to be sent.
@@ -37,8 +49,9 @@ package struct StatMailbox: Sendable {
     /// The connection broke: what was taken out waits again, unless there is something newer.
     package mutating func notSent(_ messages: [StatMessage]) {
         for message in messages {
-            if self.messages[message.revision] == nil, self.messages.count < self.revisionsMax {
-                self.messages[message.revision] = message
+            let key = Key(message)
+            if self.messages[key] == nil, self.messages.count < self.revisionsMax {
+                self.messages[key] = message
             } else {
                 self.droppedCount += 1
             }

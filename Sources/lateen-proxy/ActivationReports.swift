@@ -13,7 +13,7 @@ struct ActivationReports: ActivationReporting {
     private let sender: StatSender
 
     /// - Parameters:
-    ///   - name: under which this proxy reports.
+    ///   - name: the pod's, under which requests in it are reported; those that wait for other pods under one like it.
     ///   - target: the autoscaler's address.
     init(name: String, target: StatSender.Target) {
         self.name = name
@@ -25,8 +25,19 @@ struct ActivationReports: ActivationReporting {
         )
     }
 
-    func report(_ revision: ObjectID, concurrency: Double, requests: Double) {
-        let stat = Stat(podName: self.name, averageConcurrentRequests: concurrency, requestCount: requests)
+    func report(_ revision: ObjectID, _ report: ActivationReport, by side: RevisionActivation.Side) {
+        let name =
+            switch side {
+            case .callers: "\(self.name)-calls"
+            case .pod: self.name
+            }
+        let stat = Stat(
+            podName: name,
+            averageConcurrentRequests: report.concurrency,
+            averageProxiedConcurrentRequests: report.proxiedConcurrency,
+            requestCount: report.requests,
+            proxiedRequestCount: report.proxiedRequests
+        )
         self.sender.send(StatMessage(revision: revision, stat: stat))
     }
 

@@ -22,6 +22,18 @@ import Testing
         #expect(mailbox.takeAll() == [])
     }
 
+    @Test("What two names report of one revision does not replace each other")
+    func names() {
+        var mailbox = StatMailbox()
+        let revision = ObjectID(namespace: "default", name: "a")
+        for name in ["pod", "pod-calls", "pod"] {
+            mailbox.post(StatMessage(revision: revision, stat: Stat(podName: name)))
+        }
+
+        #expect(mailbox.takeAll().map(\.stat.podName).sorted() == ["pod", "pod-calls"])
+        #expect(mailbox.droppedCount == 1)
+    }
+
     @Test("What a broken connection did not take waits again, unless there is something newer")
     func again() {
         var mailbox = StatMailbox()

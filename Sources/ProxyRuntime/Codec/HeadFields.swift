@@ -34,6 +34,8 @@ package struct HeadFields {
     private(set) var forwardedProtoLines = IndexSet128()
     /// Lines that begin with `x-envoy-`, in the order of receipt.
     private(set) var envoyLines = IndexSet128()
+    /// Lines of `k-proxy-request`: who sends the request on has reported it to an autoscaler.
+    private(set) var reportedLines = IndexSet128()
 
     /// What `Connection` lines say.
     package struct ConnectionOptions: OptionSet, Hashable, Sendable {
@@ -69,6 +71,7 @@ package struct HeadFields {
         self.contentTypeIndex = -1
         self.clientCertificateIndex = -1
         self.envoyLines = IndexSet128()
+        self.reportedLines = IndexSet128()
     }
 
     /// Reads header lines from `position` on; after `.complete` it stands behind the empty line, after `.needsMore`
@@ -205,6 +208,7 @@ package struct HeadFields {
         case 14 where Bytes.equal(name, "content-length"): return self.noteLength(value)
         case 14 where Bytes.equal(name, "http2-settings"): self.dropped.insert(index)
         case 15 where Bytes.equal(name, "x-forwarded-for"): self.forwardedForIndex = index
+        case 15 where Bytes.equal(name, "k-proxy-request"): self.reportedLines.insert(index)
         case 16 where Bytes.equal(name, "proxy-connection"): self.dropped.insert(index)
         case 17 where Bytes.equal(name, "transfer-encoding"):
             self.transferEncodingIndex = index

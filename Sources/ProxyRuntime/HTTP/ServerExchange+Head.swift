@@ -20,6 +20,9 @@ extension ServerExchange {
         let addsForwarding = self.manager.addsForwardingHeaders
         let certificate = self.forwardedCertificate(fields, &dropped)
         if self.manager.appendsPeerAddress { self.sanitize(fields, &dropped) }
+        // Of a request for a revision this proxy alone says who has reported it; the application has no use for it.
+        let visit = self.exchange.visit
+        if visit != nil { dropped.formUnion(fields.reportedLines) }
         var room =
             headCount + 512 + (certificate?.count ?? 0) + (hostRewrite?.count ?? 0)
             + (forward.prefixRewrite?.count ?? 0)
@@ -70,6 +73,7 @@ extension ServerExchange {
                 self.putOriginalPath(bytes, to: &writer)
             }
             if addsChunks { writer.put("transfer-encoding: chunked\r\n") }
+            if let visit, visit.isMarked { writer.put("k-proxy-request: activator\r\n") }
             if let certificate, !left.contains(.clientCertificate) {
                 self.putCertificate(certificate, bytes, fields, to: &writer)
             }
@@ -179,6 +183,7 @@ extension ServerExchange {
         if fields.forwardedForIndex >= 0 { dropped.insert(fields.forwardedForIndex) }
         if !self.trustsForwardedProto { dropped.formUnion(fields.forwardedProtoLines) }
         dropped.formUnion(fields.envoyLines)
+        dropped.formUnion(fields.reportedLines)
     }
 
     // MARK: The client's certificate

@@ -212,11 +212,7 @@ extension ServerExchange {
         if let policy = forward.retry {
             self.machine.routed(retry: RetryState(policy: policy, seed: self.worker.random()))
         }
-        if cluster.room != nil {
-            let visit = RoomVisit()
-            visit.tellsWait = self.withView(bytes) { $0.has(Self.activationHeader) }
-            self.exchange.visit = visit
-        }
+        if let room = cluster.room { self.exchange.visit = self.visit(room, bytes) }
         if !forward.hashKeys.isEmpty, cluster.balancer.wantsHash { self.makeHash(bytes, forward.hashKeys) }
         self.writeHead(bytes, route, forward, forward.clusters[index])
         if !self.takeBodyBehindHead(bytes) { return }

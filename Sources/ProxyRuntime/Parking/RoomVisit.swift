@@ -23,7 +23,15 @@ final class RoomVisit {
     var refusals = 0
     /// The tick at which it has waited too long.
     var deadline = Tick.never
+    /// How long it may wait.
+    var waitMax: Duration = .seconds(300)
     var waitedNanoseconds: UInt64 = 0
     /// The client wants to know how long it waited.
     var tellsWait = false
+    /// Somebody who can be believed has reported it to the autoscaler, on its way here.
+    var isProxied = false
+    /// Whoever it is sent to is told that it has been reported.
+    var isMarked = false
+    /// It is Kubernetes that asks how the pod is, and nobody's request.
+    var isProbe = false
 }

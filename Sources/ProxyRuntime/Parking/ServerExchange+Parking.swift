@@ -1,3 +1,4 @@
+internal import MeshModel
 internal import NIOCore
 internal import TrafficEngine
 
@@ -5,9 +6,6 @@ internal import TrafficEngine
 extension ServerExchange {
     /// Asks for, and tells, how long a request waited, in milliseconds.
     static let activationHeader = Array("x-lateen-activation-ms".utf8)
-
-    /// As an activator's; the route's timeout is usually shorter, but a client that never ends its request has none.
-    private static let waitMax: Duration = .seconds(300)
 
     /// A pod that takes no connection is left for another, so often; after that the route's retries decide.
     private static let refusalsMax = 20
@@ -25,14 +23,21 @@ extension ServerExchange {
     func place(in room: WaitingRoom, of cluster: ClusterRuntime, avoiding previous: EndpointPool?) -> Placement {
         let visit = self.exchange.visit ?? RoomVisit()
         self.exchange.visit = visit
+        if visit.isProbe { return .anywhere }
         // The cluster may stand for another revision by now.
         if let place = visit.place, place.room !== room {
             visit.place = nil
-            place.room.finished(place.inPod)
+            place.room.finished(place.inPod, isProxied: visit.isProxied)
         }
         if visit.place == nil {
             let preferred = cluster.preferredPod(hash: self.exchange.hash)
-            switch room.enter(self, by: cluster.cluster.id, preferring: preferred) {
+            let action = room.enter(
+                self,
+                by: cluster.cluster.id,
+                preferring: preferred,
+                isProxied: visit.isProxied
+            )
+            switch action {
             case .go(let inPod): visit.place = RoomVisit.Place(room: room, inPod: inPod)
             case .wait(let id):
                 self.keepTicket(visit, room, id)
@@ -42,7 +47,8 @@ extension ServerExchange {
                 return .none
             }
         }
-        guard let inPod = visit.place?.inPod else { return .anywhere }
+        // A pod's own proxy has one way to it.
+        guard room.side == .callers, let inPod = visit.place?.inPod else { return .anywhere }
         let pool = cluster.pool(of: inPod)
         if let pool, pool !== previous { return .pool(pool) }
         if let other = room.move(from: inPod, by: cluster.cluster.id) {
@@ -61,7 +67,7 @@ extension ServerExchange {
         guard failure.reason == .connectFailed || failure.reason == .connectTimedOut, self.machine.isReplayable,
             self.machine.response == .none, let visit = self.exchange.visit,
             visit.refusals < Self.refusalsMax, let place = visit.place, let inPod = place.inPod,
-            let cluster = self.exchange.cluster, cluster.room === place.room
+            let cluster = self.exchange.cluster, cluster.room === place.room, place.room.side == .callers
         else { return false }
         visit.refusals += 1
         place.room.refused(inPod)
@@ -76,7 +82,12 @@ extension ServerExchange {
     /// Gives the place up for another. `false`: as many wait as may, or the revision has gone.
     private func waitsAgain(_ visit: RoomVisit, _ cluster: ClusterRuntime) -> Bool {
         guard let place = visit.place, let inPod = place.inPod,
-            let id = place.room.enterAgain(self, from: inPod, by: cluster.cluster.id)
+            let id = place.room.enterAgain(
+                self,
+                from: inPod,
+                by: cluster.cluster.id,
+                isProxied: visit.isProxied
+            )
         else { return false }
         visit.place = nil
         self.keepTicket(visit, place.room, id)
@@ -84,7 +95,7 @@ extension ServerExchange {
     }
 
     private func keepTicket(_ visit: RoomVisit, _ room: WaitingRoom, _ id: HeldRequests<WaitingRoom.Waiter>.ID) {
-        if visit.deadline == Tick.never { visit.deadline = Tick.after(Self.waitMax, now: self.worker.wheel.now) }
+        if visit.deadline == Tick.never { visit.deadline = Tick.after(visit.waitMax, now: self.worker.wheel.now) }
         let now = NIODeadline.now().uptimeNanoseconds
         visit.ticket = RoomVisit.Ticket(room: room, id: id, sinceNanoseconds: now)
         self.deadlines.attempt = visit.deadline
@@ -95,11 +106,12 @@ extension ServerExchange {
     func placeGiven(
         by room: WaitingRoom,
         _ id: HeldRequests<WaitingRoom.Waiter>.ID,
-        _ inPod: PodPlaces.Place?
+        _ inPod: PodPlaces.Place?,
+        isProxied: Bool
     ) {
         guard self.exchange.isActive, let visit = self.exchange.visit, let ticket = visit.ticket, ticket.id == id,
             ticket.room === room
-        else { return room.finished(inPod) }
+        else { return room.finished(inPod, isProxied: isProxied) }
         visit.ticket = nil
         visit.place = RoomVisit.Place(room: room, inPod: inPod)
         self.deadlines.attempt = Tick.never
@@ -123,7 +135,7 @@ extension ServerExchange {
         self.leaveRoom()
         guard let place = visit.place else { return }
         visit.place = nil
-        place.room.finished(place.inPod)
+        place.room.finished(place.inPod, isProxied: visit.isProxied)
     }
 
     private func replyRoomFull() {

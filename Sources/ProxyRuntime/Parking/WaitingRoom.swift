@@ -6,7 +6,8 @@ internal import TrafficEngine
 
 /// The requests for one revision over all loops: they wait in the order in which they came, whichever loop they are on.
 ///
-/// Only clusters that stand for a revision have one, so that the lock concerns no other traffic.
+/// Only clusters that stand for a revision have one, so that the lock concerns no other traffic. One on the side of callers
+/// has the revision's pods to choose from; one of a pod has that pod alone, whose proxy this is.
 final class WaitingRoom: Sendable {
     /// A request that waits, and where to find it again.
     struct Waiter: Sendable {
@@ -25,9 +26,12 @@ final class WaitingRoom: Sendable {
         /// The ways to the pods, as all loops know them.
         var ways = RevisionWays()
         var starting = StartingPods()
+        /// Activators: what they send has been reported.
+        var reporters: Set<IPAddress> = []
     }
 
     let revision: ObjectID
+    let side: RevisionActivation.Side
     private let reporter: (any ActivationReporting)?
     /// Asks pods that are starting.
     private let loop: any EventLoop
@@ -37,12 +41,22 @@ final class WaitingRoom: Sendable {
     /// A connection to a pod that starts is made in this time, or not at all.
     private static let askTimeout = TimeAmount.milliseconds(300)
 
-    init(_ revision: ObjectID, reporter: (any ActivationReporting)?, loop: any EventLoop) {
+    init(
+        _ revision: ObjectID,
+        _ side: RevisionActivation.Side,
+        reporter: (any ActivationReporting)?,
+        loop: any EventLoop
+    ) {
         self.revision = revision
+        self.side = side
         self.reporter = reporter
         self.loop = loop
-        self.state = Mutex(State(requests: HeldRequests(at: .zero)))
+        // Where there is a pod nobody has to be woken.
+        self.state = Mutex(State(requests: HeldRequests(tellsFirst: side == .callers, at: .zero)))
     }
+
+    /// The autoscaler hears of the requests from here.
+    var reports: Bool { self.reporter != nil }
 
     private var now: Duration { .nanoseconds((NIODeadline.now() - self.start).nanoseconds) }
 
@@ -50,12 +64,18 @@ final class WaitingRoom: Sendable {
     func enter(
         _ exchange: ServerExchange,
         by cluster: ClusterID,
-        preferring preferred: RevisionPod?
+        preferring preferred: RevisionPod?,
+        isProxied: Bool
     ) -> HeldRequests<Waiter>.OnArrival {
         let now = self.now
         let waiter = Waiter(exchange)
         let (action, isFirst) = self.state.withLock { state in
-            let outcome = state.requests.arrived(by: cluster, preferring: preferred, at: now) { _ in waiter }
+            let outcome = state.requests.arrived(
+                by: cluster,
+                preferring: preferred,
+                isProxied: isProxied,
+                at: now
+            ) { _ in waiter }
             switch outcome.action {
             case .go: ()
             case .wait: state.statistics.held += 1
@@ -63,7 +83,9 @@ final class WaitingRoom: Sendable {
             }
             return outcome
         }
-        if isFirst { self.reporter?.report(self.revision, concurrency: 1, requests: 1) }
+        if isFirst {
+            self.reporter?.report(self.revision, ActivationReport(concurrency: 1, requests: 1), by: self.side)
+        }
         if case .wait = action { self.askPods() }
         return action
     }
@@ -79,12 +101,14 @@ final class WaitingRoom: Sendable {
     func enterAgain(
         _ exchange: ServerExchange,
         from place: PodPlaces.Place,
-        by cluster: ClusterID
+        by cluster: ClusterID,
+        isProxied: Bool
     ) -> HeldRequests<Waiter>.ID? {
         let waiter = Waiter(exchange)
-        guard
-            let returned = self.state.withLock({ $0.requests.returned(place, by: cluster) { _ in waiter } })
-        else { return nil }
+        let returned = self.state.withLock {
+            $0.requests.returned(place, by: cluster, isProxied: isProxied) { _ in waiter }
+        }
+        guard let returned else { return nil }
         self.call(returned.released)
         return returned.id
     }
@@ -104,16 +128,20 @@ final class WaitingRoom: Sendable {
     }
 
     /// A place is free again.
-    func finished(_ place: PodPlaces.Place?) {
+    func finished(_ place: PodPlaces.Place?, isProxied: Bool) {
         let now = self.now
-        self.call(self.state.withLock { $0.requests.finished(place, at: now) })
+        self.call(self.state.withLock { $0.requests.finished(place, isProxied: isProxied, at: now) })
     }
 
-    /// What is known of the revision's pods, on all loops.
-    func use(_ ways: RevisionWays) {
+    /// Whether an activator is known to be at the address.
+    func isReporter(_ address: IPAddress) -> Bool { self.state.withLock { $0.reporters.contains(address) } }
+
+    /// What is known of the revision's pods, and of activators, on all loops.
+    func use(_ ways: RevisionWays, reporters: Set<IPAddress>) {
         self.call(
             self.state.withLock { state in
                 state.ways = ways
+                state.reporters = reporters
                 let pods = ways.pods
                 state.starting.changed(ready: pods.ready, others: pods.others)
                 return Self.release(&state)
@@ -190,8 +218,7 @@ final class WaitingRoom: Sendable {
         let now = self.now
         let (released, report) = self.state.withLock { ($0.requests.retried(), $0.requests.report(at: now)) }
         self.call(released)
-        guard let (concurrency, requests) = report else { return }
-        self.reporter?.report(self.revision, concurrency: concurrency, requests: requests)
+        if let report { self.reporter?.report(self.revision, report, by: self.side) }
     }
 
     var statistics: ActivationStatistics {
@@ -206,7 +233,12 @@ final class WaitingRoom: Sendable {
     private func call(_ released: [HeldRequests<Waiter>.Release]) {
         for release in released {
             release.waiter.loop.execute {
-                release.waiter.exchange.value.placeGiven(by: self, release.id, release.place)
+                release.waiter.exchange.value.placeGiven(
+                    by: self,
+                    release.id,
+                    release.place,
+                    isProxied: release.isProxied
+                )
             }
         }
     }

@@ -3,29 +3,40 @@ internal import NIOCore
 internal import Synchronization
 internal import TrafficEngine
 
-/// The waiting rooms of all revisions that clusters stand for.
+/// The waiting rooms of all revisions that clusters stand for, and that of the pod that the proxy is in.
 final class WaitingRooms: Sendable {
+    /// A pod may call its own revision.
+    private struct Key: Hashable {
+        var revision: ObjectID
+        var side: RevisionActivation.Side
+
+        init(_ activation: RevisionActivation) {
+            self.revision = activation.revision
+            self.side = activation.side
+        }
+    }
+
     private let reporter: (any ActivationReporting)?
-    private let rooms = Mutex<[ObjectID: WaitingRoom]>([:])
+    private let rooms = Mutex<[Key: WaitingRoom]>([:])
 
     init(reporter: (any ActivationReporting)?) { self.reporter = reporter }
 
     /// The revision's room, made on the loop that first knows of it.
-    func room(for revision: ObjectID, on loop: any EventLoop) -> WaitingRoom {
+    func room(for activation: RevisionActivation, on loop: any EventLoop) -> WaitingRoom {
         self.rooms.withLock { rooms in
-            if let room = rooms[revision] { return room }
-            let room = WaitingRoom(revision, reporter: self.reporter, loop: loop)
-            rooms[revision] = room
+            if let room = rooms[Key(activation)] { return room }
+            let room = WaitingRoom(activation.revision, activation.side, reporter: self.reporter, loop: loop)
+            rooms[Key(activation)] = room
             return room
         }
     }
 
     /// All loops have this state now: who gets a place finds its pod, whichever loop it is on.
     func use(_ state: ProxyState) {
-        var revisions: [ObjectID: RevisionWays] = [:]
+        var revisions: [Key: RevisionWays] = [:]
         for case .some(let cluster) in state.clusters {
-            guard let activation = cluster.activation, case .endpoints = cluster.discovery else { continue }
-            revisions[activation.revision, default: RevisionWays()].add(cluster, activation)
+            guard let activation = cluster.activation, Self.canCount(cluster, activation) else { continue }
+            revisions[Key(activation), default: RevisionWays()].add(cluster, activation)
         }
         let (known, gone) = self.rooms.withLock { rooms in
             let gone = rooms.filter { revisions[$0.key] == nil }
@@ -33,18 +44,44 @@ final class WaitingRooms: Sendable {
             return (rooms, gone)
         }
         for room in gone.values { room.close() }
-        for (revision, room) in known { if let ways = revisions[revision] { room.use(ways) } }
+        // Only pods ask who has reported a request.
+        let reporters = known.keys.contains { $0.side == .pod } ? Self.reporters(state) : []
+        for (key, room) in known { if let ways = revisions[key] { room.use(ways, reporters: reporters) } }
+    }
+
+    /// Callers have to know the pods; one that counts for itself need not know its address.
+    private static func canCount(_ cluster: Cluster, _ activation: RevisionActivation) -> Bool {
+        switch (activation.side, cluster.discovery) {
+        case (.pod, _), (.callers, .endpoints): true
+        case (.callers, .dns), (.callers, .originalDestination): false
+        }
+    }
+
+    private static func reporters(_ state: ProxyState) -> Set<IPAddress> {
+        var addresses: Set<IPAddress> = []
+        for case .some(let cluster) in state.clusters where cluster.isReporter {
+            guard case .endpoints(let endpoints) = cluster.discovery else { continue }
+            addresses.formUnion(endpoints.map(\.address.ip))
+        }
+        return addresses
     }
 
     /// No loop takes anything after this.
-    func stop() { for room in self.all { room.stop() } }
+    func stop() { for (_, room) in self.all { room.stop() } }
 
-    private var all: [WaitingRoom] { self.rooms.withLock { $0.values.map(\.self) } }
+    private var all: [Key: WaitingRoom] { self.rooms.withLock { $0 } }
 
-    func report() { for room in self.all { room.report() } }
+    func report() { for (_, room) in self.all { room.report() } }
 
-    /// What happened, by `namespace/name` of the revision.
+    /// What happened, by `namespace/name` of the revision, and `namespace/name/pod` for the pod itself.
     var statistics: [String: ActivationStatistics] {
-        self.all.reduce(into: [:]) { $0[$1.revision.description] = $1.statistics }
+        self.all.reduce(into: [:]) { statistics, entry in
+            let name =
+                switch entry.key.side {
+                case .callers: entry.key.revision.description
+                case .pod: "\(entry.key.revision)/pod"
+                }
+            statistics[name] = entry.value.statistics
+        }
     }
 }

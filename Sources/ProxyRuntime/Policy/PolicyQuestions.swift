@@ -51,6 +51,11 @@ extension RequestView {
     func has(_ name: [UInt8]) -> Bool {
         self.headers.contains { Bytes.equal(self[$0.name], lowercase: name) }
     }
+
+    /// The value of the first such header; `name` in lower case.
+    func first(_ name: [UInt8]) -> UnsafeRawBufferPointer? {
+        self.headers.first { Bytes.equal(self[$0.name], lowercase: name) }.map { self[$0.value] }
+    }
 }
 
 extension Worker {

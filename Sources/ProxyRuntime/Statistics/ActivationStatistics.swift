@@ -1,4 +1,4 @@
-/// What became of requests for one revision that may have had no pods.
+/// What became of requests for one revision that may have had no pods, or for one of its pods.
 package struct ActivationStatistics: Sendable, Hashable {
     /// Waiting now, and on their way.
     package var waiting = 0
@@ -12,7 +12,7 @@ package struct ActivationStatistics: Sendable, Hashable {
 
     package init() {}
 
-    /// The numbers, as `activation.<namespace>/<name>.…`.
+    /// The numbers, as `activation.<namespace>/<name>.…`; of a pod itself as `activation.<namespace>/<name>/pod.…`.
     package var all: [Statistic] {
         [
             Statistic("requests_waiting", .gauge, self.waiting),

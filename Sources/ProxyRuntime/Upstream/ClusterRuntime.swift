@@ -27,7 +27,7 @@ final class ClusterRuntime {
     private var resolved: [ClusterEndpoint]?
     /// Requests and connections that wait for the first answer of a DNS cluster.
     private var waiters: [any ClusterWaiter] = []
-    /// Where requests wait while there is no endpoint that can take them; `nil`: they do not.
+    /// Where requests wait while there is no endpoint that can take them, or the proxy's own pod cannot; `nil`: they do not.
     private(set) var room: WaitingRoom?
     /// A limit that holds for all loops, divided by their number.
     private(set) var limits: ClusterLimits
@@ -39,7 +39,7 @@ final class ClusterRuntime {
         self.balancer = LoadBalancer(Self.options(cluster), endpoints: [], seed: worker.random())
         self.outliers = cluster.outlierDetection.map { OutlierWatch($0, worker: worker) }
         self.outliers?.onReturn = { [weak self] in self?.refreshBalancer() }
-        self.room = cluster.activation.map { worker.rooms.room(for: $0.revision, on: worker.loop) }
+        self.room = cluster.activation.map { worker.rooms.room(for: $0, on: worker.loop) }
         self.useEndpoints()
     }
 
@@ -76,7 +76,7 @@ final class ClusterRuntime {
         let old = self.cluster
         self.cluster = cluster
         self.limits = Self.share(cluster.limits, self.worker)
-        self.room = cluster.activation.map { self.worker.rooms.room(for: $0.revision, on: self.worker.loop) }
+        self.room = cluster.activation.map { self.worker.rooms.room(for: $0, on: self.worker.loop) }
         if Self.options(old) != Self.options(cluster) {
             self.balancer = LoadBalancer(
                 Self.options(cluster),

@@ -135,8 +135,12 @@ package struct ActivatorTable<Waiter: Sendable>: Sendable {
     package mutating func reports(at now: Duration) -> [StatMessage] {
         var messages: [StatMessage] = []
         for revision in self.entries.keys {
-            guard let (concurrency, requests) = self.entries[revision]?.meter.report(at: now) ?? nil else { continue }
-            let stat = Stat(podName: self.name, averageConcurrentRequests: concurrency, requestCount: requests)
+            guard let report = self.entries[revision]?.meter.report(at: now) ?? nil else { continue }
+            let stat = Stat(
+                podName: self.name,
+                averageConcurrentRequests: report.concurrency,
+                requestCount: report.requests
+            )
             messages.append(StatMessage(revision: revision, stat: stat))
         }
         return messages

@@ -21,6 +21,8 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
         package var waiter: Waiter
         /// `nil`: the revision, or this way to it, has gone.
         package var place: Place?
+        /// As it was when it came.
+        package var isProxied = false
     }
 
     private struct Waiting {
@@ -29,6 +31,7 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
         /// It had a place there before, and goes elsewhere now.
         var avoided: Place?
         var isReturned = false
+        var isProxied: Bool
     }
 
     /// Those who wait for the pods of one cluster.
@@ -55,23 +58,25 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
     private var meter: ConcurrencyMeter
     package private(set) var inFlightCount = 0
 
-    /// Counts from `now` on; `waitingMax` wait at most.
-    package init(waitingMax: Int = Self.waitingMaxDefault, at now: Duration) {
+    /// Counts from `now` on; `waitingMax` wait at most. `tellsFirst`: a first request is reported at once.
+    package init(waitingMax: Int = Self.waitingMaxDefault, tellsFirst: Bool = true, at now: Duration) {
         self.waitingMax = waitingMax
-        self.meter = ConcurrencyMeter(at: now)
+        self.meter = ConcurrencyMeter(tellsFirst: tellsFirst, at: now)
     }
 
     package var waitingCount: Int { self.waiters.count }
 
     /// A request has come by a cluster, its way to the pods. The preferred pod gets it if it has room, unless the request
-    /// has to wait. `isFirst`: there were none, and the autoscaler is to be told at once.
+    /// has to wait. `isProxied`: somebody else has reported it. `isFirst`: there were none, and the autoscaler is to be told
+    /// at once.
     package mutating func arrived(
         by cluster: ClusterID,
         preferring preferred: RevisionPod? = nil,
+        isProxied: Bool = false,
         at now: Duration,
         _ makeWaiter: (ID) -> Waiter
     ) -> (action: OnArrival, isFirst: Bool) {
-        let isFirst = self.meter.began(at: now)
+        let isFirst = self.meter.began(isProxied: isProxied, at: now)
         if self.isClosed {
             self.inFlightCount += 1
             return (.go(nil), isFirst)
@@ -84,10 +89,10 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
             return (.go(place), isFirst)
         }
         guard self.waiters.count < self.waitingMax else {
-            self.meter.ended(at: now)
+            self.meter.ended(isProxied: isProxied, at: now)
             return (.refuse, isFirst)
         }
-        let id = self.wait(Waiting(waiter: makeWaiter(self.lastID + 1), cluster: cluster))
+        let id = self.wait(Waiting(waiter: makeWaiter(self.lastID + 1), cluster: cluster, isProxied: isProxied))
         self.lines[cluster, default: Line()].order.append(id)
         self.lines[cluster]?.count += 1
         return (.wait(id), isFirst)
@@ -108,6 +113,7 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
     package mutating func returned(
         _ place: Place,
         by cluster: ClusterID,
+        isProxied: Bool = false,
         _ makeWaiter: (ID) -> Waiter
     ) -> (id: ID, released: [Release])? {
         guard !self.isClosed, self.waiters.count < self.waitingMax else { return nil }
@@ -116,7 +122,9 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
         // Others may have what it did not want; they are asked before it stands in line again.
         let released = self.release()
         let waiter = makeWaiter(self.lastID + 1)
-        let id = self.wait(Waiting(waiter: waiter, cluster: cluster, avoided: place, isReturned: true))
+        let id = self.wait(
+            Waiting(waiter: waiter, cluster: cluster, avoided: place, isReturned: true, isProxied: isProxied)
+        )
         self.lines[cluster, default: Line()].returned.append(id)
         return (id, released)
     }
@@ -128,15 +136,15 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
     package mutating func left(_ id: ID, at now: Duration) -> Bool {
         guard let gone = self.remove(id) else { return false }
         if gone.isReturned { self.lines[gone.cluster]?.returned.removeAll { $0 == id } }
-        self.meter.ended(at: now)
+        self.meter.ended(isProxied: gone.isProxied, at: now)
         self.tidy(gone.cluster)
         return true
     }
 
     /// A request has ended. Gives those who can go now.
-    package mutating func finished(_ place: Place?, at now: Duration) -> [Release] {
+    package mutating func finished(_ place: Place?, isProxied: Bool = false, at now: Duration) -> [Release] {
         self.inFlightCount -= 1
-        self.meter.ended(at: now)
+        self.meter.ended(isProxied: isProxied, at: now)
         guard let place else { return [] }
         self.places.giveBack(place)
         return self.release()
@@ -167,7 +175,7 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
     }
 
     /// What the autoscaler is told each second; `nil` if there is nothing to say.
-    package mutating func report(at now: Duration) -> (concurrency: Double, requests: Double)? {
+    package mutating func report(at now: Duration) -> ActivationReport? {
         self.meter.report(at: now)
     }
 
@@ -192,7 +200,7 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
         return (line.returned + line.order[line.head...]).compactMap { id in
             guard let waiting = self.waiters.removeValue(forKey: id) else { return nil }
             self.inFlightCount += 1
-            return Release(id: id, waiter: waiting.waiter, place: nil)
+            return Release(id: id, waiter: waiting.waiter, place: nil, isProxied: waiting.isProxied)
         }
     }
 
@@ -218,7 +226,7 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
             }
             guard let waiting = self.remove(id) else { preconditionFailure("who is first in a line waits") }
             self.inFlightCount += 1
-            released.append(Release(id: id, waiter: waiting.waiter, place: place))
+            released.append(Release(id: id, waiter: waiting.waiter, place: place, isProxied: waiting.isProxied))
             self.tidy(cluster)
         }
         return released
@@ -236,7 +244,7 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
             }
             self.waiters[id] = nil
             self.inFlightCount += 1
-            released.append(Release(id: id, waiter: waiting.waiter, place: place))
+            released.append(Release(id: id, waiter: waiting.waiter, place: place, isProxied: waiting.isProxied))
         }
         self.lines[cluster]?.returned = left
     }

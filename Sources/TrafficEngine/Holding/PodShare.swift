@@ -12,6 +12,11 @@ package struct RevisionPod: Hashable, Sendable {
     }
 }
 
+extension RevisionPod {
+    /// The one that a proxy stands in, whatever its addresses and ports are.
+    package static let own = RevisionPod(ip: .v4(0))
+}
+
 /// A pod that a cluster sends requests to.
 package struct PodShare: Hashable, Sendable {
     package var pod: RevisionPod

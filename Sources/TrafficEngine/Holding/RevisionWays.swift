@@ -1,34 +1,41 @@
 package import MeshModel
 
-/// The clusters that lead to one revision's pods.
+/// The clusters that lead to one revision's pods, or to the ports of one of them.
 package struct RevisionWays: Sendable {
-    private var clusters: [(cluster: Cluster, asksPods: Bool)] = []
+    private var clusters: [(cluster: Cluster, activation: RevisionActivation)] = []
     /// Requests that a pod takes at once: of the clusters that set a limit the lowest; 0: none does.
     package private(set) var concurrencyMax = 0
 
     package init() {}
 
     package mutating func add(_ cluster: Cluster, _ activation: RevisionActivation) {
-        self.clusters.append((cluster, activation.asksPods))
+        self.clusters.append((cluster, activation))
         let limit = activation.concurrencyMax
         if limit > 0 { self.concurrencyMax = self.concurrencyMax == 0 ? limit : min(self.concurrencyMax, limit) }
     }
 
-    /// The pods that take requests, by cluster; `answering`: they do, though they are not called ready.
+    /// The pods that take requests, by cluster; `answering`: they do, though they are not called ready. In the pod itself
+    /// there is nothing to choose from, and all of its ports have the same places.
     package func shares(answering: Set<RevisionPod>) -> [ClusterID: [PodShare]] {
-        self.clusters.reduce(into: [:]) { $0[$1.cluster.id] = PodShare.shares(of: $1.cluster, answering: answering) }
+        self.clusters.reduce(into: [:]) { shares, way in
+            shares[way.cluster.id] =
+                switch way.activation.side {
+                case .callers: PodShare.shares(of: way.cluster, answering: answering)
+                case .pod: [PodShare(pod: .own)]
+                }
+        }
     }
 
     /// Pods that are ready, and those that may be asked whether they are. What stands behind TLS takes every connection.
     package var pods: (ready: Set<RevisionPod>, others: [RevisionPod: NetworkAddress]) {
         var ready: Set<RevisionPod> = []
         var others: [RevisionPod: NetworkAddress] = [:]
-        for (cluster, asksPods) in self.clusters {
-            guard case .endpoints(let endpoints) = cluster.discovery else { continue }
+        for (cluster, activation) in self.clusters {
+            guard activation.side == .callers, case .endpoints(let endpoints) = cluster.discovery else { continue }
             for (endpoint, pod) in zip(endpoints, PodShare.pods(of: endpoints)) {
                 if endpoint.isHealthy {
                     ready.insert(pod)
-                } else if asksPods, cluster.isPlain(endpoint) {
+                } else if activation.asksPods, cluster.isPlain(endpoint) {
                     others[pod] = endpoint.address
                 }
             }

@@ -28,8 +28,8 @@ package struct DryRunOutcome: Hashable, Sendable {
     }
 
     /// Adds what the engine is told, in the words of Envoy's filter.
-    func add(to table: inout AttributeTable) {
-        table.set(.dryRunResult, text: self.isDenied ? "denied" : "allowed")
-        if let rule = self.rule { table.set(.dryRunPolicy, text: rule) }
+    func add(to record: inout AttributeRecord) {
+        record.set(.dryRunResult, text: self.isDenied ? "denied" : "allowed")
+        if let rule = self.rule { record.set(.dryRunPolicy, text: rule) }
     }
 }

@@ -52,6 +52,8 @@ package final class Cluster: Sendable {
     package let activation: RevisionActivation?
     /// What the policy engine is told of the service behind it; `nil`: the engine is not asked, or there is none.
     package let service: MixerService?
+    /// What comes from its endpoints has been reported to the autoscaler by them.
+    package let isReporter: Bool
 
     package init(
         id: ClusterID,
@@ -70,7 +72,8 @@ package final class Cluster: Sendable {
         http2: HTTP2Settings = HTTP2Settings(),
         weighsLocalities: Bool = false,
         activation: RevisionActivation? = nil,
-        service: MixerService? = nil
+        service: MixerService? = nil,
+        isReporter: Bool = false
     ) {
         self.id = id
         self.name = name
@@ -89,6 +92,7 @@ package final class Cluster: Sendable {
         self.weighsLocalities = weighsLocalities
         self.activation = activation
         self.service = service
+        self.isReporter = isReporter
     }
 }
 

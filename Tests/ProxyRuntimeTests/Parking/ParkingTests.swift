@@ -13,9 +13,9 @@ import TrafficEngine
     private final class Reports: ActivationReporting {
         let concurrencies = Mutex<[Double]>([])
 
-        func report(_ revision: ObjectID, concurrency: Double, requests: Double) {
-            guard revision == ParkingTests.revision else { return }
-            self.concurrencies.withLock { $0.append(concurrency) }
+        func report(_ revision: ObjectID, _ report: ActivationReport, by side: RevisionActivation.Side) {
+            guard revision == ParkingTests.revision, side == .callers else { return }
+            self.concurrencies.withLock { $0.append(report.concurrency) }
         }
     }
 

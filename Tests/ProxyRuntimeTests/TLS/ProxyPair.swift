@@ -29,6 +29,8 @@ struct ProxyPair {
         var serverTerminal: FilterChain.Terminal?
         var clientTerminal: FilterChain.Terminal?
         var serverOptions = ProxyRuntimeOptions()
+        /// Leads to the application, in the place of the usual one.
+        var serverCluster: Cluster?
         /// What must hold of a connection for TLS to be taken off.
         var match = FilterChainMatch()
         /// The way of other connections.
@@ -104,7 +106,7 @@ struct ProxyPair {
         let serverState = ProxyState(
             revision: 1,
             listeners: [inbound],
-            clusters: [.test(ports: endpoint.port)] + serverClusters,
+            clusters: [setup.serverCluster ?? .test(ports: endpoint.port)] + serverClusters,
             secrets: setup.serverSecrets
         )
         _ = await server.apply(serverState)

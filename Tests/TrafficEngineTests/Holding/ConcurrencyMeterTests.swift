@@ -16,6 +16,20 @@ import TrafficEngine
         #expect(meter.report(at: .seconds(3))?.concurrency == 1)
     }
 
+    @Test("The part that somebody else has reported is averaged by itself")
+    func proxied() {
+        var meter = ConcurrencyMeter(tellsFirst: false, at: .zero)
+        #expect(meter.began(at: .zero) == false)
+        _ = meter.began(isProxied: true, at: .zero)
+        _ = meter.began(isProxied: true, at: .milliseconds(500))
+        meter.ended(isProxied: true, at: .milliseconds(750))
+
+        let first = ActivationReport(concurrency: 2.25, requests: 3, proxiedConcurrency: 1.25, proxiedRequests: 2)
+        #expect(meter.report(at: .seconds(1)) == first)
+        let second = ActivationReport(concurrency: 2, requests: 0, proxiedConcurrency: 1, proxiedRequests: 0)
+        #expect(meter.report(at: .seconds(2)) == second)
+    }
+
     @Test("What was told at once is not told again")
     func toldOnce() {
         var meter = ConcurrencyMeter(at: .zero)

@@ -29,6 +29,29 @@ import TrafficEngine
         held.changed([Self.cluster: numbers.map { PodShare(pod: self.pod($0)) }], concurrencyMax: concurrency)
     }
 
+    // MARK: Reports
+
+    @Test("A request that somebody else has reported is told apart while it waits, in its pod, and when it leaves")
+    func proxied() {
+        var held = Held(tellsFirst: false, at: .zero)
+        _ = held.changed([Self.cluster: [PodShare(pod: .own)]], concurrencyMax: 1)
+        let arrivals = [true, false, true].map {
+            held.arrived(by: Self.cluster, isProxied: $0, at: .zero) { _ in "" }
+        }
+        #expect(arrivals.allSatisfy { !$0.isFirst })
+        let all = held.report(at: .seconds(1))
+        #expect(all == ActivationReport(concurrency: 3, requests: 3, proxiedConcurrency: 2, proxiedRequests: 2))
+
+        guard case .go(let place) = arrivals[0].action, case .wait(let last) = arrivals[2].action else {
+            Issue.record("the first goes, the others wait")
+            return
+        }
+        _ = held.left(last, at: .seconds(1))
+        let released = held.finished(place, isProxied: true, at: .seconds(1))
+        #expect(released.map(\.isProxied) == [false])
+        #expect(held.report(at: .seconds(2)) == ActivationReport(concurrency: 1, requests: 0))
+    }
+
     // MARK: Waiting
 
     @Test("Requests wait while there is no pod, and go in their order when there is one")

@@ -62,6 +62,29 @@ import TrafficEngine
         #expect(ways.concurrencyMax == expected)
     }
 
+    @Test("All ports of the pod that the proxy is in have the same places, wherever they lead")
+    func ownPod() {
+        var ways = RevisionWays()
+        let activation = RevisionActivation(revision: self.revision, concurrencyMax: 3, side: .pod)
+        for (index, discovery) in [Cluster.Discovery.originalDestination, .endpoints([self.endpoint(1)])].enumerated() {
+            let cluster = Cluster(
+                id: ClusterID(index: index),
+                name: "\(index)",
+                discovery: discovery,
+                activation: activation
+            )
+            ways.add(cluster, activation)
+        }
+
+        #expect(
+            ways.shares(answering: []).mapValues { $0.map(\.pod) } == [
+                ClusterID(index: 0): [.own], ClusterID(index: 1): [.own],
+            ]
+        )
+        #expect(ways.pods.ready.isEmpty && ways.pods.others.isEmpty)
+        #expect(ways.concurrencyMax == 3)
+    }
+
     @Test("Each way has its own pods, with those that answer")
     func shares() {
         var ways = RevisionWays()
