@@ -11,11 +11,26 @@ struct InboundBuilder {
         var resources = ProxyResources()
         let factory = ClusterFactory(settings: self.snapshot.settings)
         let ports = self.ports()
-        resources.clusters = ports.map { self.cluster(to: $0, factory) }
+        resources.clusters = ports.map { port in
+            var cluster = self.cluster(to: port, factory)
+            // What is no request cannot be counted.
+            if let activation = self.activation, port.applicationProtocol.isHTTP {
+                ActivationMetadata.set(activation, on: &cluster)
+            }
+            return cluster
+        }
         resources.clusters.append(factory.toWorkload(named: ResourceName.inboundPassthrough, protocol: .unknown))
         resources.listeners = [self.listener(ports)]
         resources.sort()
         return resources
+    }
+
+    /// The revision that the pod belongs to, if its proxy is to count requests, and can.
+    private var activation: RevisionActivation? {
+        guard self.proxy.holdsRequests, let workload = self.snapshot.workloads[self.proxy.address],
+            workload.id == self.proxy.workload
+        else { return nil }
+        return workload.activation
     }
 
     /// A port of the workload that a service leads to, or that its Sidecar names.

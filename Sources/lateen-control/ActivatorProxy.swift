@@ -22,6 +22,8 @@ struct ActivatorProxy: Sendable {
     private static let namespaceHeader = "knative-serving-namespace"
     /// What Envoy, and our own proxy, say about the time that a request has left.
     private static let timeHeader = "x-envoy-expected-rq-timeout-ms"
+    /// Knative's: tells a pod's proxy that the request has been reported, here and nowhere else.
+    private static let reportedHeader = (name: "k-proxy-request", value: "activator")
     /// Requests that no pod has taken are tried elsewhere, so often.
     private static let attemptsMax = 20
 
@@ -97,6 +99,7 @@ struct ActivatorProxy: Sendable {
         for field in request.headers where !Self.hopHeaders.contains(field.name.canonicalName) {
             outgoing.headers.add(name: field.name.rawName, value: field.value)
         }
+        outgoing.headers.replaceOrAdd(name: Self.reportedHeader.name, value: Self.reportedHeader.value)
         if let host = request.head.authority { outgoing.headers.replaceOrAdd(name: "host", value: host) }
         let length = Self.header("content-length", request).flatMap { Int64($0) }
         if let length, length > 0 {

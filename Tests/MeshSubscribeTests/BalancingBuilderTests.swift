@@ -106,7 +106,14 @@ import XDSAPI
         #expect(said?.activation?.revision.description == "default/hello-00001")
         #expect(said?.activation?.concurrencyMax == 5)
         #expect(said?.activation?.asksPods == false)
+        #expect(said?.activation?.side == .callers)
+        #expect(said?.isReporter == false)
         #expect(try self.cluster { $0.metadata.filterMetadata["istio"] = metadata(5) }?.activation == nil)
+        let own = try self.cluster { $0.metadata.filterMetadata["dev.lateen.pod"] = metadata(5) }
+        #expect(own?.activation?.side == .pod)
+        #expect(own?.activation?.concurrencyMax == 5)
+        #expect(try self.refused { $0.metadata.filterMetadata["dev.lateen.pod"] = metadata(0.5) })
+        #expect(try self.cluster { $0.metadata.filterMetadata["dev.lateen.reporter"] = .init() }?.isReporter == true)
         var asking = metadata(5)
         asking.fields["probe"] = .with { $0.stringValue = "connect" }
         #expect(try self.cluster { $0.metadata.filterMetadata[name] = asking }?.activation?.asksPods == true)

@@ -62,6 +62,26 @@ struct MeshBuilder {
         }
     }
 
+    /// The pods of the service of this name are activators.
+    mutating func reports(_ name: String) {
+        for index in self.snapshot.services.indices where self.snapshot.services[index].source.id.name == name {
+            self.snapshot.services[index].isReporter = true
+        }
+    }
+
+    /// A pod of a revision, which the service of this name leads to.
+    mutating func pod(_ name: String, at text: String, of revision: RevisionActivation?) throws {
+        let ip = try address(text)
+        var workload = Workload(
+            id: ObjectID(namespace: "default", name: "\(name)-\(text)"),
+            address: ip,
+            labels: [:],
+            serviceAccount: "default"
+        )
+        workload.activation = revision
+        self.snapshot.workloads[ip] = workload
+    }
+
     /// Of each service's endpoints only the first is left, and not ready yet.
     mutating func startsPod(hasMeshIdentity: Bool) {
         self.snapshot.endpoints = self.snapshot.endpoints.mapValues { endpoints in

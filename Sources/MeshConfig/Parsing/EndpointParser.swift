@@ -100,6 +100,8 @@ enum EndpointParser {
         )
         workload.locality = Topology.locality(object.labels)
         workload.policyCheck = object.annotations[Self.checkAnnotation].flatMap(PolicyCheckChoice.init)
+        var findings = Findings("Pod", object)
+        workload.activation = ActivationAnnotations.activation(object, side: .pod, &findings)
         let facts = PodFacts(
             workload: workload,
             createdAt: object.createdAt,
@@ -107,7 +109,7 @@ enum EndpointParser {
             usesHostNetwork: object.spec["hostNetwork"]?.bool ?? false,
             node: object.spec["nodeName"]?.string
         )
-        return Parsed(object, value: facts)
+        return Parsed(object, value: facts, diagnoses: findings.diagnoses)
     }
 
     /// A host name of one label, in lower case; `nil` if it is none.

@@ -62,43 +62,10 @@ enum ServiceParser {
             publishesNotReady: typed.spec.publishNotReadyAddresses,
             targets: self.targets(typed.spec.ports)
         )
-        facts.service.activation = self.activation(object, id, &findings)
+        facts.service.activation = ActivationAnnotations.activation(object, side: .callers, &findings)
+        facts.service.isReporter = ActivationAnnotations.isReporter(object, &findings)
         self.addGateways(object, to: &facts, &findings)
         return facts
-    }
-
-    /// Our annotations of a revision's Service: whose pods these are, how much one takes, and whether one that takes a
-    /// connection takes requests.
-    private static let activationAnnotation = "activation.lateen.dev/revision"
-    private static let concurrencyAnnotation = "activation.lateen.dev/concurrency"
-    private static let probeAnnotation = "activation.lateen.dev/probe"
-
-    private static func activation(
-        _ object: KubernetesObject,
-        _ id: ObjectID,
-        _ findings: inout Findings
-    ) -> RevisionActivation? {
-        guard let name = object.annotations[self.activationAnnotation], !name.isEmpty else { return nil }
-        let text = object.annotations[self.concurrencyAnnotation] ?? "0"
-        guard let concurrency = Int(text), (0...1_000_000).contains(concurrency) else {
-            findings.warning(
-                "metadata.annotations",
-                "`\(self.concurrencyAnnotation)` is `\(text)`; expected a whole number from 0 (no limit) to 1000000"
-            )
-            return nil
-        }
-        let probe = object.annotations[self.probeAnnotation] ?? ""
-        if !["", "connect"].contains(probe) {
-            findings.warning(
-                "metadata.annotations",
-                "`\(self.probeAnnotation)` is `\(probe)`; expected `connect`, or nothing. Pods are left to Kubernetes' probes"
-            )
-        }
-        return RevisionActivation(
-            revision: ObjectID(namespace: id.namespace, name: name),
-            concurrencyMax: concurrency,
-            asksPods: probe == "connect"
-        )
     }
 
     /// Istio's label for the port of a gateway between networks, and its default.

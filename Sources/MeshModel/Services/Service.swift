@@ -97,6 +97,8 @@ package struct Service: Hashable, Sendable {
     package var cluster = ""
     /// Its pods may all be away: callers' requests wait for one.
     package var activation: RevisionActivation?
+    /// What its pods send to those of revisions they have reported to the autoscaler: it is an activator's.
+    package var isReporter = false
     /// Addresses that were given to the host and are no longer answered; clients may remember them.
     package var formerAddresses: [IPAddress] = []
 
@@ -200,6 +202,8 @@ package struct Workload: Hashable, Sendable {
     package var isMachine = false
     /// Whether the policy engine is asked about its requests; `nil`: as the mesh says.
     package var policyCheck: PolicyCheckChoice?
+    /// The revision that it is a pod of, if its proxy counts the requests for that.
+    package var activation: RevisionActivation?
 
     package init(id: ObjectID, address: IPAddress, labels: [String: String], serviceAccount: String) {
         self.id = id

@@ -59,12 +59,20 @@ struct ClusterBuilder {
             panicThreshold: choice.panicThreshold,
             http2: options.http2,
             weighsLocalities: choice.weighsLocalities,
-            activation: self.activation(&findings),
-            service: self.service(&findings)
+            activation: self.activation(.pod, &findings) ?? self.activation(.callers, &findings),
+            service: self.service(&findings),
+            isReporter: self.message.metadata.filterMetadata[Self.reporterMetadata] != nil
         )
     }
 
-    private static let activationMetadata = "dev.lateen.activation"
+    private static func metadata(of side: RevisionActivation.Side) -> String {
+        switch side {
+        case .callers: "dev.lateen.activation"
+        case .pod: "dev.lateen.pod"
+        }
+    }
+
+    private static let reporterMetadata = "dev.lateen.reporter"
 
     private static let serviceMetadata = "dev.lateen.service"
 
@@ -83,9 +91,10 @@ struct ClusterBuilder {
     }
 
     /// Of all metadata only ours means something here.
-    private func activation(_ findings: inout Findings) -> RevisionActivation? {
-        guard let said = self.message.metadata.filterMetadata[Self.activationMetadata] else { return nil }
-        let path = joined(self.path, "metadata.filter_metadata.\(Self.activationMetadata)")
+    private func activation(_ side: RevisionActivation.Side, _ findings: inout Findings) -> RevisionActivation? {
+        let place = Self.metadata(of: side)
+        guard let said = self.message.metadata.filterMetadata[place] else { return nil }
+        let path = joined(self.path, "metadata.filter_metadata.\(place)")
         let (namespace, name) = (said.fields["namespace"]?.stringValue, said.fields["revision"]?.stringValue)
         guard let namespace, let name, !namespace.isEmpty, !name.isEmpty else {
             findings.add(path, "`namespace` and `revision` are needed")
@@ -105,7 +114,8 @@ struct ClusterBuilder {
         return RevisionActivation(
             revision: ObjectID(namespace: namespace, name: name),
             concurrencyMax: concurrency,
-            asksPods: probe == "connect"
+            asksPods: probe == "connect",
+            side: side
         )
     }
 

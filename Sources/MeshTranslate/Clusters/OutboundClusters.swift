@@ -69,10 +69,11 @@ struct OutboundClusters {
         self.setTLS(of: &cluster, target, contexts)
         self.setDiscovery(of: &cluster, target)
         if let activation = target.service.activation {
-            cluster.metadata.filterMetadata[Self.activationMetadata] = Self.metadata(activation)
+            ActivationMetadata.set(activation, on: &cluster)
             // However few pods are ready, those that are not are asked first.
             if self.tellsStartingPods(of: target.service) { cluster.commonLbConfig.healthyPanicThreshold = .init() }
         }
+        if target.service.isReporter { ActivationMetadata.setReporter(on: &cluster) }
         if self.tellsServices {
             cluster.metadata.filterMetadata[Self.serviceMetadata] = Self.metadata(target.service)
         }
@@ -80,18 +81,6 @@ struct OutboundClusters {
             cluster.commonLbConfig.localityWeightedLbConfig = .init()
         }
         return cluster
-    }
-
-    /// Ours: what stands behind the cluster may have to be woken. Envoy passes it over.
-    static let activationMetadata = "dev.lateen.activation"
-
-    private static func metadata(_ activation: RevisionActivation) -> Google_Protobuf_Struct {
-        .with {
-            $0.fields["namespace"] = .with { $0.stringValue = activation.revision.namespace }
-            $0.fields["revision"] = .with { $0.stringValue = activation.revision.name }
-            $0.fields["concurrency"] = .with { $0.numberValue = Double(activation.concurrencyMax) }
-            if activation.asksPods { $0.fields["probe"] = .with { $0.stringValue = "connect" } }
-        }
     }
 
     /// Ours: what the policy engine is told of the service behind the cluster.

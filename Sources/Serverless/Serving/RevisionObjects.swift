@@ -72,7 +72,7 @@ package struct RevisionObjects: Sendable {
         if podLabels["app"] == nil { podLabels["app"] = self.revision.id.name }
         let metadata: JSONValue = [
             "labels": JSONValue(podLabels),
-            "annotations": JSONValue(self.revision.annotations),
+            "annotations": JSONValue(self.revision.annotations.merging(self.activationAnnotations) { _, ours in ours }),
         ]
         object.json["spec"] = [
             "selector": ["matchLabels": [ServingLabels.revision: .string(self.revision.id.name)]],
@@ -83,6 +83,14 @@ package struct RevisionObjects: Sendable {
         object.json[path: "spec", "progressDeadlineSeconds"] = JSONValue(Int(deadline.components.seconds))
         if let initialScale { object.json[path: "spec", "replicas"] = JSONValue(initialScale) }
         return object
+    }
+
+    /// On the Service for the proxies of callers, on the pods for their own, if they have one.
+    private var activationAnnotations: [String: String] {
+        [
+            ServingLabels.activation: self.revision.id.name,
+            ServingLabels.activationConcurrency: String(self.revision.containerConcurrency),
+        ]
     }
 
     private func container(_ index: Int, _ container: JSONValue) -> JSONValue {
@@ -118,10 +126,7 @@ package struct RevisionObjects: Sendable {
     package var service: KubernetesObject {
         var object = self.object(.services, self.revision.id.name)
         if self.isHeldInProxies {
-            object.annotations = [
-                ServingLabels.activation: self.revision.id.name,
-                ServingLabels.activationConcurrency: String(self.revision.containerConcurrency),
-            ]
+            object.annotations = self.activationAnnotations
             if self.isReadyWhenConnected { object.annotations[ServingLabels.activationProbe] = "connect" }
         }
         let name = self.revision.protocolName == "h2c" ? "http2" : "http"

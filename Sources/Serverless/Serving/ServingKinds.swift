@@ -34,7 +34,8 @@ package enum ServingLabels {
     package static let revision = "serving.knative.dev/revision"
     /// On revisions that some traffic goes to.
     package static let routingState = "serving.knative.dev/routingState"
-    /// On Services of revisions: proxies that call them hold requests while there is no pod that can take them.
+    /// On Services of revisions: proxies that call them hold requests while there is no pod that can take them. On pods: their
+    /// own proxies count requests, and let through no more at once than the concurrency says.
     package static let activation = "activation.lateen.dev/revision"
     package static let activationConcurrency = "activation.lateen.dev/concurrency"
     package static let activationProbe = "activation.lateen.dev/probe"

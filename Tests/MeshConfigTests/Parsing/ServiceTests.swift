@@ -53,6 +53,19 @@ import Testing
         #expect(wrong.snapshot.services.count == 1)
     }
 
+    @Test("An activator's Service says that its pods report what they pass on")
+    func reporter() throws {
+        func mesh(_ text: String) throws -> Mesh {
+            let spec = "{clusterIP: 10.214.0.9, ports: [{port: 80}]}"
+            return try Mesh(self.service(spec, annotations: "{activation.lateen.dev/reporter: '\(text)'}"))
+        }
+        #expect(try mesh("true").snapshot.services.first?.isReporter == true)
+        #expect(try mesh("false").snapshot.services.first?.isReporter == false)
+        let wrong = try mesh("yes")
+        #expect(wrong.snapshot.services.first?.isReporter == false)
+        #expect(wrong.warnings().count == 1)
+    }
+
     @Test("A headless Service has no address")
     func headless() throws {
         let mesh = try Mesh(self.service("{clusterIP: None, ports: [{port: 80}]}"))

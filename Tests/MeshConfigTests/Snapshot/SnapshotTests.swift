@@ -45,6 +45,35 @@ import Testing
         #expect(mesh.snapshot.workloads.values.map(\.id.name) == ["new"])
     }
 
+    @Test("A pod says which revision it is of; the label of Knative alone, which has a proxy of its own, says nothing")
+    func podOfRevision() throws {
+        func mesh(_ annotations: String) throws -> Mesh {
+            try Mesh(
+                """
+                {kind: Pod, metadata: {name: a, namespace: shop, labels: {serving.knative.dev/revision: s-1},
+                 annotations: {\(annotations)}}, status: {phase: Running, podIP: 10.213.1.9}}
+                """
+            )
+        }
+        let name = "activation.lateen.dev/revision: s-1"
+        let limit = "activation.lateen.dev/concurrency"
+        func activation(_ annotations: String) throws -> RevisionActivation? {
+            try mesh(annotations).snapshot.workloads.values.first?.activation
+        }
+        var expected = RevisionActivation(
+            revision: ObjectID(namespace: "shop", name: "s-1"),
+            concurrencyMax: 5,
+            side: .pod
+        )
+        #expect(try activation("\(name), \(limit): '5'") == expected)
+        expected.concurrencyMax = 0
+        #expect(try activation(name) == expected)
+        #expect(try activation("") == nil)
+        let wrong = try mesh("\(name), \(limit): many")
+        #expect(wrong.snapshot.workloads.values.first?.activation == nil)
+        #expect(wrong.warnings().count == 1)
+    }
+
     @Test("Services are in order of age, then name, whatever order they came in")
     func order() throws {
         let documents = [

@@ -235,6 +235,50 @@ import XDSAPI
         #expect(fields?["probe"] == nil)
     }
 
+    @Test(
+        "The proxy of a revision's pod is told whose requests it counts, and who reports them; one that cannot is not"
+    )
+    func ownPod() throws {
+        var mesh = MeshBuilder()
+        try mesh.service(
+            "hello",
+            ip: "10.214.0.60",
+            ports: ["http": 8080, "tcp": 9000],
+            endpoints: ["10.213.1.60": [:], "10.213.1.61": [:]]
+        )
+        try mesh.service("activator", ip: "10.214.0.61", ports: ["http": 80], endpoints: ["10.213.1.70": [:]])
+        mesh.reports("activator")
+        let revision = RevisionActivation(
+            revision: ObjectID(namespace: "default", name: "hello-00001"),
+            concurrencyMax: 5,
+            side: .pod
+        )
+        try mesh.pod("hello", at: "10.213.1.60", of: revision)
+        try mesh.pod("hello", at: "10.213.1.61", of: nil)
+        func told(_ address: String, holdsRequests: Bool = true) throws -> [String: Envoy_Config_Core_V3_Metadata] {
+            let resources = try mesh.resources(
+                pod: "hello-\(address)",
+                address: address,
+                holdsRequests: holdsRequests
+            )
+            return Dictionary(
+                uniqueKeysWithValues: resources.clusters.filter(\.hasMetadata).map { ($0.name, $0.metadata) }
+            )
+        }
+
+        let all = try told("10.213.1.60")
+        let activator = "outbound|80||activator.default.svc.cluster.local"
+        #expect(all.keys.sorted() == ["inbound|8080||", activator])
+        let fields = all["inbound|8080||"]?.filterMetadata["dev.lateen.pod"]?.fields
+        #expect(fields?["revision"]?.stringValue == "hello-00001")
+        #expect(fields?["concurrency"]?.numberValue == 5)
+        // Proxies that know nothing of this would take it for a service of which no pod is known.
+        #expect(all["inbound|8080||"]?.filterMetadata["dev.lateen.activation"] == nil)
+        #expect(all[activator]?.filterMetadata["dev.lateen.reporter"] != nil)
+        #expect(try told("10.213.1.61").keys.sorted() == [activator])
+        #expect(try told("10.213.1.60", holdsRequests: false).keys.sorted() == [activator])
+    }
+
     @Test("Pods that start are told to proxies that ask them, as not healthy, unless a sidecar takes all connections")
     func startingPods() throws {
         func statuses(

@@ -106,6 +106,45 @@ import Testing
         #expect(zeroAt == 90)
     }
 
+    /// The second in which the pod goes while it reports one request of so many seconds, the rest of the time nothing.
+    private func podGoes(after seconds: Int64, isProxied: Bool = false) -> Int64? {
+        var settings = ScalingSettings()
+        settings.burstCapacity = .requests(0)
+        settings.stableWindow = .seconds(6)
+        settings.scaleToZeroGrace = .seconds(2)
+        var autoscaler = Autoscaler()
+        autoscaler.configure(
+            self.revision,
+            settings: settings,
+            pods: .init(ready: 1, replicas: 1),
+            activation: Activation(phase: .active(since: .zero), isInitialized: true),
+            at: .zero
+        )
+        for second in Int64(0)...200 {
+            if second < seconds {
+                let stat = Stat(
+                    podName: "hello-00001-pod",
+                    averageConcurrentRequests: 1,
+                    averageProxiedConcurrentRequests: isProxied ? 1 : 0
+                )
+                _ = autoscaler.record([StatMessage(revision: self.revision, stat: stat)], at: .seconds(second))
+            }
+            guard second % 2 == 0 else { continue }
+            if autoscaler.tick(at: .seconds(second)).contains(where: { $0.scale == 0 }) { return second }
+        }
+        return nil
+    }
+
+    @Test("A request that its pod tells of each second keeps the pod, however much longer than the window it takes")
+    func longRequest() throws {
+        #expect(try #require(self.podGoes(after: 100)) > 100)
+    }
+
+    @Test("What a pod tells of requests that somebody else has reported counts nothing")
+    func proxiedRequest() throws {
+        #expect(try #require(self.podGoes(after: 100, isProxied: true)) < 20)
+    }
+
     @Test("A tick tells only what has to be done, and a status once")
     func quiet() {
         var autoscaler = Autoscaler()

@@ -255,6 +255,19 @@ import Testing
         #expect(!StatusCondition.isTrue("Ready", in: plan.status(now: 0)))
     }
 
+    @Test("A revision's pods say to their own proxies whose they are and how much they take, whoever holds requests")
+    func counted() throws {
+        for isHeldInProxies in [true, false] {
+            let revision = try self.made(self.service())
+            let objects = RevisionObjects(revision, isReachable: true, isHeldInProxies: isHeldInProxies)
+            let template = objects.deployment(initialScale: nil).json[path: "spec", "template", "metadata"]
+
+            #expect(template?[path: "annotations", "activation.lateen.dev/revision"]?.string == "hello-00001")
+            #expect(template?[path: "annotations", "activation.lateen.dev/concurrency"]?.string == "5")
+            #expect(template?[path: "annotations", "autoscaling.knative.dev/target"]?.string == "10")
+        }
+    }
+
     /// A service whose template names its revision.
     private func named(_ name: String, image: String, generation: Int) -> KnativeService {
         let template: JSONValue = [
