@@ -76,10 +76,10 @@ def added(start):
     return start.phases[PHASES[0]] + start.phases[PHASES[-1]]
 
 
-def burst(name, revision, count=200):
-    """So many requests at once to a revision at zero, of which none may fail."""
+def burst(name, revision, count=200, lasting=3):
+    """So many requests at once, each of so many seconds, to a revision at zero, of which none may fail."""
     at_zero(revision)
-    answers, began, ended = requests(f"http://{name}.{NAMESPACE}/?sleep=3", count)
+    answers, began, ended = requests(f"http://{name}.{NAMESPACE}/?sleep={lasting}", count)
     failed = [answer for answer in answers if answer.status != 200]
     expect(not failed, f"{counted(answers)} {failed[:3]}")
     pods = collections.defaultdict(int)

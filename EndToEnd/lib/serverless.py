@@ -48,7 +48,7 @@ def apply(text):
     run("kubectl apply -f -", input=text)
 
 
-def service(name, revision="", target=50, concurrency=50, annotations="", traffic="", window="6s"):
+def service(name, revision="", target=50, concurrency=50, annotations="", traffic="", window="6s", sidecar=False):
     """A Knative Service in the journeys' namespace, as YAML."""
     lines = textwrap.indent(PROGRAM.strip(), " " * 10)
     return f"""apiVersion: serving.knative.dev/v1
@@ -58,6 +58,7 @@ spec:
   template:
     metadata:
       {f'name: {revision}' if revision else ''}
+      {'labels: {sidecar.istio.io/inject: "true"}' if sidecar else ''}
       annotations:
         autoscaling.knative.dev/target: "{target}"
         autoscaling.knative.dev/window: {window}
