@@ -18,8 +18,8 @@ struct ActivatorCommand: AsyncParsableCommand {
         discussion: """
             Requests carry Knative-Serving-Revision and Knative-Serving-Namespace; the routes that the autoscaler makes
             set them. One that waited says in x-lateen-activation-ms of its answer how long. When as many wait as may, a
-            request is answered with 503 and Retry-After; when its time runs out (x-envoy-expected-rq-timeout-ms, else
-            300 s) with 504.
+            request is answered with 503 and Retry-After; when its time runs out (x-envoy-expected-rq-timeout-ms, or
+            timeoutSeconds of the revision if that is less) with 504.
             """
     )
 

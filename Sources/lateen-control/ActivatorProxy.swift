@@ -20,7 +20,7 @@ struct ActivatorProxy: Sendable {
     ]
     private static let revisionHeader = "knative-serving-revision"
     private static let namespaceHeader = "knative-serving-namespace"
-    /// What Envoy, and our own proxy, say about the time that a request has left.
+    /// What Envoy says about the time that a request has left. Lateen's own proxies do not: the revision's time is theirs.
     private static let timeHeader = "x-envoy-expected-rq-timeout-ms"
     /// Knative's: tells a pod's proxy that the request has been reported, here and nowhere else.
     private static let reportedHeader = (name: "k-proxy-request", value: "activator")
@@ -35,20 +35,42 @@ struct ActivatorProxy: Sendable {
             )
         }
         guard let client = await context.presence else { return Self.nobody }
-        let start = ContinuousClock.now
-        let wait = Self.time(request) ?? ActivatorService.waitMax
+        let limit = self.activator.timeLimit(of: revision)
+        let visit = Visit(
+            request: request,
+            client: client,
+            limit: Self.time(request).map { min($0, limit) } ?? limit
+        )
         for _ in 0..<Self.attemptsMax {
-            let left = wait - start.duration(to: .now)
             do throws(ActivatorService.Refusal) {
-                let lease = try await self.activator.lease(for: revision, client: client, wait: max(.zero, left))
-                if let response = await self.forward(request, to: lease, waited: start.duration(to: .now)) {
-                    return response
-                }
+                let lease = try await self.activator.lease(for: revision, client: client, wait: visit.timeLeft)
+                if let response = await self.forward(visit, to: lease) { return visit.body.ending(response) }
             } catch {
-                return Self.answer(to: error, revision)
+                return visit.body.ending(Self.answer(to: error, revision))
             }
         }
-        return Self.refusal(.serviceUnavailable, "no pod of \(revision) takes connections", retryAfter: 1)
+        return visit.body.ending(
+            Self.refusal(.serviceUnavailable, "no pod of \(revision) takes connections", retryAfter: 1)
+        )
+    }
+
+    /// A request while it is here.
+    private struct Visit: Sendable {
+        let request: Request
+        let client: ClientPresence
+        let start = ContinuousClock.now
+        let limit: Duration
+        let body: ForwardedBody
+
+        init(request: Request, client: ClientPresence, limit: Duration) {
+            self.request = request
+            self.client = client
+            self.limit = limit
+            self.body = ForwardedBody(request.body)
+        }
+
+        var age: Duration { self.start.duration(to: .now) }
+        var timeLeft: Duration { max(.zero, self.limit - self.age) }
     }
 
     private static func revision(_ request: Request) -> ObjectID? {
@@ -66,7 +88,7 @@ struct ActivatorProxy: Sendable {
         guard let text = Self.header(Self.timeHeader, request), let milliseconds = Int(text), milliseconds > 0 else {
             return nil
         }
-        return min(.milliseconds(min(milliseconds, 86_400_000)), ActivatorService.waitMax)
+        return .milliseconds(min(milliseconds, 86_400_000))
     }
 
     private static func answer(to refusal: ActivatorService.Refusal, _ revision: ObjectID) -> Response {
@@ -93,7 +115,9 @@ struct ActivatorProxy: Sendable {
     }
 
     /// `nil` if the request may go to another pod.
-    private func forward(_ request: Request, to lease: ActivatorService.Lease, waited: Duration) async -> Response? {
+    private func forward(_ visit: Visit, to lease: ActivatorService.Lease) async -> Response? {
+        let request = visit.request
+        let waited = visit.age
         var outgoing = HTTPClientRequest(url: "http://\(lease.address)\(request.head.path ?? "/")")
         outgoing.method = HTTPMethod(rawValue: request.method.rawValue)
         for field in request.headers where !Self.hopHeaders.contains(field.name.canonicalName) {
@@ -104,14 +128,23 @@ struct ActivatorProxy: Sendable {
         let length = Self.header("content-length", request).flatMap { Int64($0) }
         if let length, length > 0 {
             outgoing.headers.remove(name: "content-length")
-            outgoing.body = .stream(request.body, length: .known(length))
+            outgoing.body = .stream(visit.body.handedOver(), length: .known(length))
         } else if length == nil, Self.header("transfer-encoding", request) != nil {
-            outgoing.body = .stream(request.body, length: .unknown)
+            outgoing.body = .stream(visit.body.handedOver(), length: .unknown)
         }
         let start = ContinuousClock.now
+        let limit = visit.timeLeft
         do {
-            let response = try await self.http.execute(outgoing, timeout: .seconds(3600))
-            return Self.response(response, lease: lease, waited: waited)
+            let response = try await visit.client.whileThere(limit: limit) { [http = self.http, outgoing] in
+                try await http.execute(outgoing, timeout: TimeAmount(limit))
+            }
+            return Self.response(response, to: visit, lease: lease, waited: waited)
+        } catch ClientPresence.GivenUp.clientLeft {
+            return Self.nobody
+        } catch ClientPresence.GivenUp.late {
+            return Self.late(lease)
+        } catch let error as HTTPClientError where error == .deadlineExceeded {
+            return Self.late(lease)
         } catch {
             let failure = Self.failure(error, elapsed: start.duration(to: .now))
             if failure != .other { self.activator.refused(by: lease.address) }
@@ -119,6 +152,10 @@ struct ActivatorProxy: Sendable {
             self.logger.debug("pod did not answer", metadata: ["pod": "\(lease.address)", "error": "\(error)"])
             return Self.refusal(.badGateway, "the pod \(lease.address) ended the request without an answer")
         }
+    }
+
+    private static func late(_ lease: ActivatorService.Lease) -> Response {
+        Self.refusal(.gatewayTimeout, "the pod \(lease.address) did not answer in time")
     }
 
     private static func failure(_ error: any Error, elapsed: Duration) -> ForwardFailure {
@@ -133,6 +170,7 @@ struct ActivatorProxy: Sendable {
 
     private static func response(
         _ response: HTTPClientResponse,
+        to visit: Visit,
         lease: ActivatorService.Lease,
         waited: Duration
     ) -> Response {
@@ -148,11 +186,23 @@ struct ActivatorProxy: Sendable {
         let length = response.headers.first(name: "content-length").flatMap { Int($0) }
         headers[.contentLength] = nil
         let body = ResponseBody(contentLength: length) { writer in
-            for try await chunk in response.body { try await writer.write(chunk) }
+            let target = SoleWriter(writer)
+            // What has not ended by then ends with its connection: its status has been said.
+            try await visit.client.whileThere(limit: visit.timeLeft) {
+                var writer = target.writer
+                for try await chunk in response.body { try await writer.write(chunk) }
+                try await writer.finish(nil)
+            }
             // Its place in the pod is taken until the last byte.
             withExtendedLifetime(lease) {}
-            try await writer.finish(nil)
         }
         return Response(status: .init(code: Int(response.status.code)), headers: headers, body: body)
     }
+}
+
+/// What an answer is written to, on its way to the task that writes.
+private struct SoleWriter: @unchecked Sendable {  // one task uses it, and who has made it waits for that
+    let writer: any ResponseBodyWriter
+
+    init(_ writer: any ResponseBodyWriter) { self.writer = writer }
 }

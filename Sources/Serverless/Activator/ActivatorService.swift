@@ -41,8 +41,8 @@ package final class ActivatorService: Sendable {
         var unsynced: Set<String> = ["objects", "pods"]
     }
 
-    /// How long a request waits if its client does not say it.
-    package static let waitMax: Duration = .seconds(300)
+    /// How long a request may take, its wait included, if neither its revision nor its client says it.
+    package static let timeLimitDefault: Duration = .seconds(Revision.defaultTimeout)
 
     private let client: KubernetesClient
     private let sender: StatSender
@@ -92,11 +92,17 @@ package final class ActivatorService: Sendable {
 
     // MARK: Requests
 
-    /// Waits for room in a pod of the revision, for as long as the client is there.
+    /// How long a request for the revision may take, its wait included.
+    package func timeLimit(of revision: ObjectID) -> Duration {
+        self.state.withLock { $0.table.timeLimit(of: revision) } ?? Self.timeLimitDefault
+    }
+
+    /// Waits for room in a pod of the revision, for as long as the client is there. Who gets a lease watches the client
+    /// itself for as long as it has it (``ClientPresence/whileThere(limit:_:)``).
     package func lease(
         for revision: ObjectID,
         client: ClientPresence,
-        wait: Duration = ActivatorService.waitMax
+        wait: Duration
     ) async throws(Refusal) -> Lease {
         let id = self.state.withLock { $0.table.newID() }
         let result = await withTaskCancellationHandler {
@@ -211,8 +217,12 @@ package final class ActivatorService: Sendable {
             }
             var releases: [ActivatorTable<Waiter>.Release] = []
             for object in changed {
-                let limit = object.containerConcurrency
-                releases += state.table.configured(object.id, containerConcurrency: limit, at: now)
+                releases += state.table.configured(
+                    object.id,
+                    containerConcurrency: object.containerConcurrency,
+                    timeLimit: object.timeLimit,
+                    at: now
+                )
                 releases += state.table.podsChanged(object.id, state.pods.answering(of: object.id))
             }
             return (releases, removed.flatMap { state.table.removed($0) })

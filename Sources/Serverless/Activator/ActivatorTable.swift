@@ -26,6 +26,7 @@ package struct ActivatorTable<Waiter: Sendable>: Sendable {
         var queue: RevisionQueue<RequestID>
         var meter: ConcurrencyMeter
         var containerConcurrency: Int
+        var timeLimit: Duration
     }
 
     private let name: String
@@ -54,6 +55,7 @@ package struct ActivatorTable<Waiter: Sendable>: Sendable {
     package mutating func configured(
         _ revision: ObjectID,
         containerConcurrency: Int,
+        timeLimit: Duration = ActivatorService.timeLimitDefault,
         at now: Duration
     ) -> [Release] {
         if self.entries[revision] == nil {
@@ -64,14 +66,19 @@ package struct ActivatorTable<Waiter: Sendable>: Sendable {
                     seed: UInt64(bitPattern: Int64(revision.hashValue))
                 ),
                 meter: ConcurrencyMeter(at: now),
-                containerConcurrency: containerConcurrency
+                containerConcurrency: containerConcurrency,
+                timeLimit: timeLimit
             )
             return []
         }
+        self.entries[revision]?.timeLimit = timeLimit
         guard self.entries[revision]?.containerConcurrency != containerConcurrency else { return [] }
         self.entries[revision]?.containerConcurrency = containerConcurrency
         return self.releases(self.entries[revision]?.queue.configure(containerConcurrency: containerConcurrency))
     }
+
+    /// How long a request for the revision may take; `nil` if nobody has told of it.
+    package func timeLimit(of revision: ObjectID) -> Duration? { self.entries[revision]?.timeLimit }
 
     /// The revision is gone; gives those who waited for it.
     package mutating func removed(_ revision: ObjectID) -> [Waiter] {

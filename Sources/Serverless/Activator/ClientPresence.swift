@@ -2,6 +2,14 @@ internal import Synchronization
 
 /// Whether the client of a request is still there; its connection tells when it has left.
 package final class ClientPresence: Sendable {
+    /// Why something was given up before it had ended.
+    package enum GivenUp: Error, Sendable, Hashable {
+        /// The client has left.
+        case clientLeft
+        /// Its time has run out.
+        case late
+    }
+
     private struct State {
         var hasLeft = false
         var onLeaving: (@Sendable () -> Void)?
@@ -34,4 +42,30 @@ package final class ClientPresence: Sendable {
 
     /// Nobody wants to know any more.
     package func unwatch() { self.state.withLock { $0.onLeaving = nil } }
+
+    /// Runs `body` for as long as the client is there, `limit` at most; after that it is cancelled, and `GivenUp` is thrown
+    /// once it has ended.
+    package func whileThere<Value: Sendable>(
+        limit: Duration,
+        _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let (leavings, leaving) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingOldest(1))
+        self.watch { leaving.yield() }
+        defer { self.unwatch() }
+        return try await withThrowingTaskGroup(of: Value.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { try await body() }
+            group.addTask {
+                for await _ in leavings { throw GivenUp.clientLeft }
+                throw CancellationError()
+            }
+            group.addTask {
+                try await Task.sleep(for: limit)
+                throw GivenUp.late
+            }
+            // Whatever ends first decides.
+            guard let value = try await group.next() else { throw CancellationError() }
+            return value
+        }
+    }
 }

@@ -7,11 +7,16 @@ package struct PodAutoscaler: Sendable, Hashable {
     package var deployment: ObjectID
     package var annotations: [String: String]
     package var containerConcurrency: Int
+    /// How long a request may take, its wait included.
+    package var timeLimit: Duration
     /// `false` only if a route is known not to lead here.
     package var isReachable: Bool
     package var generation: Int
     /// The status as it is.
     package var status: JSONValue
+
+    /// A day; what takes longer has hung.
+    private static let secondsMax = 86_400
 
     /// `nil` if it does not say what to scale, or wants something else scaled than a Deployment.
     package init?(_ object: KubernetesObject) {
@@ -23,6 +28,8 @@ package struct PodAutoscaler: Sendable, Hashable {
         self.deployment = ObjectID(namespace: namespace, name: name)
         self.annotations = object.annotations
         self.containerConcurrency = object.json[path: "spec", "containerConcurrency"]?.int ?? 0
+        let seconds = object.json[path: "spec", "timeoutSeconds"]?.int ?? 0
+        self.timeLimit = .seconds(seconds > 0 ? min(seconds, Self.secondsMax) : Revision.defaultTimeout)
         self.isReachable = object.json[path: "spec", "reachability"]?.string != "Unreachable"
         self.generation = object.generation
         self.status = object.json["status"] ?? .object([:])

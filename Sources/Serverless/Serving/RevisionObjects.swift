@@ -155,9 +155,21 @@ package struct RevisionObjects: Sendable {
                 "apiVersion": "apps/v1", "kind": "Deployment", "name": .string(self.deploymentName),
             ],
             "containerConcurrency": JSONValue(self.revision.containerConcurrency),
+            "timeoutSeconds": JSONValue(self.revision.timeout),
             "protocolType": .string(self.revision.protocolName),
             "reachability": .string(self.isReachable ? "Reachable" : "Unreachable"),
         ]
         return object
+    }
+
+    /// What is to be changed in the spec of a PodAutoscaler that is there; `nil`: nothing. Its other fields are as they were
+    /// made.
+    package static func changes(of found: KubernetesObject, to wanted: KubernetesObject) -> JSONValue? {
+        var changes: [String: JSONValue] = [:]
+        for name in ["reachability", "timeoutSeconds"] {
+            let value = wanted.json[path: "spec", name]
+            if found.json[path: "spec", name] != value { changes[name] = value ?? .null }
+        }
+        return changes.isEmpty ? nil : .object(changes)
     }
 }

@@ -102,9 +102,8 @@ package struct ServiceReconciliation<API: ServingAPI> {
             let message = try await self.create(type, object, for: revision.uid).message(object)
             refusal = refusal ?? message
         }
-        let reachability = objects.podAutoscaler.json[path: "spec", "reachability"]
-        if let autoscaler, autoscaler.json[path: "spec", "reachability"] != reachability {
-            let change: JSONValue = ["spec": ["reachability": reachability ?? .null]]
+        if let autoscaler, let changes = RevisionObjects.changes(of: autoscaler, to: objects.podAutoscaler) {
+            let change: JSONValue = ["spec": changes]
             let message = try await self.attempt {
                 try await $0.patch(.podAutoscalers, revision.id, subresource: nil, change)
             }

@@ -67,6 +67,16 @@ import Testing
         #expect(table.revisions == [])
     }
 
+    @Test("A request may take as long as its revision says last")
+    func timeLimit() {
+        var table = self.table()
+        #expect(table.timeLimit(of: self.revision) == .seconds(300))
+
+        _ = table.configured(self.revision, containerConcurrency: 1, timeLimit: .seconds(20), at: .zero)
+        #expect(table.timeLimit(of: self.revision) == .seconds(20))
+        #expect(table.timeLimit(of: ObjectID(namespace: "x", name: "y")) == nil)
+    }
+
     @Test("Requests that were refused or gave up are not reported as in flight")
     func meter() {
         var table = self.table(lengthMax: 1)

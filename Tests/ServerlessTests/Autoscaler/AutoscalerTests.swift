@@ -198,6 +198,17 @@ import Testing
         #expect(!read.isReachable)
     }
 
+    @Test(
+        "An object says how long a request may take, a day at most; one that does not has five minutes",
+        arguments: [(nil, 300), (0, 300), (-1, 300), (1, 1), (600, 600), (86_400, 86_400), (86_401, 86_400)]
+    )
+    func timeLimit(written: Int?, seconds: Int) {
+        var object = self.object()
+        if let written { object.json[path: "spec", "timeoutSeconds"] = JSONValue(written) }
+
+        #expect(PodAutoscaler(object)?.timeLimit == .seconds(seconds))
+    }
+
     @Test("What is no Deployment is not scaled")
     func otherTarget() {
         var object = self.object()

@@ -167,4 +167,19 @@ import Testing
 
         #expect(deployment.json[path: "spec", "progressDeadlineSeconds"]?.int == 120)
     }
+
+    @Test("A PodAutoscaler that is there is told of the revision's time, and of what else may change, only")
+    func podAutoscalerChanges() throws {
+        var revision = try self.revision("hello-00001", generation: 1)
+        revision.spec["timeoutSeconds"] = 20
+        let wanted = RevisionObjects(revision, isReachable: true).podAutoscaler
+        #expect(wanted.json[path: "spec", "timeoutSeconds"]?.int == 20)
+
+        var found = wanted
+        #expect(RevisionObjects.changes(of: found, to: wanted) == nil)
+        found.json[path: "spec", "containerConcurrency"] = 7
+        #expect(RevisionObjects.changes(of: found, to: wanted) == nil)
+        found.json[path: "spec", "timeoutSeconds"] = 300
+        #expect(RevisionObjects.changes(of: found, to: wanted) == ["timeoutSeconds": 20])
+    }
 }
