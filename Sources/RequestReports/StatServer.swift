@@ -20,11 +20,32 @@ package struct StatServer: Sendable {
 
     private let onMessages: @Sendable ([StatMessage]) -> Void
     private let logger: Logger
+    private let desk: StatDesk
 
     /// `onMessages` is called on an event loop's or a task's thread, and must not block.
-    package init(logger: Logger, onMessages: @escaping @Sendable ([StatMessage]) -> Void) {
+    package init(
+        limits: StatIntake.Limits = StatIntake.Limits(),
+        logger: Logger,
+        onMessages: @escaping @Sendable ([StatMessage]) -> Void
+    ) {
         self.logger = logger
         self.onMessages = onMessages
+        self.desk = StatDesk(limits: limits, logger: logger)
+    }
+
+    /// What was refused since the start.
+    package var refusals: [StatIntake.Refusal: UInt64] { self.desk.refusals }
+
+    /// The same for Prometheus.
+    package var metricsPage: String {
+        let name = "autoscaler_stat_refused_total"
+        let refusals = self.refusals
+        var page = "# HELP \(name) Connections of senders, frames and unfinished messages that were refused.\n"
+        page += "# TYPE \(name) counter\n"
+        for refusal in StatIntake.Refusal.allCases {
+            page += "\(name){what=\"\(refusal.rawValue)\"} \(refusals[refusal] ?? 0)\n"
+        }
+        return page
     }
 
     /// Serves until the task is cancelled; senders are then told to come back (RFC 6455, code 1012: restart).
@@ -34,7 +55,7 @@ package struct StatServer: Sendable {
             .serverChannelOption(.backlog, value: 256)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .bind(host: host, port: port) { channel in
-                channel.eventLoop.makeCompletedFuture { try Self.configure(channel) }
+                channel.eventLoop.makeCompletedFuture { try Self.configure(channel, self.desk) }
             }
         onBound(server.channel.localAddress?.port ?? port)
         self.logger.info("taking stat messages", metadata: ["address": "\(host)", "port": "\(port)"])
@@ -47,7 +68,15 @@ package struct StatServer: Sendable {
         }
     }
 
-    private static func configure(_ channel: any Channel) throws -> EventLoopFuture<Negotiated> {
+    private static func configure(_ channel: any Channel, _ desk: StatDesk) throws -> EventLoopFuture<Negotiated> {
+        guard desk.opened() else {
+            desk.refused(.connection, peer: channel.remoteAddress)
+            channel.close(promise: nil)
+            throw StatFrameError(description: "as many senders are connected as may be")
+        }
+        let limit = StatConnectionLimit(desk)
+        try channel.pipeline.syncOperations.addHandler(limit)
+        let boundLimit = NIOLoopBound(limit, eventLoop: channel.eventLoop)
         try channel.pipeline.syncOperations.addHandler(IdleStateHandler(readTimeout: Self.silenceMax))
         try channel.pipeline.syncOperations.addHandler(CloseWhenIdle())
         let upgrader = NIOTypedWebSocketServerUpgrader<Negotiated>(
@@ -62,6 +91,7 @@ package struct StatServer: Sendable {
                             maxAccumulatedFrameSize: StatFrame.bytesMax
                         )
                     )
+                    try channel.pipeline.syncOperations.addHandler(StatMessageEnds(boundLimit.value))
                     return .frames(try FrameChannel(wrappingChannelSynchronously: channel))
                 }
             }
@@ -87,14 +117,16 @@ package struct StatServer: Sendable {
             // Its handler answers and closes.
             case .plain(let channel): try await channel.closeFuture.get()
             }
+        } catch let error where error is NIOWebSocketError || error is NIOWebSocketFrameAggregator.Error {
+            self.desk.refused(.frame, peer: nil, "\(error)")
         } catch {
             self.logger.debug("stat connection ended", metadata: ["error": "\(error)"])
         }
     }
 
     private func serve(_ channel: FrameChannel) async throws {
-        let peer = channel.channel.remoteAddress?.description ?? "unknown"
-        self.logger.debug("stat sender connected", metadata: ["peer": "\(peer)"])
+        let peer = channel.channel.remoteAddress
+        self.logger.debug("stat sender connected", metadata: ["peer": "\(peer?.description ?? "unknown")"])
         try await channel.executeThenClose { inbound, outbound in
             do {
                 for try await frame in inbound {
@@ -125,12 +157,12 @@ package struct StatServer: Sendable {
         return WebSocketFrame(fin: true, opcode: .connectionClose, data: data)
     }
 
-    private func receive(_ data: ByteBuffer, _ peer: String) {
+    private func receive(_ data: ByteBuffer, _ peer: SocketAddress?) {
         do throws(StatFrameError) {
             let messages = try StatFrame.decode(Array(data.readableBytesView))
             if !messages.isEmpty { self.onMessages(messages) }
         } catch {
-            self.logger.debug("frame left out", metadata: ["peer": "\(peer)", "error": "\(error)"])
+            self.desk.refused(.frame, peer: peer, error.description)
         }
     }
 }

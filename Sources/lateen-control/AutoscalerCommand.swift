@@ -136,7 +136,7 @@ struct AutoscalerCommand: AsyncParsableCommand {
         var services: [any ServiceLifecycle.Service] = [
             RunningService("autoscaler") { await autoscaler.run() },
             RunningService("stat messages") { try await stats.run(host: self.host, port: self.port) },
-            self.monitoring(autoscaler, logger),
+            self.monitoring(autoscaler, stats, logger),
         ]
         if self.serving {
             let controller = ServingController(
@@ -173,12 +173,18 @@ struct AutoscalerCommand: AsyncParsableCommand {
         return settings
     }
 
-    private func monitoring(_ autoscaler: AutoscalerService, _ logger: Logger) -> some ServiceLifecycle.Service {
+    private func monitoring(
+        _ autoscaler: AutoscalerService,
+        _ stats: StatServer,
+        _ logger: Logger
+    ) -> some ServiceLifecycle.Service {
         let router = Router()
         router.get("ready") { _, _ -> Response in
             autoscaler.isReady ? Self.text("ready\n") : Self.text("waiting for the API server\n", .serviceUnavailable)
         }
-        router.get("metrics") { _, _ in Self.text(autoscaler.metricsPage, type: AutoscalerService.metricsType) }
+        router.get("metrics") { _, _ in
+            Self.text(autoscaler.metricsPage + stats.metricsPage, type: AutoscalerService.metricsType)
+        }
         return Application(
             router: router,
             configuration: .init(

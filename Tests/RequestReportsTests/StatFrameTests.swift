@@ -40,6 +40,37 @@ import Testing
         #expect(throws: StatFrameError.self) { try StatFrame.decode([0x0A, 0x00]) }
     }
 
+    @Test("A frame may have ten thousand messages; one more is refused before any is read")
+    func messagesMax() throws {
+        let message: [UInt8] = [0x0A, 6, 0x0A, 1, 0x6E, 0x12, 1, 0x72]
+        let most = Array(repeating: message, count: 10_000).flatMap(\.self)
+        let empty = Array(repeating: [0x0A, 0] as [UInt8], count: 10_001).flatMap(\.self)
+
+        #expect(try StatFrame.decode(most).count == 10_000)
+        for frame in [most + message, empty, most + [0x10, 0], most + [0x08, 0x80]] {
+            let error = #expect(throws: StatFrameError.self) { try StatFrame.decode(frame) }
+            #expect(error?.description == "protobuf: more than 10000 messages")
+        }
+    }
+
+    @Test(
+        "What is more than a frame may be is refused; what is to be said is sent in several frames",
+        arguments: [1, 250]
+    )
+    func splits(nameLength: Int) throws {
+        let messages = (1...10_001).map { number in
+            var message = self.message
+            message.revision.name = String(repeating: "r", count: nameLength) + String(number)
+            return message
+        }
+        let frames = StatFrame.encode(messages, as: .protobuf)
+
+        #expect(frames.count > 1 && frames.allSatisfy { $0.count <= StatFrame.bytesMax })
+        #expect(try frames.flatMap { try StatFrame.decode($0) } == messages)
+        let padding: [UInt8] = [0x12, 0x80, 0x80, 0x40] + Array(repeating: 0, count: 1 << 20)
+        #expect(throws: StatFrameError.self) { try StatFrame.decode(frames[0] + padding) }
+    }
+
     @Test("A connection is taken for gone when no pong has come for the time, and not before")
     func keepAlive() {
         var keepAlive = KeepAlive(pongTimeout: .seconds(9), at: .zero)
