@@ -1,12 +1,21 @@
 internal import MeshModel
 
-/// Reports that wait for a connection: of each revision and name the newest, as an older one says nothing about now.
+/// Reports that wait for a connection: one of each revision and name, as an older one says nothing about now.
 ///
 /// The autoscaler counts what it hears as of the moment it hears it. All reports of a minute without a connection, sent at
-/// once, would look like sixty times the load.
+/// once, would look like sixty times the load. Two that follow each other are one report, though: the first request is told
+/// at once, and what comes next leaves it out.
 package struct StatMailbox: Sendable {
     /// As many as a frame has room for.
-    package static let revisionsMax = 10_000
+    package static let revisionsMax = StatFrame.messagesMax
+    /// A report and the next one are no further apart, as they come each second.
+    private static let togetherMax: Duration = .milliseconds(1500)
+
+    private struct Entry {
+        var message: StatMessage
+        /// When the first report in it came.
+        var since: Duration
+    }
 
     /// A proxy reports what waits in it for a revision, and what is in the pod of the same revision that it stands in.
     private struct Key: Hashable {
@@ -20,41 +29,61 @@ package struct StatMailbox: Sendable {
     }
 
     private let revisionsMax: Int
-    private var messages: [Key: StatMessage] = [:]
+    private var entries: [Key: Entry] = [:]
     package private(set) var sentCount: UInt64 = 0
-    /// Reports that newer ones have replaced, or that found no room.
+    /// Messages that newer ones have replaced, or that found no room.
     package private(set) var droppedCount: UInt64 = 0
 
     package init(revisionsMax: Int = Self.revisionsMax) { self.revisionsMax = revisionsMax }
 
-    package mutating func post(_ message: StatMessage) {
+    package mutating func post(_ message: StatMessage, at now: Duration) {
         let key = Key(message)
-        let isNew = self.messages[key] == nil
-        if !isNew { self.droppedCount += 1 }
-        guard !isNew || self.messages.count < self.revisionsMax else {
+        if let known = self.entries[key] {
+            if now - known.since <= Self.togetherMax {
+                self.entries[key]?.message.stat.add(message.stat)
+            } else {
+                self.droppedCount += 1
+                self.entries[key] = Entry(message: message, since: now)
+            }
+        } else if self.entries.count < self.revisionsMax {
+            self.entries[key] = Entry(message: message, since: now)
+        } else {
             self.droppedCount += 1
-            return
         }
-        self.messages[key] = message
     }
 
     /// Takes all out, to be sent.
     package mutating func takeAll() -> [StatMessage] {
-        defer { self.messages = [:] }
-        return self.messages.values.map(\.self)
+        defer { self.entries = [:] }
+        return self.entries.values.map(\.message)
     }
 
     package mutating func sent(_ count: Int) { self.sentCount += UInt64(count) }
 
-    /// The connection broke: what was taken out waits again, unless there is something newer.
-    package mutating func notSent(_ messages: [StatMessage]) {
+    /// The connection broke: what was just taken out waits again, together with what is newer.
+    package mutating func notSent(_ messages: [StatMessage], at now: Duration) {
         for message in messages {
             let key = Key(message)
-            if self.messages[key] == nil, self.messages.count < self.revisionsMax {
-                self.messages[key] = message
-            } else {
-                self.droppedCount += 1
+            guard let newer = self.entries[key] else {
+                self.post(message, at: now)
+                continue
             }
+            var together = message
+            together.stat.add(newer.message.stat)
+            self.entries[key]?.message = together
+        }
+    }
+}
+
+extension Stat {
+    /// Takes the next report in: of what was in flight the more, of what began all.
+    fileprivate mutating func add(_ next: Stat) {
+        self.processUptime = next.processUptime
+        self.requestCount += next.requestCount
+        self.proxiedRequestCount += next.proxiedRequestCount
+        if next.value(of: .concurrency) > self.value(of: .concurrency) {
+            self.averageConcurrentRequests = next.averageConcurrentRequests
+            self.averageProxiedConcurrentRequests = next.averageProxiedConcurrentRequests
         }
     }
 }

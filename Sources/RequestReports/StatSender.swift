@@ -46,6 +46,7 @@ package final class StatSender: Sendable {
     private let first: AsyncStream<Void>
     private let firstBell: AsyncStream<Void>.Continuation
     private let state = Mutex(State())
+    private let start = ContinuousClock.now
 
     /// `waitsForFirst`: no connection is opened before there is something to send. `upgradeLimit`: who takes the
     /// connection has so long to say that it speaks WebSocket.
@@ -64,6 +65,8 @@ package final class StatSender: Sendable {
         (self.first, self.firstBell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
+    private var now: Duration { self.start.duration(to: .now) }
+
     /// How many messages were sent, and how many were given up for newer ones, or since there was no room.
     package var counts: (sent: UInt64, dropped: UInt64) {
         self.state.withLock { ($0.mailbox.sentCount, $0.mailbox.droppedCount) }
@@ -71,8 +74,9 @@ package final class StatSender: Sendable {
 
     /// Hands a message over; it is sent at once if there is a connection.
     package func send(_ message: StatMessage) {
+        let now = self.now
         self.state.withLock { state in
-            state.mailbox.post(message)
+            state.mailbox.post(message, at: now)
             state.bell?.yield()
         }
         if self.waitsForFirst { self.firstBell.yield() }
@@ -149,7 +153,8 @@ package final class StatSender: Sendable {
                 try await outbound.write(Self.frame(.binary, ByteBuffer(bytes: frame)))
             }
         } catch {
-            self.state.withLock { $0.mailbox.notSent(messages) }
+            let now = self.now
+            self.state.withLock { $0.mailbox.notSent(messages, at: now) }
             throw error
         }
         self.state.withLock { $0.mailbox.sent(messages.count) }
