@@ -32,35 +32,43 @@ package final class StatSender: Sendable {
 
     private struct State {
         var mailbox = StatMailbox()
+        /// Rung for whoever waits for messages.
         var bell: AsyncStream<Void>.Continuation?
+        /// A message came while nobody did.
+        var isUnheard = false
     }
 
-    /// Whoever waits for a pod waits so much longer after an interruption; by chance, so that not all come at once.
-    private static let pause = 100...1000
+    #if os(Linux)
+    /// A connection to a peer that is gone, and does not say so, breaks so many milliseconds after something was sent by it.
+    private static let silenceMax: SocketOptionValue = 2000
+    #endif
 
     private let target: Target
     private let form: StatForm
     private let logger: Logger
     private let waitsForFirst: Bool
     private let upgradeLimit: Duration
+    private let reconnection: Reconnection
     private let first: AsyncStream<Void>
     private let firstBell: AsyncStream<Void>.Continuation
     private let state = Mutex(State())
     private let start = ContinuousClock.now
 
     /// `waitsForFirst`: no connection is opened before there is something to send. `upgradeLimit`: who takes the
-    /// connection has so long to say that it speaks WebSocket.
+    /// connection has so long to say that it speaks WebSocket. `reconnection`: when the next one is made.
     package init(
         target: Target,
         form: StatForm,
         waitsForFirst: Bool = false,
         upgradeLimit: Duration = .seconds(5),
+        reconnection: Reconnection = Reconnection(),
         logger: Logger
     ) {
         self.target = target
         self.form = form
         self.waitsForFirst = waitsForFirst
         self.upgradeLimit = upgradeLimit
+        self.reconnection = reconnection
         self.logger = logger
         (self.first, self.firstBell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -77,7 +85,7 @@ package final class StatSender: Sendable {
         let now = self.now
         self.state.withLock { state in
             state.mailbox.post(message, at: now)
-            state.bell?.yield()
+            if let bell = state.bell { bell.yield() } else { state.isUnheard = true }
         }
         if self.waitsForFirst { self.firstBell.yield() }
     }
@@ -86,8 +94,9 @@ package final class StatSender: Sendable {
     package func run() async {
         if self.waitsForFirst { for await _ in self.first { break } }
         while !Task.isCancelled {
+            var opened: ContinuousClock.Instant?
             do {
-                try await self.connectAndSend()
+                try await self.connectAndSend { opened = .now }
                 self.logger.debug("autoscaler closed the connection", metadata: ["host": "\(self.target.host)"])
             } catch {
                 self.logger.warning(
@@ -95,15 +104,46 @@ package final class StatSender: Sendable {
                     metadata: ["host": "\(self.target.host)", "port": "\(self.target.port)", "error": "\(error)"]
                 )
             }
-            // Cancellation ends the loop.
-            try? await Task.sleep(for: .milliseconds(Int.random(in: Self.pause)))
+            await self.pause(self.reconnection.pause(after: opened.map { $0.duration(to: .now) }))
         }
     }
 
-    private func connectAndSend() async throws {
-        let channel = try await self.connect()
+    /// Waits so long, or a moment if there is something to say meanwhile.
+    private func pause(_ whole: Duration) async {
+        guard whole > .zero else { return }
         let (bell, ringer) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        self.state.withLock { $0.bell = ringer }
+        let isUnheard = self.state.withLock { state in
+            state.bell = ringer
+            defer { state.isUnheard = false }
+            return state.isUnheard
+        }
+        if isUnheard { ringer.yield() }
+        defer { self.state.withLock { $0.bell = nil } }
+        let rest = min(whole, self.reconnection.rest())
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                // Cancellation ends the pause.
+                try? await Task.sleep(for: whole)
+            }
+            group.addTask {
+                for await _ in bell { break }
+                // The same.
+                try? await Task.sleep(for: rest)
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// `onOpen` is called when there is a connection.
+    private func connectAndSend(onOpen: () -> Void) async throws {
+        let channel = try await self.connect()
+        onOpen()
+        let (bell, ringer) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        self.state.withLock {
+            $0.bell = ringer
+            $0.isUnheard = false
+        }
         ringer.yield()
         defer { self.state.withLock { $0.bell = nil } }
         try await channel.executeThenClose { inbound, outbound in
@@ -168,9 +208,15 @@ package final class StatSender: Sendable {
     private func connect() async throws -> FrameChannel {
         let target = self.target
         let limit = TimeAmount(self.upgradeLimit)
-        let negotiated = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(5))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+        #if os(Linux)
+        let option = NIOBSDSocket.Option(rawValue: TCP_USER_TIMEOUT)
+        bootstrap = bootstrap.channelOption(.tcpOption(option), value: Self.silenceMax)
+        #endif
+        let negotiated =
+            try await bootstrap
             .connect(host: target.host, port: target.port) { channel in
                 channel.eventLoop.makeCompletedFuture { try Self.configure(channel, target, limit) }
             }
