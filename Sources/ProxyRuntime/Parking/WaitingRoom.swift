@@ -40,6 +40,9 @@ final class WaitingRoom: Sendable {
 
     /// A connection to a pod that starts is made in this time, or not at all.
     private static let askTimeout = TimeAmount.milliseconds(300)
+    /// A first request is often one of many: those that wait are told so long after it, and again after twice as long, until
+    /// the next regular report.
+    private static let (earlyMin, earlyMax) = (TimeAmount.milliseconds(50), TimeAmount.milliseconds(400))
 
     init(
         _ revision: ObjectID,
@@ -83,8 +86,9 @@ final class WaitingRoom: Sendable {
             }
             return outcome
         }
-        if isFirst {
-            self.reporter?.report(self.revision, ActivationReport(concurrency: 1, requests: 1), by: self.side)
+        if isFirst, let reporter {
+            reporter.report(self.revision, ActivationReport(concurrency: 1, requests: 1), by: self.side)
+            self.reportEarly(after: Self.earlyMin)
         }
         if case .wait = action { self.askPods() }
         return action
@@ -219,6 +223,18 @@ final class WaitingRoom: Sendable {
         let (released, report) = self.state.withLock { ($0.requests.retried(), $0.requests.report(at: now)) }
         self.call(released)
         if let report { self.reporter?.report(self.revision, report, by: self.side) }
+    }
+
+    /// Tells of those who came with the first request and wait like it.
+    private func reportEarly(after pause: TimeAmount) {
+        self.loop.scheduleTask(in: pause) {
+            let now = self.now
+            let (report, isHeld) = self.state.withLock {
+                ($0.requests.reportEarly(at: now), $0.requests.waitingCount > 0)
+            }
+            if let report { self.reporter?.report(self.revision, report, by: self.side) }
+            if isHeld, pause < Self.earlyMax { self.reportEarly(after: pause * 2) }
+        }
     }
 
     var statistics: ActivationStatistics {

@@ -27,8 +27,8 @@ package struct ConcurrencyMeter: Sendable {
     private var wasBusy = false
     /// Whether a first request is told of without waiting.
     private let tellsFirst: Bool
-    /// Whether a first request has been told of since, which the next report leaves out.
-    private var hasToldFirst = false
+    /// What has been told of since, which the next report leaves out.
+    private var told = (concurrency: 0.0, requests: 0.0)
 
     /// Measures from `now` on. `tellsFirst`: whoever keeps the meter reports a first request at once.
     package init(tellsFirst: Bool = true, at now: Duration) {
@@ -47,7 +47,7 @@ package struct ConcurrencyMeter: Sendable {
             self.proxied.inFlight += 1
             self.proxied.began += 1
         }
-        if isFirst { self.hasToldFirst = true }
+        if isFirst { self.told = (1, 1) }
         return isFirst
     }
 
@@ -59,15 +59,14 @@ package struct ConcurrencyMeter: Sendable {
     }
 
     /// The averages since the last report; `nil` if there was nothing then and now. The last request's end is reported
-    /// once, so that the autoscaler learns of it. A first request that has been told of is not told again: the autoscaler
-    /// adds up what it hears within a second, and one request would look like two.
+    /// once, so that the autoscaler learns of it. What has been told of meanwhile is not told again: the autoscaler adds up
+    /// what it hears within a second, and one request would look like two.
     package mutating func report(at now: Duration) -> ActivationReport? {
         self.advance(to: now)
         let seconds = (now - self.reported) / .seconds(1)
-        let told = self.hasToldFirst ? 1.0 : 0
         let report = ActivationReport(
-            concurrency: max(0, self.all.concurrency(over: seconds) - told),
-            requests: Double(self.all.began) - told,
+            concurrency: max(0, self.all.concurrency(over: seconds) - self.told.concurrency),
+            requests: Double(self.all.began) - self.told.requests,
             proxiedConcurrency: self.proxied.concurrency(over: seconds),
             proxiedRequests: Double(self.proxied.began)
         )
@@ -75,11 +74,22 @@ package struct ConcurrencyMeter: Sendable {
         defer {
             self.all.reported()
             self.proxied.reported()
-            self.hasToldFirst = false
+            self.told = (0, 0)
             self.reported = now
             self.wasBusy = isBusy
         }
         return isBusy || self.wasBusy ? report : nil
+    }
+
+    /// What is in flight now and has not been told of since the last report, for an autoscaler that should not wait for the
+    /// next; `nil` if that is nothing.
+    package mutating func reportEarly(at now: Duration) -> ActivationReport? {
+        self.advance(to: now)
+        let more = Double(self.all.inFlight) - self.told.concurrency
+        guard more > 0 else { return nil }
+        let requests = Double(self.all.began) - self.told.requests
+        self.told = (self.told.concurrency + more, self.told.requests + requests)
+        return ActivationReport(concurrency: more, requests: requests)
     }
 
     private mutating func advance(to now: Duration) {

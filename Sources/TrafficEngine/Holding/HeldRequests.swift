@@ -179,6 +179,11 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
         self.meter.report(at: now)
     }
 
+    /// What the autoscaler is told before, since requests wait; `nil`: none does, or all have been told of.
+    package mutating func reportEarly(at now: Duration) -> ActivationReport? {
+        self.waiters.isEmpty ? nil : self.meter.reportEarly(at: now)
+    }
+
     // MARK: Lines
 
     private mutating func wait(_ waiting: Waiting) -> ID {

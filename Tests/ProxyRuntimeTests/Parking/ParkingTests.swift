@@ -12,10 +12,12 @@ import TrafficEngine
 
     private final class Reports: ActivationReporting {
         let concurrencies = Mutex<[Double]>([])
+        let (told, bell) = AsyncStream<Double>.makeStream()
 
         func report(_ revision: ObjectID, _ report: ActivationReport, by side: RevisionActivation.Side) {
             guard revision == ParkingTests.revision, side == .callers else { return }
             self.concurrencies.withLock { $0.append(report.concurrency) }
+            self.bell.yield(report.concurrency)
         }
     }
 
@@ -83,6 +85,26 @@ import TrafficEngine
             #expect(reports.concurrencies.withLock(\.count) == 2)
         }
         try await server.stop()
+    }
+
+    @Test("The autoscaler is told of a burst that waits without waiting for the next report")
+    func burst() async throws {
+        let reports = Reports()
+        var options = ProxyRuntimeOptions()
+        options.activationReporter = reports
+        try await TestProxy.run(.http(), clusters: [self.cluster([])], options: options) { proxy in
+            var clients: [RawConnection] = []
+            for _ in 1...3 { clients.append(try await proxy.connect()) }
+            for client in clients { client.send("GET / HTTP/1.1\r\nHost: x.test\r\n\r\n") }
+            var told = 0.0
+            for await more in reports.told {
+                told += more
+                if told == 3 { break }
+            }
+            #expect(reports.concurrencies.withLock(\.first) == 1)
+            for client in clients { client.close() }
+            await self.waiting(0, at: proxy)
+        }
     }
 
     @Test("A request whose time runs out while it waits is answered 504, and waits no more")

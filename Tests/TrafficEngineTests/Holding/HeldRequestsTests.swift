@@ -332,6 +332,18 @@ import TrafficEngine
         #expect(held.report(at: .seconds(5)) == nil)
     }
 
+    @Test("Those who wait with the first request are told early; when none waits nothing is")
+    func reportsEarly() {
+        var held = Held(at: .zero)
+        for name in ["a", "b", "c"] { _ = self.arrive(&held, name) }
+        let early = held.reportEarly(at: .zero)
+        #expect(early?.concurrency == 2 && early?.requests == 2)
+
+        _ = self.arrive(&held, "d")
+        _ = self.change(&held, pods: 1, concurrency: 0)
+        #expect(held.reportEarly(at: .zero) == nil)
+    }
+
     @Test("When the revision has gone nobody waits any more")
     func closed() {
         var held = Held(at: .zero)
