@@ -43,7 +43,7 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
         var count = 0
         /// Those who have had a place before: they go before the others, and keep nobody from going, who may find what
         /// they did not.
-        var returned: [ID] = []
+        var returned = ReturnedLine<ID>()
     }
 
     /// As an activator's.
@@ -125,7 +125,7 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
         let id = self.wait(
             Waiting(waiter: waiter, cluster: cluster, avoided: place, isReturned: true, isProxied: isProxied)
         )
-        self.lines[cluster, default: Line()].returned.append(id)
+        self.lines[cluster, default: Line()].returned.append(id, avoiding: place)
         return (id, released)
     }
 
@@ -135,7 +135,9 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
     /// Who waited has given up; `false`: it has been let go before.
     package mutating func left(_ id: ID, at now: Duration) -> Bool {
         guard let gone = self.remove(id) else { return false }
-        if gone.isReturned { self.lines[gone.cluster]?.returned.removeAll { $0 == id } }
+        if gone.isReturned {
+            self.lines[gone.cluster]?.returned.removed(from: gone.avoided) { self.waiters[$0] != nil }
+        }
         self.meter.ended(isProxied: gone.isProxied, at: now)
         self.tidy(gone.cluster)
         return true
@@ -163,8 +165,8 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
         return gone.flatMap { self.abandon($0) } + self.releaseAgain()
     }
 
-    /// Pods that could not be used are tried again, now and then.
-    package mutating func retried() -> [Release] { self.releaseAgain() }
+    /// Pods that could not be used are tried again, now and then, but for those that are asked whether they can.
+    package mutating func retried(except asked: Set<RevisionPod> = []) -> [Release] { self.releaseAgain(except: asked) }
 
     /// The revision has gone: nobody waits any more.
     package mutating func closed() -> [Release] {
@@ -202,7 +204,7 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
     /// A cluster has gone: who waits by it goes without a place, and finds that there is nothing.
     private mutating func abandon(_ cluster: ClusterID) -> [Release] {
         guard let line = self.lines.removeValue(forKey: cluster) else { return [] }
-        return (line.returned + line.order[line.head...]).compactMap { id in
+        return (line.returned.all + line.order[line.head...]).compactMap { id in
             guard let waiting = self.waiters.removeValue(forKey: id) else { return nil }
             self.inFlightCount += 1
             return Release(id: id, waiter: waiting.waiter, place: nil, isProxied: waiting.isProxied)
@@ -210,9 +212,16 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
     }
 
     /// As `release`, but everything may have changed for those who had a place before.
-    private mutating func releaseAgain() -> [Release] {
-        self.places.forgiven()
-        for line in self.lines.values { for id in line.returned { self.waiters[id]?.avoided = nil } }
+    private mutating func releaseAgain(except refusing: Set<RevisionPod> = []) -> [Release] {
+        self.places.forgiven(except: refusing)
+        for (cluster, line) in self.lines where !line.returned.isEmpty {
+            var returned = ReturnedLine<ID>()
+            for id in line.returned.all where self.waiters[id] != nil {
+                self.waiters[id]?.avoided = nil
+                returned.append(id, avoiding: nil)
+            }
+            self.lines[cluster]?.returned = returned
+        }
         return self.release()
     }
 
@@ -238,20 +247,17 @@ package struct HeldRequests<Waiter: Sendable>: Sendable {
     }
 
     private mutating func releaseReturned(_ cluster: ClusterID, _ released: inout [Release]) {
-        guard let line = self.lines[cluster], !line.returned.isEmpty else { return }
-        var left: [ID] = []
-        for id in line.returned {
-            guard let waiting = self.waiters[id],
-                let place = self.places.take(line.choices, avoiding: waiting.avoided)
-            else {
-                left.append(id)
-                continue
-            }
-            self.waiters[id] = nil
+        guard let choices = self.lines[cluster]?.choices, self.lines[cluster]?.returned.isEmpty == false else { return }
+        while let id = self.lines[cluster]?.returned.next(
+            into: self.places.room(in: choices),
+            waits: { self.waiters[$0] != nil }
+        ) {
+            guard let waiting = self.waiters.removeValue(forKey: id),
+                let place = self.places.take(choices, avoiding: waiting.avoided)
+            else { preconditionFailure("who is next waits, and there is room for it") }
             self.inFlightCount += 1
             released.append(Release(id: id, waiter: waiting.waiter, place: place, isProxied: waiting.isProxied))
         }
-        self.lines[cluster]?.returned = left
     }
 
     /// Who has waited longest in these lines.

@@ -18,6 +18,22 @@ package struct PodPlaces: Sendable {
         package var isEmpty: Bool { self.slots.isEmpty }
     }
 
+    /// Which pods have room, as far as it matters to who wants to go anywhere but to one of them.
+    package struct Room: Sendable {
+        fileprivate enum Pods { case none, one(slot: Int), several }
+
+        fileprivate var pods = Pods.none
+
+        /// Whether there is some for who does not go to the pod of `avoided`.
+        package func suits(avoiding avoided: Place?) -> Bool {
+            switch self.pods {
+            case .none: false
+            case .one(let slot): avoided?.slot != slot
+            case .several: true
+            }
+        }
+    }
+
     private struct Slot {
         var pod: RevisionPod
         var inFlight = 0
@@ -94,6 +110,15 @@ package struct PodPlaces: Sendable {
         return self.take(best.number)
     }
 
+    package func room(in choices: Choices) -> Room {
+        var room = Room()
+        for choice in choices.slots where self.hasRoom(choice.number, nil) {
+            if case .one(let slot) = room.pods, slot != choice.number { return Room(pods: .several) }
+            room.pods = .one(slot: choice.number)
+        }
+        return room
+    }
+
     private mutating func take(_ number: Int) -> Place {
         self.slots[number].inFlight += 1
         return Place(pod: self.slots[number].pod, slot: number)
@@ -120,8 +145,12 @@ package struct PodPlaces: Sendable {
     /// The pod took no connection: nobody else is sent there until `forgiven`.
     package mutating func refused(_ place: Place) { self.slots[place.slot].isRefusing = true }
 
-    /// Pods that took no connection are tried again.
-    package mutating func forgiven() { for index in self.slots.indices { self.slots[index].isRefusing = false } }
+    /// Pods that took no connection are tried again, but for these.
+    package mutating func forgiven(except refusing: Set<RevisionPod> = []) {
+        for index in self.slots.indices where !refusing.contains(self.slots[index].pod) {
+            self.slots[index].isRefusing = false
+        }
+    }
 
     /// Requests that have a place in the pod.
     package func inFlight(_ pod: RevisionPod) -> Int { self.numbers[pod].map { self.slots[$0].inFlight } ?? 0 }

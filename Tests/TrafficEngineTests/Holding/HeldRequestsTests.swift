@@ -250,6 +250,52 @@ import TrafficEngine
         #expect(held.waitingCount == 0)
     }
 
+    @Test("Who wants anywhere but to the pod that is free keeps nobody from going there who wants")
+    func returnedApart() {
+        var held = Held(at: .zero)
+        _ = self.change(&held, pods: 1, 2, concurrency: 1)
+        let places = ["a", "b"].compactMap { self.place(&held, $0) }
+        guard places.count == 2 else { return }
+        held.refused(places[1])
+        _ = held.returned(places[0], by: Self.cluster) { _ in "not the first" }
+        guard let other = self.place(&held, "c") else { return }
+        #expect(other.pod == places[0].pod)
+        _ = held.returned(places[1], by: Self.cluster) { _ in "not the second" }
+
+        #expect(held.finished(other, at: .zero).map(\.waiter) == ["not the second"])
+        #expect(held.retried().map(\.waiter) == ["not the first"])
+        #expect(held.inFlightCount == 2)
+    }
+
+    @Test("A pod that is asked whether it takes connections is not tried again meanwhile")
+    func retriedExcept() {
+        var held = Held(at: .zero)
+        _ = self.change(&held, pods: 1, concurrency: 0)
+        guard let place = self.place(&held, "a") else { return }
+        held.refused(place)
+        _ = held.returned(place, by: Self.cluster) { _ in "a" }
+
+        #expect(held.retried(except: [self.pod(1)]).count == 0)
+        #expect(held.retried().map(\.waiter) == ["a"])
+    }
+
+    @Test("However many find that their pod takes no connection, each costs the same", .timeLimit(.minutes(1)))
+    func manyReturned() {
+        let count = 200_000
+        var held = Held(waitingMax: count, at: .zero)
+        _ = self.change(&held, pods: 1, concurrency: 0)
+        let places = (0..<count).compactMap { self.place(&held, "\($0)") }
+        var ids: [Held.ID] = []
+        for place in places {
+            held.refused(place)
+            if let returned = held.returned(place, by: Self.cluster, { _ in "" }) { ids.append(returned.id) }
+        }
+        #expect(held.waitingCount == count)
+
+        for id in ids.dropFirst() { _ = held.left(id, at: .zero) }
+        #expect(held.retried().map(\.id) == Array(ids.prefix(1)))
+    }
+
     // MARK: Ways
 
     @Test("Ways lead to their own pods, and a pod of both takes no more for that")
