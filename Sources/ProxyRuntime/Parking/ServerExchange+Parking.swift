@@ -70,7 +70,7 @@ extension ServerExchange {
             let cluster = self.exchange.cluster, cluster.room === place.room, place.room.side == .callers
         else { return false }
         visit.refusals += 1
-        place.room.refused(inPod)
+        place.room.refused(inPod, by: cluster.cluster.id)
         guard let other = place.room.move(from: inPod, by: cluster.cluster.id) else {
             return self.waitsAgain(visit, cluster)
         }

@@ -114,11 +114,18 @@ final class WaitingRoom: Sendable {
         }
         guard let returned else { return nil }
         self.call(returned.released)
+        self.askPods()
         return returned.id
     }
 
-    /// A pod took no connection.
-    func refused(_ place: PodPlaces.Place) { self.state.withLock { $0.requests.refused(place) } }
+    /// A pod took no connection for a request of this cluster.
+    func refused(_ place: PodPlaces.Place, by cluster: ClusterID) {
+        self.state.withLock { state in
+            let ways = state.ways
+            state.requests.refused(place)
+            state.starting.refused(place.pod, at: ways.address(of: place.pod, by: cluster))
+        }
+    }
 
     /// Who waited has gone. One that has been let go meanwhile gives its place back when it hears of it.
     func left(_ id: HeldRequests<Waiter>.ID) {
@@ -162,7 +169,7 @@ final class WaitingRoom: Sendable {
         )
     }
 
-    // MARK: Pods that are starting
+    // MARK: Pods that take no connection yet
 
     /// Asks those that are not asked yet, if somebody waits.
     private func askPods() {
@@ -220,7 +227,10 @@ final class WaitingRoom: Sendable {
     /// Tells the autoscaler what has happened since the last report.
     func report() {
         let now = self.now
-        let (released, report) = self.state.withLock { ($0.requests.retried(), $0.requests.report(at: now)) }
+        let (released, report) = self.state.withLock { state in
+            state.starting.forgiven()
+            return (state.requests.retried(except: state.starting.asked), state.requests.report(at: now))
+        }
         self.call(released)
         if let report { self.reporter?.report(self.revision, report, by: self.side) }
     }

@@ -26,6 +26,14 @@ package struct RevisionWays: Sendable {
         }
     }
 
+    /// Where requests of a cluster find the pod.
+    package func address(of pod: RevisionPod, by cluster: ClusterID) -> NetworkAddress? {
+        guard let way = self.clusters.first(where: { $0.cluster.id == cluster }),
+            case .endpoints(let endpoints) = way.cluster.discovery
+        else { return nil }
+        return zip(endpoints, PodShare.pods(of: endpoints)).first { $1 == pod }?.0.address
+    }
+
     /// Pods that are ready, and those that may be asked whether they are. What stands behind TLS takes every connection.
     package var pods: (ready: Set<RevisionPod>, others: [RevisionPod: NetworkAddress]) {
         var ready: Set<RevisionPod> = []

@@ -197,6 +197,21 @@ import TrafficEngine
         try await server.stop()
     }
 
+    @Test("A pod that took no connection is asked, and has those who wait as soon as it takes one")
+    func refusedThenAnswering() async throws {
+        let server = try #require(LateServer())
+        try await TestProxy.run(.http(), clusters: [self.cluster([server.port], concurrency: 1)]) { proxy in
+            let client = try await proxy.connect()
+            client.send("GET / HTTP/1.1\r\nHost: x.test\r\n\r\n")
+            await self.waiting(1, at: proxy)
+
+            // Nothing else tells the proxy: no change of endpoints, and no regular report.
+            let isAnswered = await server.answerOne("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            #expect(isAnswered)
+            if isAnswered { #expect(await client.waitFor("ok").contains("HTTP/1.1 200")) }
+        }
+    }
+
     @Test("A pod that starts is asked by those whose requests wait, and has them as soon as it takes connections")
     func starting() async throws {
         let server = try await RawServer.start()

@@ -44,6 +44,19 @@ import TrafficEngine
         #expect(ways.pods.others == [self.pod(2): self.endpoint(2).address])
     }
 
+    @Test("A pod is found where the way says that requests take")
+    func address() {
+        var ways = RevisionWays()
+        let other = ClusterEndpoint(address: NetworkAddress(ip: .v4(0x0A00_0001), port: 9090))
+        self.add([self.endpoint(1)], to: &ways)
+        self.add([self.endpoint(2), other], 1, to: &ways)
+
+        #expect(ways.address(of: self.pod(1), by: ClusterID(index: 0)) == self.endpoint(1).address)
+        #expect(ways.address(of: self.pod(1), by: ClusterID(index: 1)) == other.address)
+        #expect(ways.address(of: self.pod(2), by: ClusterID(index: 0)) == nil)
+        #expect(ways.address(of: self.pod(1), by: ClusterID(index: 2)) == nil)
+    }
+
     @Test("A pod that one way calls ready is ready")
     func readyOnce() {
         var ways = RevisionWays()

@@ -43,7 +43,9 @@ import TrafficEngine
         let question = pods.questions(at: .zero)[0]
 
         #expect(pods.answered(question, takes: false, isWanted: false, at: .zero) == .nothing)
-        #expect(pods.questions(at: .seconds(9)) == [question])
+        #expect(pods.questions(at: .seconds(9)).map(\.pod) == [self.pod])
+        // An answer to the first question is none to the second.
+        #expect(pods.answered(question, takes: true, isWanted: true, at: .seconds(9)) == .nothing)
     }
 
     @Test("A pod that is ready, or has gone, is not asked; an answer about it counts for nothing")
@@ -70,6 +72,56 @@ import TrafficEngine
         pods.changed(ready: [], others: [:])
         pods.changed(ready: [], others: [self.pod: self.address])
         #expect(pods.questions(at: .zero).count == 1)
+    }
+
+    @Test("A pod that was called ready and took no connection is asked until it takes one")
+    func refused() {
+        var pods = StartingPods()
+        pods.changed(ready: [self.pod], others: [:])
+        pods.refused(self.pod, at: self.address)
+        let questions = pods.questions(at: .zero)
+        #expect(questions.map(\.address) == [self.address])
+        pods.refused(self.pod, at: nil)
+        #expect(pods.questions(at: .zero).count == 0)
+        #expect(pods.asked == [self.pod])
+
+        let outcome = pods.answered(questions[0], takes: false, isWanted: true, at: .milliseconds(1))
+        #expect(outcome != .nothing && outcome != .answering)
+        #expect(pods.answered(questions[0], takes: true, isWanted: true, at: .milliseconds(20)) == .answering)
+        #expect(pods.asked.isEmpty && pods.answering.isEmpty)
+        #expect(pods.questions(at: .seconds(1)).count == 0)
+    }
+
+    @Test("A pod that had answered and takes no connection any more is asked again")
+    func refusedAfterAnswer() {
+        var pods = self.starting()
+        let first = pods.questions(at: .zero)[0]
+        _ = pods.answered(first, takes: true, isWanted: true, at: .zero)
+
+        pods.refused(self.pod, at: nil)
+        #expect(pods.answering.isEmpty)
+        let second = pods.questions(at: .seconds(60))
+        #expect(second.map(\.address) == [self.address])
+        #expect(pods.answered(second[0], takes: true, isWanted: true, at: .seconds(60)) == .answering)
+        #expect(pods.answering == [self.pod])
+    }
+
+    @Test("A pod that refused is forgotten when pods change, and when it is forgiven unless it is being asked")
+    func refusedForgotten() {
+        var changed = StartingPods()
+        changed.changed(ready: [self.pod], others: [:])
+        changed.refused(self.pod, at: self.address)
+        var forgiven = changed
+        var asked = changed
+        let question = asked.questions(at: .zero)[0]
+
+        changed.changed(ready: [self.pod], others: [:])
+        forgiven.forgiven()
+        asked.forgiven()
+        #expect(changed.questions(at: .zero).count == 0 && forgiven.questions(at: .zero).count == 0)
+        #expect(asked.asked == [self.pod])
+        #expect(asked.answered(question, takes: false, isWanted: false, at: .zero) == .nothing)
+        #expect(asked.asked.isEmpty)
     }
 
     @Test("A pod that answers is one still when others come, and another at its place is asked itself")
