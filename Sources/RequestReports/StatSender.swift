@@ -12,6 +12,11 @@ internal import Synchronization
 package final class StatSender: Sendable {
     /// Where the autoscaler listens.
     package struct Target: Sendable, Hashable {
+        /// Where Knative's autoscaler takes reports. With the dot at its end the name is whole: without it the search domains of
+        /// a pod come first, as it has fewer dots than the `ndots:5` of clusters.
+        package static let addressDefault = "ws://autoscaler.knative-serving.svc.cluster.local.:8080"
+
+        /// What is looked up.
         package var host: String
         package var port: Int
         package var path: String
@@ -25,6 +30,12 @@ package final class StatSender: Sendable {
             self.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
             self.port = parts.port ?? 8080
             self.path = parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath
+        }
+
+        /// As the header `host` says it: a dot at the end concerns whoever looks the name up only.
+        package var authority: String {
+            let name = self.host.hasSuffix(".") ? String(self.host.dropLast()) : self.host
+            return name.contains(":") ? "[\(name)]:\(self.port)" : "\(name):\(self.port)"
         }
     }
 
@@ -221,7 +232,7 @@ package final class StatSender: Sendable {
                 channel.eventLoop.makeCompletedFuture { try Self.configure(channel, target, limit) }
             }
         guard let channel = try await negotiated.get() else {
-            throw StatFrameError(description: "\(target.host):\(target.port) speaks HTTP, but no WebSocket")
+            throw StatFrameError(description: "\(target.authority) speaks HTTP, but no WebSocket")
         }
         return channel
     }
@@ -237,7 +248,7 @@ package final class StatSender: Sendable {
                 channel.eventLoop.makeCompletedFuture { try FrameChannel(wrappingChannelSynchronously: channel) }
             }
         )
-        let headers: HTTPHeaders = ["host": "\(target.host):\(target.port)", "content-length": "0"]
+        let headers: HTTPHeaders = ["host": target.authority, "content-length": "0"]
         let upgrade = NIOTypedHTTPClientUpgradeConfiguration(
             upgradeRequestHead: HTTPRequestHead(version: .http1_1, method: .GET, uri: target.path, headers: headers),
             upgraders: [upgrader],

@@ -36,7 +36,7 @@ struct ActivatorCommand: AsyncParsableCommand {
     var monitoringPort = 9090
 
     @Option(help: "Where the autoscaler takes reports.")
-    var autoscaler = "ws://autoscaler.knative-serving.svc.cluster.local:8080"
+    var autoscaler = StatSender.Target.addressDefault
 
     @Option(help: "How reports are written: \(StatForm.allCases.map(\.rawValue).joined(separator: ", ")).")
     var statFormat = StatForm.protobuf

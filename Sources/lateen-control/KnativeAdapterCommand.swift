@@ -30,7 +30,7 @@ struct KnativeAdapterCommand: AsyncParsableCommand {
 
     @Option(help: "Where the autoscaler takes reports; by default what AUTOSCALER_ENDPOINT says.")
     var autoscaler =
-        Self.environment["AUTOSCALER_ENDPOINT"] ?? "ws://autoscaler.knative-serving.svc.cluster.local:8080"
+        Self.environment["AUTOSCALER_ENDPOINT"] ?? StatSender.Target.addressDefault
 
     @Option(help: "How reports are written: \(StatForm.allCases.map(\.rawValue).joined(separator: ", ")).")
     var statFormat = StatForm.protobuf

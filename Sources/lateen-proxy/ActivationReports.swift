@@ -5,8 +5,7 @@ import TrafficEngine
 
 /// Tells the autoscaler of the requests for revisions; opens no connection before there is one.
 struct ActivationReports: ActivationReporting {
-    /// Where Knative's autoscaler takes reports.
-    static let targetDefault = "ws://autoscaler.knative-serving.svc.cluster.local:8080"
+    static let targetDefault = StatSender.Target.addressDefault
     static let variable = "LATEEN_AUTOSCALER"
 
     private let name: String

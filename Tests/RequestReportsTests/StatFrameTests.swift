@@ -90,11 +90,23 @@ import Testing
             ),
             ("autoscaler", "autoscaler", 8080, "/"), ("ws://10.0.0.1:9999/stats", "10.0.0.1", 9999, "/stats"),
             ("ws://[::1]:80", "::1", 80, "/"),
+            (StatSender.Target.addressDefault, "autoscaler.knative-serving.svc.cluster.local.", 8080, "/"),
         ]
     )
     func target(_ text: String, _ host: String, _ port: Int, _ path: String) {
         let target = StatSender.Target(text)
         #expect(target?.host == host && target?.port == port && target?.path == path)
+    }
+
+    @Test(
+        "The header says the host without the dot that ends a whole name",
+        arguments: [
+            ("autoscaler", "autoscaler:8080"), ("ws://a.local.:80", "a.local:80"), ("ws://[::1]:80", "[::1]:80"),
+            (StatSender.Target.addressDefault, "autoscaler.knative-serving.svc.cluster.local:8080"),
+        ]
+    )
+    func authority(_ text: String, _ expected: String) {
+        #expect(StatSender.Target(text)?.authority == expected)
     }
 
     @Test("An address that is none of a WebSocket is refused", arguments: ["", "http://a", "wss://a", "ws://"])
