@@ -434,7 +434,7 @@ private enum Words {
             #expect(service.checked.count > 2)
             let writer = client.makeReportWriter()
             writer.add(
-                MixerReport(.request(Self.request("/full")), Self.facts, Self.policy, .request(RequestOutcome()))
+                MixerReport(.request(Self.request("/full")), Self.facts, Self.policy(), .request(RequestOutcome()))
             )
             let messages = writer.take()
             let lost = await withCheckedContinuation { continuation in

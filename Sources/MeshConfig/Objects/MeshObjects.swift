@@ -88,7 +88,9 @@ package struct MeshObjects: Sendable {
             + self.apiBindings.values.flatMap(\.diagnoses)
     }
 
-    var endpointDiagnoses: [Diagnosis] { self.slices.values.flatMap(\.diagnoses) }
+    var endpointDiagnoses: [Diagnosis] {
+        self.slices.values.flatMap(\.diagnoses) + self.pods.values.flatMap(\.diagnoses)
+    }
 
     // MARK: One object
 

@@ -135,7 +135,8 @@ package enum SnapshotBuilder {
             snapshot.workloads = join.workloads()
             snapshot.nodeWorkloads = join.nodeWorkloads()
             let found = objects.endpointDiagnoses
-            let others = snapshot.diagnoses.filter { $0.object.kind != MeshKind.endpointSlice.rawValue }
+            let kinds = [MeshKind.endpointSlice.rawValue, MeshKind.pod.rawValue]
+            let others = snapshot.diagnoses.filter { !kinds.contains($0.object.kind) }
             if !found.isEmpty || others.count != snapshot.diagnoses.count {
                 snapshot.diagnoses = Self.sorted(others + found)
             }

@@ -96,7 +96,8 @@ package struct ServingIndex: Sendable {
             case .revisions: [["metadata", "labels"], ["metadata", "annotations"], ["spec"], ["status"]]
             case .podAutoscalers:
                 [
-                    ["spec", "reachability"], ["spec", "timeoutSeconds"], ["status", "path"], ["status", "desiredScale"],
+                    ["spec", "reachability"], ["spec", "timeoutSeconds"], ["status", "path"],
+                    ["status", "desiredScale"],
                     ["status", "conditions"],
                 ]
             case .deployments: [["spec", "replicas"], ["status", "readyReplicas"], ["status", "conditions"]]

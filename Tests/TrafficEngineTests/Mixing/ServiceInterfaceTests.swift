@@ -127,7 +127,7 @@ import TrafficEngine
         var cache = CheckCache()
         let answer = CheckAnswer.test(code: 7, [CheckReference(name: "api.operation", condition: .exact)])
         request("/pets/7").withAttributes { cache.keep(answer, for: $0, now: .zero) }
-        #expect(request("/pets/8").withAttributes { cache.verdict(for: $0, now: .zero) }?.status.code == 7)
+        #expect(request("/pets/8").withAttributes { cache.verdict(for: $0, now: .zero) }?.verdict.status.code == 7)
         #expect(request("/pets").withAttributes { cache.verdict(for: $0, now: .zero) } == nil)
         #expect(request("/owners").withAttributes { cache.verdict(for: $0, now: .zero) } == nil)
         let rule = QuotaRule(
