@@ -214,7 +214,7 @@ private enum Words {
     @Test("An answer that takes longer than the policy waits is none")
     func late() async throws {
         try await self.run { service, client, address in
-            guard case .failed = await self.ask(client, "/held", timeout: .milliseconds(200), address) else {
+            guard case .failed = await self.ask(client, "/held", timeout: .seconds(1), address) else {
                 Issue.record("an answer came")
                 return
             }
