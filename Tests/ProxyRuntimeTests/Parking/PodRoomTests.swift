@@ -61,10 +61,10 @@ import TrafficEngine
                 clients.append(client)
             }
             await self.waiting(4, at: proxy)
-            #expect(server.connectionCount == 2)
 
             let endpoint = await server.connection(1)
             await endpoint.waitFor("GET /")
+            #expect(server.connectionCount == 2)
             endpoint.send(Self.answer)
             await self.waiting(3, at: proxy)
             for client in clients { client.close() }
