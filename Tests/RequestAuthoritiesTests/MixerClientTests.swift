@@ -330,14 +330,15 @@ private enum Words {
         TestMixer.operation("host", "a"),
     ]
 
-    @Test("What makes no request, or is no part of one, is no answer")
+    @Test("A request that may pass only as one that cannot be made is refused")
     func unusableLines() async throws {
         try await self.run { _, client, address in
             for (index, operation) in Self.unusable.enumerated() {
-                guard case .failed = await self.ask(client, "/line/\(index)", address) else {
-                    Issue.record("taken: \(operation)")
+                guard case .answered(let answer) = await self.ask(client, "/line/\(index)", address) else {
+                    Issue.record("no verdict: \(operation)")
                     continue
                 }
+                #expect(answer.verdict.status.code == 14 && !answer.verdict.changesRequest, "\(operation)")
             }
         }
     }
@@ -345,10 +346,11 @@ private enum Words {
     @Test("An answer has no path that could be changed")
     func lineOfAnswer() async throws {
         try await self.run { _, client, address in
-            guard case .failed = await self.ask(client, "/line-of-answer", address) else {
-                Issue.record("taken")
+            guard case .answered(let answer) = await self.ask(client, "/line-of-answer", address) else {
+                Issue.record("no verdict")
                 return
             }
+            #expect(answer.verdict.status.code == 14)
         }
     }
 
@@ -402,10 +404,11 @@ private enum Words {
     @Test("Reports are sent together, each as what differs from the one before")
     func reports() async throws {
         try await self.run { service, client, address in
+            let policy = Self.policy()
             let reports = [200, 404].map { status in
                 var outcome = RequestOutcome()
                 outcome.status = status
-                return MixerReport(.request(Self.request("/a")), Self.facts, Self.policy(), .request(outcome))
+                return MixerReport(.request(Self.request("/a")), Self.facts, policy, .request(outcome))
             }
             func lost(_ endpoints: [ServiceEndpoint]) async -> Int {
                 let writer = client.makeReportWriter()

@@ -353,11 +353,11 @@ import TrafficEngine
     func answers() async throws {
         let redirect = RedirectAction(host: Self.bytes("new.test"))
         let routes = [
-            Self.route("tea", "/tea", .respond(status: 418, body: Self.bytes("teapot"))),
+            Self.route("tea", "/tea", .respond(status: 418, body: Self.bytes("short and stout"))),
             Self.route("moved", "/moved", .redirect(redirect)), Self.route("first", "/a", Self.forward(1)),
         ]
         let cases = [
-            ("/tea", "418 ", "teapot"), ("/moved/x", "301 ", "location: http://new.test/moved/x\r\n"),
+            ("/tea", "418 ", "short and stout"), ("/moved/x", "301 ", "location: http://new.test/moved/x\r\n"),
             ("/nowhere", "404 ", "no route for x.test"),
         ]
         for (target, status, part) in cases {
