@@ -189,7 +189,7 @@ import TrafficEngine
 
     @Test("Messages that grow at once are bounded, and nothing is lost for it")
     func streams() throws {
-        let services = (0..<40).map { number in
+        let services = (0..<100).map { number in
             MixerService(host: "s\(number)", attributes: ["destination.service.name": .text("s\(number)")])
         }
         let reports = (services + services).map { Self.report("/a", service: $0) }

@@ -425,6 +425,13 @@ final class ServerConnection: ServerExchange, ChannelDuplexHandler, Flushing {
 
     // MARK: Tunnels
 
+    override func placeAwaited() {
+        // The client went while somebody else was asked about its request.
+        guard self.inputHasEnded, let context = self.context else { return }
+        // Not within the event that has led here.
+        context.eventLoop.assumeIsolated().execute { context.close(promise: nil) }
+    }
+
     override func tunnelStarted() {
         self.phase = .tunnel
         if self.input.readableBytes > 0 {

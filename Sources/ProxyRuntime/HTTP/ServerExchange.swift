@@ -147,6 +147,9 @@ class ServerExchange: TimerTarget {
     /// Whether somebody still listens.
     var isEnded: Bool { true }
 
+    /// The request waits for a place in a pod from now on.
+    func placeAwaited() {}
+
     /// Takes what came of a body right behind its head, into `exchange.head`; `false`: it was refused.
     func takeBodyBehindHead(_ bytes: UnsafeRawBufferPointer) -> Bool { true }
 

@@ -100,6 +100,7 @@ extension ServerExchange {
         visit.ticket = RoomVisit.Ticket(room: room, id: id, sinceNanoseconds: now)
         self.deadlines.attempt = visit.deadline
         self.armTimer()
+        self.placeAwaited()
     }
 
     /// The wait is over.

@@ -6,6 +6,8 @@ extension ServerExchange {
     /// What Envoy says about the time that a request has left.
     private static let timeHeader = Array("x-envoy-expected-rq-timeout-ms".utf8)
     private static let agentHeader = Array("user-agent".utf8)
+    /// In lower case, as all that bytes are compared with.
+    private static let healthTarget: StaticString = "/grpc.health.v1.health/check"
     /// How Kubernetes begins to say who it is.
     private static let probeAgent = Array("kube-probe/".utf8)
 
@@ -35,9 +37,12 @@ extension ServerExchange {
         return room.isReporter(source.ip)
     }
 
-    /// Kubernetes has no certificate of the mesh. Its questions would keep a pod for ever that nobody needs.
+    /// Kubernetes has no certificate of the mesh. Its questions would keep a pod for ever that nobody needs, and one that
+    /// waits for a long request would have the pod taken for dead. They are GETs, or gRPC's question for health.
     private func isProbe(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard !self.facts.isTLS, self.scanner.kind == .get else { return false }
+        guard !self.facts.isTLS else { return false }
+        let asksHealth = Bytes.equal(self.slice(bytes, self.scanner.target), Self.healthTarget)
+        guard self.scanner.kind == .get || asksHealth else { return false }
         return self.withView(bytes) { view in
             guard let agent = view.first(Self.agentHeader) else { return false }
             return agent.starts(with: Self.probeAgent)

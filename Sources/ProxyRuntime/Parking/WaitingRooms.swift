@@ -21,9 +21,10 @@ final class WaitingRooms: Sendable {
 
     init(reporter: (any ActivationReporting)?) { self.reporter = reporter }
 
-    /// The revision's room, made on the loop that first knows of it.
-    func room(for activation: RevisionActivation, on loop: any EventLoop) -> WaitingRoom {
-        self.rooms.withLock { rooms in
+    /// The revision's room, made on the loop that first knows of it; `nil`: the cluster stands for none, or cannot count.
+    func room(of cluster: Cluster, on loop: any EventLoop) -> WaitingRoom? {
+        guard let activation = cluster.activation, Self.canCount(cluster, activation) else { return nil }
+        return self.rooms.withLock { rooms in
             if let room = rooms[Key(activation)] { return room }
             let room = WaitingRoom(activation.revision, activation.side, reporter: self.reporter, loop: loop)
             rooms[Key(activation)] = room

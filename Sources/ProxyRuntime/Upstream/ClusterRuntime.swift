@@ -39,7 +39,7 @@ final class ClusterRuntime {
         self.balancer = LoadBalancer(Self.options(cluster), endpoints: [], seed: worker.random())
         self.outliers = cluster.outlierDetection.map { OutlierWatch($0, worker: worker) }
         self.outliers?.onReturn = { [weak self] in self?.refreshBalancer() }
-        self.room = cluster.activation.map { worker.rooms.room(for: $0, on: worker.loop) }
+        self.room = worker.rooms.room(of: cluster, on: worker.loop)
         self.useEndpoints()
     }
 
@@ -76,7 +76,7 @@ final class ClusterRuntime {
         let old = self.cluster
         self.cluster = cluster
         self.limits = Self.share(cluster.limits, self.worker)
-        self.room = cluster.activation.map { self.worker.rooms.room(for: $0, on: self.worker.loop) }
+        self.room = self.worker.rooms.room(of: cluster, on: self.worker.loop)
         if Self.options(old) != Self.options(cluster) {
             self.balancer = LoadBalancer(
                 Self.options(cluster),

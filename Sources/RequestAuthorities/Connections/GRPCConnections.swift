@@ -87,6 +87,7 @@ final class GRPCConnections: Sendable {
     ///   - timeout: for all of it.
     ///   - isRepeatable: it does no harm if two endpoints take it.
     ///   - call: marks the call as sent just before it is; that is not looked at if it is repeatable.
+    /// - Returns: The answer, or why there is none.
     func first<Response: Sendable>(
         of endpoints: [ServiceEndpoint],
         within timeout: Duration,

@@ -6,9 +6,11 @@ package import TrafficEngine
 /// An entry of a message says what differs from the one before it. Reports of which that cannot be said, as they are of
 /// another service or lack what another has, go into messages of their own, all of which grow at the same time.
 package final class ReportWriter: ReportWriting {
-    /// Messages that grow at once; a further one takes the place of the oldest, which is then complete.
-    static let streamsMax = 16
+    /// Messages that grow at once; a further one takes the place of the one that was not used for longest, which is then
+    /// complete.
+    static let streamsMax = 64
 
+    /// In the order of their last use.
     private var streams: [ReportStream] = []
     private var complete: [ReportMessage] = []
     /// What the report at hand says.
@@ -63,10 +65,13 @@ package final class ReportWriter: ReportWriting {
             hasResponse = true
             return self.response.mask
         }
-        for stream in self.streams where stream.isOf(report.policy, report.service) {
+        for index in self.streams.indices.reversed() {
+            let stream = self.streams[index]
+            guard stream.isOf(report.policy, report.service) else { continue }
             let (subject, response) = (stream.subjectMask(asOf: report), stream.responseMask(asOf: report))
             let mask = (subject ?? subjectMask()) | (response ?? responseMask()) | self.outcome.mask
             guard stream.canTell(mask) else { continue }
+            if index < self.streams.count - 1 { self.streams.append(self.streams.remove(at: index)) }
             return Way(stream: stream, isSubjectAlike: subject != nil, isResponseAlike: response != nil)
         }
         _ = (subjectMask(), responseMask())

@@ -29,6 +29,8 @@ package struct ConcurrencyMeter: Sendable {
     private let tellsFirst: Bool
     /// What has been told of since, which the next report leaves out.
     private var told = (concurrency: 0.0, requests: 0.0)
+    /// The most that was told of until then, and within the same second may be no news.
+    private var heard = 0.0
 
     /// Measures from `now` on. `tellsFirst`: whoever keeps the meter reports a first request at once.
     package init(tellsFirst: Bool = true, at now: Duration) {
@@ -72,6 +74,7 @@ package struct ConcurrencyMeter: Sendable {
         )
         let isBusy = self.all.inFlight > 0 || self.all.began > 0 || self.all.area > 0
         defer {
+            self.heard = max(self.told.concurrency, report.concurrency)
             self.all.reported()
             self.proxied.reported()
             self.told = (0, 0)
@@ -81,11 +84,11 @@ package struct ConcurrencyMeter: Sendable {
         return isBusy || self.wasBusy ? report : nil
     }
 
-    /// What is in flight now and has not been told of since the last report, for an autoscaler that should not wait for the
-    /// next; `nil` if that is nothing.
+    /// What is in flight now and has not been told of, in the last report or since, for an autoscaler that should not wait
+    /// for the next; `nil` if that is nothing.
     package mutating func reportEarly(at now: Duration) -> ActivationReport? {
         self.advance(to: now)
-        let more = Double(self.all.inFlight) - self.told.concurrency
+        let more = Double(self.all.inFlight) - self.told.concurrency - self.heard
         guard more > 0 else { return nil }
         let requests = Double(self.all.began) - self.told.requests
         self.told = (self.told.concurrency + more, self.told.requests + requests)

@@ -13,6 +13,8 @@ struct RecencyTable<Value> {
         /// Places of the neighbours in the order of use; -1: none.
         var newer: Int
         var older: Int
+
+        mutating func change<Result>(_ body: (inout Value) -> Result) -> Result { body(&self.value) }
     }
 
     private let countMax: Int
@@ -50,11 +52,9 @@ struct RecencyTable<Value> {
         set { if let newValue { self.nodes[place]?.value = newValue } }
     }
 
-    /// Changes the value at a place that `use` has given; `nil`: it was removed since.
+    /// Changes the value at a place that `use` has given, where it is; `nil`: it was removed since.
     mutating func change<Result>(_ place: Int, _ body: (inout Value) -> Result) -> Result? {
-        guard self.nodes[place] != nil else { return nil }
-        // Looked at just before; unwrapping it in place is what keeps the value from being copied.
-        return body(&self.nodes[place]!.value)
+        self.nodes[place]?.change(body)
     }
 
     /// Puts a value in, over one that is there.

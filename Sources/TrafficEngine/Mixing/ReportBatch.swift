@@ -38,6 +38,7 @@ package struct ReportBatch {
     /// - Parameters:
     ///   - bytes: of all that wait.
     ///   - now: of any clock that only goes forward.
+    /// - Returns: What to do about all that wait.
     package mutating func added(bytes: Int, now: Duration) -> Next {
         self.count += 1
         if self.count == 1 { self.firstAt = now }

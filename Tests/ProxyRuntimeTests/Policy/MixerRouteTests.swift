@@ -99,6 +99,22 @@ private struct TestVerifier: TokenVerifying {
         try await endpoint.stop()
     }
 
+    @Test("A client that goes while the engine is asked does not wait for a pod afterwards")
+    func clientLeft() async throws {
+        let engine = TestEngine(Self.answer(), holds: true)
+        var setup = MixerProxy(engine: engine, side: .outbound, service: Self.service())
+        setup.activation = RevisionActivation(revision: Self.revision, concurrencyMax: 0)
+        try await setup.run(ports: []) { proxy in
+            let client = try await proxy.connect()
+            client.send(Self.get)
+            await self.asked(engine, proxy)
+            client.endOutput()
+            engine.release()
+            _ = await client.waitForEnd()
+            _ = await proxy.waitForStatistics { $0.activations["default/hello-00001"]?.waiting == 0 }
+        }
+    }
+
     @Test("Where no endpoint comes the request fails as without the engine")
     func never() async throws {
         let setup = MixerProxy(engine: TestEngine(Self.answer()), side: .outbound, service: Self.service())

@@ -80,4 +80,16 @@ import TrafficEngine
         #expect(meter.report(at: .seconds(3)) == nil)
         #expect(meter.began(at: .seconds(4)) == true)
     }
+
+    @Test("What a regular report has told is no news for an early one that follows it")
+    func earlyAfterReport() {
+        var meter = ConcurrencyMeter(at: .zero)
+        for _ in 0..<5 { _ = meter.began(at: .zero) }
+        let early = meter.reportEarly(at: .milliseconds(50))
+        let report = meter.report(at: .milliseconds(100))
+        #expect(early?.concurrency == 4 && report?.concurrency == 0)
+        #expect(meter.reportEarly(at: .milliseconds(350)) == nil)
+        _ = meter.began(at: .milliseconds(360))
+        #expect(meter.reportEarly(at: .milliseconds(750))?.concurrency == 1)
+    }
 }
