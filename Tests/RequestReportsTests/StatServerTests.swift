@@ -30,7 +30,8 @@ import Testing
         }
         guard isConnected, send(client, text, text.count, Int32(MSG_NOSIGNAL)) == text.count else { return [] }
         var buffer: [UInt8] = Array(repeating: 0, count: 4096)
-        return Array(buffer.prefix(max(0, recv(client, &buffer, buffer.count, 0))))
+        let count = recv(client, &buffer, buffer.count, 0)
+        return Array(buffer.prefix(max(0, count)))
     }
 
     private func run(_ limits: StatIntake.Limits, _ body: (Int, StatServer) async throws -> Void) async throws {

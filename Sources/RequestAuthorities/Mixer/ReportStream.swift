@@ -50,6 +50,9 @@ final class ReportStream {
     /// Whether a report that fills these places can be told as a difference.
     func canTell(_ mask: UInt64) -> Bool { self.told & ~mask == 0 }
 
+    /// Whether reports so far have filled just these places.
+    func fills(_ mask: UInt64) -> Bool { self.told == mask }
+
     /// Writes a report.
     ///
     /// - Parameters:

@@ -65,14 +65,23 @@ package final class ReportWriter: ReportWriting {
             hasResponse = true
             return self.response.mask
         }
+        // One that fills the same places goes before one that would fill more afterwards: others may go on with that.
+        var found: (index: Int, way: Way)?
         for index in self.streams.indices.reversed() {
             let stream = self.streams[index]
             guard stream.isOf(report.policy, report.service) else { continue }
             let (subject, response) = (stream.subjectMask(asOf: report), stream.responseMask(asOf: report))
             let mask = (subject ?? subjectMask()) | (response ?? responseMask()) | self.outcome.mask
-            guard stream.canTell(mask) else { continue }
+            let isSame = stream.fills(mask)
+            guard isSame || (found == nil && stream.canTell(mask)) else { continue }
+            found = (
+                index, Way(stream: stream, isSubjectAlike: subject != nil, isResponseAlike: response != nil)
+            )
+            if isSame { break }
+        }
+        if let (index, way) = found {
             if index < self.streams.count - 1 { self.streams.append(self.streams.remove(at: index)) }
-            return Way(stream: stream, isSubjectAlike: subject != nil, isResponseAlike: response != nil)
+            return way
         }
         _ = (subjectMask(), responseMask())
         if self.streams.count >= Self.streamsMax {
