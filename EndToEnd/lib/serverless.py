@@ -182,7 +182,7 @@ class MixerAdapter(Architecture):
 
     ENGINE = "istio-policy.istio-system.svc.cluster.local:9091"
     SETTINGS = MeshSettings(f"mixerCheckServer: {ENGINE}\ndisablePolicyChecks: false\n"
-                            "enableClientSidePolicyCheck: true\npolicyCheckFailOpen: false\n")
+                            "enableClientSidePolicyCheck: true\npolicyCheckFailOpen: false\npolicyCheckTimeout: 45s\n")
 
     def begin(self):
         kubectl("apply -f deploy/mixer/ -f deploy/knative/mixer/")
