@@ -1,4 +1,4 @@
-package import KubernetesAPI
+internal import KubernetesAPI
 
 /// Columns that a CustomResourceDefinition asks for.
 enum CustomColumns {
@@ -26,45 +26,5 @@ enum CustomColumns {
                 result.description = column["description"]?.string ?? ""
                 return result
             }
-    }
-}
-
-/// The simple paths that printer columns use: `.spec.hosts`, `.spec.ports[0].name`, `.metadata.annotations['a\.b']`.
-package struct JSONPath: Sendable {
-    private var steps: [String] = []
-    private let takesAll: Bool
-
-    package init(_ text: String) {
-        self.takesAll = text.contains("[*]")
-        var current = ""
-        var characters = Array(text.hasPrefix(".") ? text.dropFirst() : text[...])[...]
-        func isEscape(_ character: Character?) -> Bool { character == "\\" }
-        while let character = characters.popFirst() {
-            switch character {
-            case "\\": if let next = characters.popFirst() { current.append(next) }
-            case ".", "[":
-                if !current.isEmpty { self.steps.append(current) }
-                current = ""
-            case "]", "'", "\"": ()
-            default: current.append(character)
-            }
-        }
-        if !current.isEmpty { self.steps.append(current) }
-    }
-
-    package func find(in object: JSONValue) -> JSONValue? {
-        var value = object
-        for step in self.steps {
-            if step == "*" {
-                // Columns show one value; Kubernetes takes the first of several too.
-                guard let first = value[0] else { return nil }
-                value = first
-            } else if let next = value[path: [step]] {
-                value = next
-            } else {
-                return nil
-            }
-        }
-        return value
     }
 }

@@ -49,5 +49,13 @@ import Testing
         #expect(JSONPath(".m.a\\.b/c").find(in: object) == "x")
         #expect(JSONPath(".m['a\\.b/c']").find(in: object) == "x")
         #expect(JSONPath(".none").find(in: object) == nil)
+        let status: JSONValue = [
+            "conditions": [["type": "Active", "status": "False"], ["type": "Ready", "status": "True"]]
+        ]
+        #expect(JSONPath(#".conditions[?(@.type=="Ready")].status"#).find(in: status) == "True")
+        #expect(JSONPath(".conditions[?(@.type == 'Active')].status").find(in: status) == "False")
+        #expect(JSONPath(#".conditions[?(@.type=="None")].status"#).find(in: status) == nil)
+        #expect(JSONPath(".conditions[1].type").find(in: status) == "Ready")
+        for broken in ["[", "[?(@.a", ".a[?(@.b)]", "[?(@.==)]", "\\", "['"] { _ = JSONPath(broken).find(in: status) }
     }
 }
