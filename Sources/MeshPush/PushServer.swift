@@ -4,21 +4,13 @@ import Synchronization
 
 /// Brings snapshots to proxies: gathers changes for a moment, publishes a generation, wakes the streams.
 package final class PushServer: Sendable {
-    /// How long changes are gathered before they go out together.
-    package struct Debounce: Sendable {
-        /// Publish once nothing has changed for so long,
-        package var quiet: Duration = .milliseconds(10)
-        /// or so long after the first change.
-        package var max: Duration = .milliseconds(50)
-
-        package init() {}
-    }
-
     private struct State {
         var generation: Generation
         /// The newest snapshot that is not published yet.
         var pending: MeshSnapshot?
-        var pendingCounter: UInt64 = 0
+        var gathering: Gathering
+        /// Ends when what was gathered is due; cancelled when that is sooner.
+        var pause: Task<Void, Never>?
         var connections: [UInt64: ConnectionEntry] = [:]
         var connectionCounter: UInt64 = 0
         var statistics = PushStatistics()
@@ -36,7 +28,6 @@ package final class PushServer: Sendable {
 
     private let state: Mutex<State>
     private let cache: TranslationCache
-    private let debounce: Debounce
     /// Give Secrets also to proxies that have not proved who they are, by the plain port: for a mesh whose network is
     /// trusted as a whole.
     package let trustsUnauthenticated: Bool
@@ -50,16 +41,15 @@ package final class PushServer: Sendable {
 
     package init(
         snapshot: MeshSnapshot = MeshSnapshot(),
-        debounce: Debounce = Debounce(),
+        debounce: Gathering.Debounce = Gathering.Debounce(),
         trustsUnauthenticated: Bool = false,
         workloadLimit: Duration = .seconds(5),
         observer: (any ProxyObserver)? = nil,
         logger: Logger
     ) {
         let first = Generation(number: 0, snapshot: snapshot, change: .everything, publishedAt: .now)
-        self.state = Mutex(State(generation: first))
+        self.state = Mutex(State(generation: first, gathering: Gathering(debounce)))
         self.cache = TranslationCache(first)
-        self.debounce = debounce
         self.trustsUnauthenticated = trustsUnauthenticated
         self.workloadLimit = workloadLimit
         self.observer = observer
@@ -69,10 +59,12 @@ package final class PushServer: Sendable {
 
     /// Takes a snapshot to be published soon; a newer one that comes in time replaces it.
     package func update(_ snapshot: MeshSnapshot) {
-        self.state.withLock {
-            $0.pending = snapshot
-            $0.pendingCounter += 1
+        let pause = self.state.withLock { state -> Task<Void, Never>? in
+            let isUrgent = snapshot.hasFirstEndpoints(since: state.pending ?? state.generation.snapshot)
+            state.pending = snapshot
+            return state.gathering.changed(isUrgent: isUrgent, now: .now) ? state.pause : nil
         }
+        pause?.cancel()
         self.changed.yield()
     }
 
@@ -129,16 +121,22 @@ package final class PushServer: Sendable {
     /// The snapshot that proxies have or are about to have.
     package var snapshot: MeshSnapshot { self.state.withLock { $0.generation.snapshot } }
 
-    /// Waits until changes pause.
+    /// Waits until what has changed is due.
     private func gather() async {
-        let start = ContinuousClock.now
-        var seen = self.state.withLock { $0.pendingCounter }
-        while ContinuousClock.now - start < self.debounce.max {
-            // Cancelled: nothing waits for what would be published.
-            guard (try? await Task.sleep(for: self.debounce.quiet)) != nil else { return }
-            let now = self.state.withLock { $0.pendingCounter }
-            if now == seen { return }
-            seen = now
+        while !Task.isCancelled {
+            // What is sooner from now on cancels the pause.
+            let pause = self.state.withLock { state -> Task<Void, Never>? in
+                state.pause = nil
+                guard let due = state.gathering.due, due > .now else { return nil }
+                state.pause = Task { try? await Task.sleep(until: due) }
+                return state.pause
+            }
+            guard let pause else { return }
+            await withTaskCancellationHandler {
+                await pause.value
+            } onCancel: {
+                pause.cancel()
+            }
         }
     }
 
@@ -147,6 +145,7 @@ package final class PushServer: Sendable {
         let (current, pending) = self.state.withLock { state in
             let pending = state.pending
             state.pending = nil
+            state.gathering.published(now: .now)
             return (state.generation, pending)
         }
         guard let pending else { return }

@@ -57,7 +57,7 @@ import XDSAPI
         let second = try self.snapshot(2000, revision: 2, instances: ["10.213.1.1", "10.213.1.2"])
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        var debounce = PushServer.Debounce()
+        var debounce = Gathering.Debounce()
         debounce.quiet = .zero
         let push = PushServer(snapshot: first, debounce: debounce, logger: logger)
         let (requests, ask) = AsyncThrowingStream.makeStream(of: Request.self)
