@@ -42,9 +42,10 @@ package enum SnapshotChange: Equatable, Sendable {
             let before = old.endpoints[key] ?? []
             let after = new.endpoints[key] ?? []
             if before == after, !service.isHeadless || old.instances[key] == new.instances[key] { continue }
+            let identities = (ServiceIdentities(before, of: service), ServiceIdentities(after, of: service))
             // These endpoints are also in clusters.
             guard case .endpoints = service.resolution,
-                ServiceIdentities(before, of: service) == ServiceIdentities(after, of: service)
+                identities.0.isAlike(identities.1, isAsked: new.asksForMesh(service.host))
             else {
                 self = .everything
                 return
@@ -56,5 +57,18 @@ package enum SnapshotChange: Equatable, Sendable {
             }
         }
         self = change.services.isEmpty && change.headless.isEmpty ? .nothing : .endpoints(change)
+    }
+}
+
+extension MeshSnapshot {
+    /// Whether a DestinationRule may want mutual TLS for all endpoints of a host, whether they are known to take it or not.
+    fileprivate func asksForMesh(_ host: HostName) -> Bool {
+        self.destinationPolicies.contains { rule in
+            guard rule.host.covers(host) else { return false }
+            let policies = [rule.policy] + rule.subsets.compactMap(\.policy)
+            return policies.contains { policy in
+                policy.tls?.mode == .istioMutual || policy.ports.values.contains { $0.tls?.mode == .istioMutual }
+            }
+        }
     }
 }

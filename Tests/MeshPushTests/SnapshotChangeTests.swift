@@ -108,6 +108,32 @@ import Testing
         #expect(SnapshotChange(from: old, to: plain) == .everything)
     }
 
+    @Test("A first pod in plain text is a change of endpoints, unless somebody asks for mutual TLS with it")
+    func firstPod() throws {
+        let old = try Self.snapshot(addresses: [])
+        var new = try Self.snapshot(addresses: ["10.213.1.1"])
+        let key = ServiceKey(new.services[0])
+        new.endpoints[key]?[0].serviceAccount = "web"
+        guard case .endpoints(let change) = SnapshotChange(from: old, to: new) else {
+            Issue.record("not a change of endpoints alone")
+            return
+        }
+        #expect(change.services == [key])
+
+        var rule = DestinationPolicy(
+            source: ObjectReference(kind: "DestinationRule", id: ObjectID(namespace: "default", name: "web")),
+            host: try #require(HostName("*.svc.cluster.local"))
+        )
+        rule.policy.ports[try #require(Port(80))] = TrafficPolicy()
+        rule.policy.ports[try #require(Port(80))]?.tls = ClientTLSSettings(mode: .istioMutual)
+        var (ruled, ruledNew) = (old, new)
+        ruled.destinationPolicies = [rule]
+        ruledNew.destinationPolicies = [rule]
+        #expect(SnapshotChange(from: ruled, to: ruledNew) == .everything)
+        new.endpoints[key]?[0].hasMeshIdentity = true
+        #expect(SnapshotChange(from: old, to: new) == .everything)
+    }
+
     private static func snapshot(addresses: [String]) throws -> MeshSnapshot {
         let port = try #require(Port(80))
         let service = Service(

@@ -9,8 +9,10 @@ package struct ServiceIdentities: Hashable, Sendable {
         package var name: String
     }
 
-    /// Of all endpoints, also of those that are not ready yet.
+    /// Of all endpoints, also of those that are not ready yet,
     package let accounts: Set<Account>
+    /// and of those that take mutual TLS.
+    package let meshAccounts: Set<Account>
     /// There are endpoints whose account nobody knows,
     package let hasUnknown: Bool
     /// and such that take mutual TLS.
@@ -19,15 +21,15 @@ package struct ServiceIdentities: Hashable, Sendable {
     package let areAllOfMesh: Bool
 
     package init(_ endpoints: [Endpoint], of service: Service) {
-        let known = endpoints.map { endpoint in
-            Account(
-                namespace: endpoint.workload?.namespace ?? service.namespace,
-                name: endpoint.serviceAccount ?? ""
-            )
+        func account(_ endpoint: Endpoint) -> Account? {
+            guard let name = endpoint.serviceAccount, !name.isEmpty else { return nil }
+            return Account(namespace: endpoint.workload?.namespace ?? service.namespace, name: name)
         }
-        self.accounts = Set(known.filter { !$0.name.isEmpty })
-        self.hasUnknown = known.contains { $0.name.isEmpty }
-        self.hasUnknownOfMesh = endpoints.contains { $0.hasMeshIdentity && ($0.serviceAccount ?? "").isEmpty }
+        let ofMesh = endpoints.filter(\.hasMeshIdentity)
+        self.accounts = Set(endpoints.compactMap(account))
+        self.meshAccounts = Set(ofMesh.compactMap(account))
+        self.hasUnknown = endpoints.contains { account($0) == nil }
+        self.hasUnknownOfMesh = ofMesh.contains { account($0) == nil }
         self.areAllOfMesh = !endpoints.isEmpty && endpoints.allSatisfy(\.hasMeshIdentity)
     }
 
@@ -38,6 +40,14 @@ package struct ServiceIdentities: Hashable, Sendable {
     /// - Returns: never an empty set.
     func accountsRequired(isAsked: Bool) -> Set<Account>? {
         let isOpen = isAsked ? self.hasUnknown : self.hasUnknownOfMesh
-        return isOpen || self.accounts.isEmpty ? nil : self.accounts
+        let accounts = isAsked ? self.accounts : self.meshAccounts
+        return isOpen || accounts.isEmpty ? nil : accounts
+    }
+
+    /// Whether clusters are the same with both; `isAsked` as in `accountsRequired`.
+    package func isAlike(_ other: ServiceIdentities, isAsked: Bool) -> Bool {
+        if isAsked { return self == other }
+        return self.areAllOfMesh == other.areAllOfMesh
+            && self.accountsRequired(isAsked: false) == other.accountsRequired(isAsked: false)
     }
 }
