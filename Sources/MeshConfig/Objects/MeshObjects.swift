@@ -98,7 +98,10 @@ package struct MeshObjects: Sendable {
         let key = object.key
         switch kind {
         case .service:
-            return Self.put(object, in: &self.services) { ServiceParser.parse($0, domain: self.domainSuffix) }
+            let old = self.services[key]?.value?.service.activation
+            let change = Self.put(object, in: &self.services) { ServiceParser.parse($0, domain: self.domainSuffix) }
+            self.index.replace(service: key, old: old, new: self.services[key]?.value?.service.activation)
+            return change
         case .serviceEntry:
             return Self.put(object, in: &self.serviceEntries) { ServiceEntryParser.parse($0) }
         case .workloadEntry:
@@ -174,7 +177,10 @@ package struct MeshObjects: Sendable {
 
     private mutating func remove(_ kind: MeshKind, _ key: ObjectKey) -> MeshChange {
         switch kind {
-        case .service: return self.services.removeValue(forKey: key) == nil ? .nothing : .full
+        case .service:
+            guard let old = self.services.removeValue(forKey: key) else { return .nothing }
+            self.index.replace(service: key, old: old.value?.service.activation, new: nil)
+            return .full
         case .serviceEntry: return self.serviceEntries.removeValue(forKey: key) == nil ? .nothing : .full
         case .workloadEntry: return self.setMachine(key, nil)
         case .workloadGroup: return self.workloadGroups.removeValue(forKey: key) == nil ? .nothing : .full
@@ -328,10 +334,10 @@ package struct MeshObjects: Sendable {
             [old, new?.value].contains(where: { $0.map { self.isGateway($0.workload) } ?? false })
         {
             // Where gateways are decides which Secrets they need.
-            self.index.replace(pod: key, old: old?.workload.address, new: new?.value?.workload.address)
+            self.index.replace(pod: key, old: old?.workload, new: new?.value?.workload)
             return .full
         }
-        self.index.replace(pod: key, old: old?.workload.address, new: new?.value?.workload.address)
+        self.index.replace(pod: key, old: old?.workload, new: new?.value?.workload)
         var touched: Set<ServiceKey> = []
         for facts in [old, new?.value].compactMap({ $0 }) {
             for slice in self.index.slices(at: facts.workload.address) {
@@ -340,6 +346,9 @@ package struct MeshObjects: Sendable {
                 }
             }
             touched.formUnion(self.entries(selecting: facts.workload))
+            if let revision = facts.workload.activation?.revision {
+                touched.formUnion(self.index.services(of: revision).compactMap(self.serviceKey))
+            }
         }
         return .endpoints(touched)
     }

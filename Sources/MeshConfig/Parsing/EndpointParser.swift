@@ -29,6 +29,8 @@ struct PodFacts: Hashable, Sendable {
     var workload: Workload
     var createdAt: Int64
     var isReady: Bool
+    /// It is being deleted.
+    var isEnding: Bool
     /// It shares its node's address, which says nothing about who answers there.
     var usesHostNetwork: Bool
     /// The node that it runs on.
@@ -106,6 +108,7 @@ enum EndpointParser {
             workload: workload,
             createdAt: object.createdAt,
             isReady: isReady && !object.isBeingDeleted,
+            isEnding: object.isBeingDeleted,
             usesHostNetwork: object.spec["hostNetwork"]?.bool ?? false,
             node: object.spec["nodeName"]?.string
         )

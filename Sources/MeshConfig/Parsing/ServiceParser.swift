@@ -13,6 +13,15 @@ struct ServiceFacts: Hashable, Sendable {
     var gatewayNetwork: String?
     /// and where.
     var gateways: Set<NetworkGateway> = []
+
+    /// Where one of its ports leads at every pod; `nil`: each pod says it by itself.
+    func podPort(of port: ServicePort) -> Port? {
+        switch self.targets[port.name] {
+        case .number(let number): number
+        case .name: nil
+        case nil: port.port
+        }
+    }
 }
 
 enum ServiceParser {

@@ -57,7 +57,40 @@ struct EndpointJoin {
                 }
             }
         }
+        for endpoint in self.startingPods(of: facts) {
+            let port = SliceFacts.SlicePort(name: endpoint.servicePortName, port: endpoint.port)
+            if seen.insert(Seen(address: endpoint.address, port: port)).inserted { result.append(endpoint) }
+        }
         return result.sorted(by: Self.isBefore)
+    }
+
+    /// Pods as endpoints of a service whose callers ask pods themselves: slices tell of a pod after it has told of itself,
+    /// and requests are waiting. None for ports whose number only the pod knows.
+    private func startingPods(of facts: ServiceFacts) -> [Endpoint] {
+        let service = facts.service
+        guard let activation = service.activation, activation.asksPods, service.resolution == .endpoints,
+            !service.selector.isEmpty
+        else { return [] }
+        let pods = self.objects.index.pods(of: activation.revision).compactMap { self.objects.pods[$0]?.value }
+        return pods.flatMap { pod -> [Endpoint] in
+            guard !pod.isEnding, !pod.usesHostNetwork, pod.workload.id.namespace == service.namespace,
+                service.selector.allSatisfy({ pod.workload.labels[$0.key] == $0.value })
+            else { return [] }
+            return service.ports.compactMap { port in
+                guard let number = facts.podPort(of: port) else { return nil }
+                var endpoint = Endpoint(
+                    address: .ip(pod.workload.address),
+                    port: number,
+                    servicePortName: port.name,
+                    labels: pod.workload.labels,
+                    workload: pod.workload.id,
+                    serviceAccount: pod.workload.serviceAccount,
+                    isReady: facts.publishesNotReady
+                )
+                endpoint.isStarting = true
+                return endpoint.placed(like: pod, in: self.objects)
+            }
+        }
     }
 
     /// Where the name of a headless service leads, by its key; `nil` for all others.
