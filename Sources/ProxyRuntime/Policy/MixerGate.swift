@@ -34,8 +34,10 @@ final class MixerGate {
     /// A request has come; one that was under way is forgotten. `view` is valid during this call.
     func begin(_ view: RequestView) {
         self.cancel()
+        self.response = nil
         guard self.policy.reportServer != nil else { return }
-        self.report = MixerReport(.request(OwnedRequest(view)), self.facts, self.policy, .request(RequestOutcome()))
+        let request = self.worker.mixer.copy(view)
+        self.report = MixerReport(.request(request), self.facts, self.policy, .request(RequestOutcome()))
     }
 
     /// It is known where the request goes: asks whether it may.
@@ -85,7 +87,7 @@ final class MixerGate {
     /// An answer's head has come; `bytes` begin with it.
     func noteResponse(_ bytes: UnsafeRawBufferPointer, _ fields: [HeaderField]) {
         guard self.notesResponses else { return }
-        self.response = ReportedHeaders(bytes, fields)
+        self.response = self.worker.mixer.copy(bytes, fields)
     }
 
     func noteTrailers(_ lines: some Collection<UInt8>) { self.response?.set(trailers: lines) }

@@ -12,6 +12,9 @@ final class MixerSession {
     private var quotas: [String: QuotaCache] = [:]
     /// One, or few: they are looked through.
     private var batches: [Batch] = []
+    /// Of the last report: heads that are the same are copied once.
+    private var request: OwnedRequest?
+    private var response: ReportedHeaders?
 
     struct Counts {
         var requests = MixerStatistics()
@@ -152,6 +155,22 @@ final class MixerSession {
     }
 
     // MARK: Reports
+
+    /// A copy of a request's head.
+    func copy(_ view: RequestView) -> OwnedRequest {
+        if let request = self.request, request.isSame(as: view) { return request }
+        let request = OwnedRequest(view)
+        self.request = request
+        return request
+    }
+
+    /// A copy of an answer's head, with which `bytes` begin.
+    func copy(_ bytes: UnsafeRawBufferPointer, _ fields: [HeaderField]) -> ReportedHeaders {
+        if let response = self.response, response.isSame(as: bytes, fields) { return response }
+        let response = ReportedHeaders(bytes, fields)
+        self.response = response
+        return response
+    }
 
     /// Tells the engine what became of a request, or how far a connection has come, soon.
     func report(_ report: MixerReport, to server: MixerPolicy.Server, on worker: Worker) {

@@ -57,32 +57,32 @@ final class ReportStream {
     ///
     /// - Parameters:
     ///   - report: of this service, and such that `canTell` its places.
-    ///   - subject: what it says of its request; `nil`: the same as the last.
-    ///   - response: what it says of the answer; `nil`: the same as the last.
+    ///   - subject: what it says of its request, if `isSubjectAlike` is `false`; other records come back in their place.
+    ///   - response: what it says of the answer, if `isResponseAlike` is `false`.
     ///   - outcome: what it says of the rest.
     func append(
         _ report: MixerReport,
-        _ subject: AttributeRecord?,
-        _ response: AttributeRecord?,
-        _ outcome: AttributeRecord
+        _ subject: inout AttributeRecord,
+        isSubjectAlike: Bool,
+        _ response: inout AttributeRecord,
+        isResponseAlike: Bool,
+        _ outcome: inout AttributeRecord
     ) {
         self.entry.removeAll()
-        if self.count == 0 {
-            self.writeFixed(of: report, unlike: (subject?.mask ?? 0) | (response?.mask ?? 0) | outcome.mask)
-        }
-        if let subject {
+        if self.count == 0 { self.writeFixed(of: report, unlike: subject.mask | response.mask | outcome.mask) }
+        if !isSubjectAlike {
             self.write(subject, unlike: self.subject)
-            self.subject.copy(subject)
+            swap(&self.subject, &subject)
             self.last.subject = report.subject
             self.last.facts = report.facts
         }
-        if let response {
+        if !isResponseAlike {
             self.write(response, unlike: self.response)
-            self.response.copy(response)
+            swap(&self.response, &response)
             self.last.outcome = report.outcome
         }
         self.write(outcome, unlike: self.outcome)
-        self.outcome.copy(outcome)
+        swap(&self.outcome, &outcome)
         self.told = self.subject.mask | self.response.mask | self.outcome.mask
         self.message.field(1, bytes: self.entry.bytes)
         self.count += 1
@@ -108,13 +108,36 @@ final class ReportStream {
     // MARK: Attributes
 
     private func write(_ record: AttributeRecord, unlike previous: AttributeRecord) {
-        var rest = record.mask
+        var rest = record.places(unlike: previous)
         while rest != 0 {
             let place = rest.trailingZeroBitCount
             rest &= rest - 1
-            if previous.mask >> UInt64(place) & 1 == 1, record.isEqual(place, to: previous) { continue }
-            let name = self.name(of: place)
-            record.withValue(of: place) { self.write(AttributeRecord.kinds[place], $0, name) }
+            self.write(place, of: record)
+        }
+    }
+
+    private func write(_ place: Int, of record: AttributeRecord) {
+        let name = self.name(of: place)
+        switch AttributeRecord.kinds[place] {
+        case .text:
+            let word = record.withBytes(of: place) { self.words.number(of: $0) }
+            self.write(2, name, varint: WireBytes.zigzag(word))
+        case .number: self.write(3, name, varint: UInt64(bitPattern: record.number(of: place)))
+        case .truth: self.write(5, name, varint: UInt64(bitPattern: record.number(of: place)))
+        case .moment: self.write(moment: record.number(of: place), name)
+        case .duration:
+            let nanoseconds = record.number(of: place)
+            self.write(7, name, nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000)
+        case .bytes: record.withBytes(of: place) { self.write(8, name, bytes: $0) }
+        case .map:
+            self.value.removeAll()
+            record.withBytes(of: place) { bytes in
+                var offset = 0
+                while let key = Self.part(bytes, &offset), let value = Self.part(bytes, &offset) {
+                    self.addEntry(self.words.number(of: key), self.words.number(of: value))
+                }
+            }
+            self.write(9, name, bytes: self.value.bytes)
         }
     }
 
@@ -146,30 +169,6 @@ final class ReportStream {
         }
     }
 
-    private func write(_ kind: AttributeRecord.Kind, _ bytes: UnsafeRawBufferPointer, _ name: Int32) {
-        switch kind {
-        case .text: self.write(2, name, varint: WireBytes.zigzag(self.words.number(of: bytes)))
-        case .number: self.write(3, name, varint: UInt64(bitPattern: Self.number(bytes)))
-        case .truth: self.write(5, name, varint: UInt64(bytes.first ?? 0))
-        case .moment: self.write(moment: Self.number(bytes), name)
-        case .duration:
-            let nanoseconds = Self.number(bytes)
-            self.write(7, name, nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000)
-        case .bytes: self.write(8, name, bytes: bytes)
-        case .map:
-            self.value.removeAll()
-            var offset = 0
-            while let key = Self.part(bytes, &offset), let value = Self.part(bytes, &offset) {
-                self.addEntry(self.words.number(of: key), self.words.number(of: value))
-            }
-            self.write(9, name, bytes: self.value.bytes)
-        }
-    }
-
-    private static func number(_ bytes: UnsafeRawBufferPointer) -> Int64 {
-        Int64(littleEndian: bytes.loadUnaligned(as: Int64.self))
-    }
-
     private static func part(_ bytes: UnsafeRawBufferPointer, _ offset: inout Int) -> UnsafeRawBufferPointer? {
         guard offset + 4 <= bytes.count else { return nil }
         let start = offset + 4
@@ -188,9 +187,10 @@ final class ReportStream {
     private func close(_ map: UInt64) { self.entry.field(map, bytes: self.pair.bytes) }
 
     private func write(_ map: UInt64, _ name: Int32, varint value: UInt64) {
-        self.open(name)
-        self.pair.field(2, varint: value)
-        self.close(map)
+        let key = WireBytes.zigzag(name)
+        self.entry.open(map, count: WireBytes.fieldSize(key) + WireBytes.fieldSize(value))
+        self.entry.field(1, varint: key)
+        self.entry.field(2, varint: value)
     }
 
     private func write(_ map: UInt64, _ name: Int32, bytes: some Collection<UInt8>) {
@@ -205,10 +205,15 @@ final class ReportStream {
 
     /// `google.protobuf.Timestamp` and `Duration`.
     private func write(_ map: UInt64, _ name: Int32, _ seconds: Int64, _ nanoseconds: Int64) {
-        self.value.removeAll()
-        self.value.field(1, varint: UInt64(bitPattern: seconds))
-        self.value.field(2, varint: UInt64(bitPattern: nanoseconds))
-        self.write(map, name, bytes: self.value.bytes)
+        let (key, seconds, nanoseconds) = (
+            WireBytes.zigzag(name), UInt64(bitPattern: seconds), UInt64(bitPattern: nanoseconds)
+        )
+        let count = WireBytes.fieldSize(seconds) + WireBytes.fieldSize(nanoseconds)
+        self.entry.open(map, count: WireBytes.fieldSize(key) + WireBytes.fieldSize(UInt64(count)) + count)
+        self.entry.field(1, varint: key)
+        self.entry.open(2, count: count)
+        self.entry.field(1, varint: seconds)
+        self.entry.field(2, varint: nanoseconds)
     }
 
     /// Adds to the value an entry of a `StringMap`.

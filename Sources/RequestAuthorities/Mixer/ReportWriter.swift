@@ -27,9 +27,11 @@ package final class ReportWriter: ReportWriting {
         let before = way.stream.byteCount
         way.stream.append(
             report,
-            way.isSubjectAlike ? nil : self.subject,
-            way.isResponseAlike ? nil : self.response,
-            self.outcome
+            &self.subject,
+            isSubjectAlike: way.isSubjectAlike,
+            &self.response,
+            isResponseAlike: way.isResponseAlike,
+            &self.outcome
         )
         self.byteCount += way.stream.byteCount - before
     }

@@ -15,14 +15,22 @@ struct WireBytes {
         self.bytes.append(UInt8(truncatingIfNeeded: value))
     }
 
+    /// Begins a field of so many bytes.
+    mutating func open(_ number: UInt64, count: Int) {
+        self.varint(number << 3 | 2)
+        self.varint(UInt64(count))
+    }
+
+    /// Of a field with a number up to 15.
+    static func fieldSize(_ value: UInt64) -> Int { 1 + max(1, (UInt64.bitWidth - value.leadingZeroBitCount + 6) / 7) }
+
     mutating func field(_ number: UInt64, varint value: UInt64) {
         self.varint(number << 3)
         self.varint(value)
     }
 
     mutating func field(_ number: UInt64, bytes: some Collection<UInt8>) {
-        self.varint(number << 3 | 2)
-        self.varint(UInt64(bytes.count))
+        self.open(number, count: bytes.count)
         self.bytes.append(contentsOf: bytes)
     }
 

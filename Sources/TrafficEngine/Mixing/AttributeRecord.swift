@@ -66,15 +66,21 @@ enum ToldAttribute: Int, CaseIterable {
 /// It has a place for every attribute that a proxy reads or counts by itself. The attributes that the settings say are
 /// not in it; its own count before them.
 package struct AttributeRecord: Sendable {
-    /// How a value stands in the bytes.
+    /// How a value is kept.
     package enum Kind: Sendable {
+        /// Bytes.
         case text, bytes
-        /// 1 byte.
-        case truth
-        /// 8 bytes, little-endian; a moment in milliseconds since 1970, a duration in nanoseconds.
-        case number, moment, duration
-        /// Names and values by turns, each with its count (4 bytes, little-endian) in front.
+        /// A number; a moment in milliseconds since 1970, a duration in nanoseconds.
+        case truth, number, moment, duration
+        /// Bytes: names and values by turns, each with its count (4 bytes, little-endian) in front.
         case map
+
+        package var isNumber: Bool {
+            switch self {
+            case .truth, .number, .moment, .duration: true
+            case .text, .bytes, .map: false
+            }
+        }
     }
 
     /// Of all places, in their order.
@@ -83,24 +89,49 @@ package struct AttributeRecord: Sendable {
     private static let requestAttributes = RequestAttribute.allCases
     private static let requestAttributeCount = RequestAttribute.allCases.count
 
+    private static let numbers = Self.kinds.enumerated().reduce(UInt64(0)) { mask, kind in
+        kind.element.isNumber ? mask | 1 << UInt64(kind.offset) : mask
+    }
+
     private var bytes: [UInt8] = []
-    /// Where the value of each place begins and ends.
-    private var places: [(start: UInt32, end: UInt32)] = Array(repeating: (0, 0), count: Self.names.count)
+    /// Of each place the number, or where its bytes begin (upper half) and end.
+    private var places = [Int64](repeating: 0, count: Self.names.count)
     /// The places that are filled, one bit each.
     package private(set) var mask: UInt64 = 0
 
     package init() {}
 
-    /// The bytes of a place that is filled, valid during the call.
+    /// The bytes of a place that is filled with some, valid during the call.
     @inline(__always)
-    package func withValue<Result>(of place: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        let (start, end) = self.places[place]
-        return self.bytes.withUnsafeBytes { body($0.slice(Int(start), Int(end))) }
+    package func withBytes<Result>(of place: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        let range = self.range(of: place)
+        return self.bytes.withUnsafeBytes { body($0.slice(range.lowerBound, range.upperBound)) }
     }
 
-    /// Whether both say the same in a place that both have.
-    package func isEqual(_ place: Int, to other: AttributeRecord) -> Bool {
-        self.withValue(of: place) { own in other.withValue(of: place) { own.isSame(as: $0) } }
+    /// The number that a place is filled with.
+    @inline(__always)
+    package func number(of place: Int) -> Int64 { self.places[place] }
+
+    @inline(__always)
+    private func range(of place: Int) -> Range<Int> {
+        Int(self.places[place] >> 32)..<Int(self.places[place] & 0xFFFF_FFFF)
+    }
+
+    /// The places of which another record does not say the same, one bit each.
+    package func places(unlike other: AttributeRecord) -> UInt64 {
+        var unlike = self.mask & ~other.mask
+        var rest = self.mask & other.mask
+        while rest != 0 {
+            let place = rest.trailingZeroBitCount
+            let bit = rest & (~rest + 1)
+            rest ^= bit
+            let isSame =
+                Self.numbers & bit != 0
+                ? self.places[place] == other.places[place]
+                : self.withBytes(of: place) { own in other.withBytes(of: place) { own.isSame(as: $0) } }
+            if !isSame { unlike |= bit }
+        }
+        return unlike
     }
 
     // MARK: Filling
@@ -111,18 +142,10 @@ package struct AttributeRecord: Sendable {
         self.mask = 0
     }
 
-    /// Becomes the same as another, in the room that it has.
-    package mutating func copy(_ other: AttributeRecord) {
-        self.bytes.removeAll(keepingCapacity: true)
-        self.bytes.append(contentsOf: other.bytes)
-        self.places.withUnsafeMutableBytes { own in other.places.withUnsafeBytes { own.copyMemory(from: $0) } }
-        self.mask = other.mask
-    }
-
     @inline(__always)
     private mutating func close(_ place: Int, _ start: Int) {
         self.mask |= 1 << UInt64(place)
-        self.places[place] = (UInt32(start), UInt32(self.bytes.count))
+        self.places[place] = Int64(start) << 32 | Int64(self.bytes.count)
     }
 
     /// Fills a place with what `fill` appends.
@@ -137,12 +160,17 @@ package struct AttributeRecord: Sendable {
         self.set(attribute) { $0.append(contentsOf: text.utf8) }
     }
 
-    mutating func set(_ attribute: ToldAttribute, truth: Bool) { self.set(attribute) { $0.append(truth ? 1 : 0) } }
+    mutating func set(_ attribute: ToldAttribute, truth: Bool) { self.set(attribute, truth ? 1 : 0) }
 
+    @inline(__always)
     mutating func set(_ attribute: ToldAttribute, _ number: Int64) {
-        self.set(attribute) { bytes in
-            withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
-        }
+        self.set(Self.requestAttributeCount + attribute.rawValue, number)
+    }
+
+    @inline(__always)
+    private mutating func set(_ place: Int, _ number: Int64) {
+        self.mask |= 1 << UInt64(place)
+        self.places[place] = number
     }
 
     mutating func set(_ attribute: ToldAttribute, _ duration: Duration) {
@@ -154,7 +182,12 @@ package struct AttributeRecord: Sendable {
     mutating func add(_ attributes: RequestAttributes) {
         for (place, attribute) in Self.requestAttributes.enumerated() {
             let start = self.bytes.count
-            if attributes.append(attribute, to: &self.bytes) { self.close(place, start) }
+            guard attributes.append(attribute, to: &self.bytes) else { continue }
+            if attribute.kind == .truth {
+                self.set(place, Int64(self.bytes.removeLast()))
+            } else {
+                self.close(place, start)
+            }
         }
         if attributes.isConnection { return }
         self.set(.requestHeaders) { attributes.appendHeaders(to: &$0) }
@@ -175,31 +208,28 @@ package struct AttributeRecord: Sendable {
     func values(over others: [String: MixerValue]) -> [String: MixerValue] {
         var values = others
         for place in Self.names.indices where self.mask >> UInt64(place) & 1 == 1 {
-            let (start, end) = self.places[place]
-            let bytes = self.bytes[Int(start)..<Int(end)]
+            let number = self.places[place]
+            let kind = Self.kinds[place]
+            let bytes = kind.isNumber ? [] : self.bytes[self.range(of: place)]
             values[Self.names[place]] =
-                switch Self.kinds[place] {
+                switch kind {
                 case .text: .text(String(decoding: bytes, as: UTF8.self))
                 case .bytes: .bytes(Array(bytes))
-                case .truth: .truth(bytes.first == 1)
-                case .number: .number(Self.number(bytes))
-                case .moment: .moment(milliseconds: Self.number(bytes))
-                case .duration: .duration(.nanoseconds(Self.number(bytes)))
+                case .truth: .truth(number == 1)
+                case .number: .number(number)
+                case .moment: .moment(milliseconds: number)
+                case .duration: .duration(.nanoseconds(number))
                 case .map: .map(Self.map(bytes))
                 }
         }
         return values
     }
 
-    private static func number(_ bytes: ArraySlice<UInt8>) -> Int64 {
-        bytes.reversed().reduce(0) { $0 << 8 | Int64($1) }
-    }
-
     private static func map(_ bytes: ArraySlice<UInt8>) -> [String: String] {
         var rest = bytes
         func part() -> String? {
             guard rest.count >= 4 else { return nil }
-            let count = Int(Self.number(rest.prefix(4)))
+            let count = rest.prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
             rest = rest.dropFirst(4)
             defer { rest = rest.dropFirst(count) }
             return String(decoding: rest.prefix(count), as: UTF8.self)

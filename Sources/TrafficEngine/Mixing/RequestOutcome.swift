@@ -56,6 +56,13 @@ package struct ReportedHeaders: Sendable {
         self.fields = fields
     }
 
+    /// Whether a head that stands where it was received says the same; trailers do not count.
+    package func isSame(as head: UnsafeRawBufferPointer, _ fields: [HeaderField]) -> Bool {
+        self.bytes.count <= head.count
+            && self.fields.withUnsafeBytes { own in fields.withUnsafeBytes { own.isSame(as: $0) } }
+            && self.bytes.withUnsafeBytes { $0.isSame(as: UnsafeRawBufferPointer(rebasing: head[..<$0.count])) }
+    }
+
     /// `lines`: each ends with CRLF; the last of several calls counts.
     package mutating func set(trailers lines: some Collection<UInt8>) { self.trailers = Array(lines) }
 

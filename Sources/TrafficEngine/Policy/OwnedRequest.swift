@@ -30,6 +30,16 @@ package struct OwnedRequest: Sendable {
             && self.headers.withUnsafeBytes { own in other.headers.withUnsafeBytes { own.isSame(as: $0) } }
     }
 
+    /// The same of a head that stands where it was received.
+    package func isSame(as view: RequestView) -> Bool {
+        guard self.isSecure == view.isSecure, self.method == view.method, self.target == view.target,
+            self.authority == view.authority, self.bytes.count <= view.bytes.count
+        else { return false }
+        // What nobody points to does not count; that all are pointed to in the same way says where the head ends.
+        return self.headers.withUnsafeBytes { $0.isSame(as: UnsafeRawBufferPointer(view.headers)) }
+            && self.bytes.withUnsafeBytes { $0.isSame(as: UnsafeRawBufferPointer(rebasing: view.bytes[..<$0.count])) }
+    }
+
     /// Its head as if it had just been received.
     package func withView<Result>(_ body: (RequestView) -> Result) -> Result {
         self.bytes.withUnsafeBytes { bytes in
