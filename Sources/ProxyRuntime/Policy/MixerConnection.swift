@@ -48,19 +48,22 @@ final class MixerConnection {
         let attributes = RequestAttributes(connection: self.id, self.facts, self.policy, self.service)
         let session = self.worker.mixer
         let charges = destination.charges(attributes)
-        var question = MixerQuestion(
-            .connection(id: self.id),
-            facts: self.facts,
-            policy: self.policy,
-            service: self.service,
-            milliseconds: self.startMilliseconds,
-            endpoints: self.worker.endpoints(of: server)
-        )
+        func question() -> MixerQuestion {
+            MixerQuestion(
+                .connection(id: self.id),
+                facts: self.facts,
+                policy: self.policy,
+                service: self.service,
+                milliseconds: self.startMilliseconds,
+                endpoints: self.worker.endpoints(of: server)
+            )
+        }
         switch session.decide(attributes, charges, server, on: self.worker) {
         case .verdict(let verdict, let endsSoon):
-            if endsSoon { session.renew(question, server, on: self.worker) }
+            if endsSoon { session.renew(question(), server, on: self.worker) }
             return self.settle(verdict, charges, isFromCache: true)
         case .ask(let unpaid):
+            var question = question()
             if !unpaid.isEmpty {
                 question.charges = unpaid
                 question.deduplicationID = self.id

@@ -17,17 +17,22 @@ package final class MixerClient: RequestMixing {
     private static let waitingMax = 4096
     /// Checks that wait for an answer, those of clients that have left included: answers may be held for long.
     private static let checksMax = 10_000
-    /// Until a batch of reports is confirmed, further attempts included; as Istio's proxies wait.
-    private static let reportTimeout = Duration.seconds(5)
 
     private let connections: GRPCConnections
+    private let reportTimeout: Duration
     private let logger: Logger
     private let complainedAt = Mutex<ContinuousClock.Instant?>(nil)
     private let checks = Atomic(0)
     private let jobs: (stream: AsyncStream<Job>, continuation: AsyncStream<Job>.Continuation)
 
-    package init(connector: ServiceConnector, logger: Logger) {
+    /// - Parameters:
+    ///   - connector: to engines.
+    ///   - reportTimeout: until a batch of reports is confirmed, all its messages and further attempts included; as Istio's
+    ///     proxies wait.
+    ///   - logger: hears of engines that want what cannot be done.
+    package init(connector: ServiceConnector, reportTimeout: Duration = .seconds(5), logger: Logger) {
         self.connections = GRPCConnections(connector: connector, logger: logger)
+        self.reportTimeout = reportTimeout
         self.logger = logger
         self.jobs = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.waitingMax))
     }
@@ -124,6 +129,7 @@ package final class MixerClient: RequestMixing {
     /// How many reports the engine did not get.
     private func tell(_ messages: [ReportMessage], _ endpoints: [ServiceEndpoint]) async -> Int {
         var lost = 0
+        let deadline = ContinuousClock.now + self.reportTimeout
         for message in messages {
             let outcome = await self.call(
                 Istio_Mixer_V1_Mixer.Method.Report.descriptor,
@@ -131,7 +137,7 @@ package final class MixerClient: RequestMixing {
                 BytesSerializer(),
                 ProtobufDeserializer<Istio_Mixer_V1_ReportResponse>(),
                 to: endpoints,
-                within: Self.reportTimeout,
+                within: deadline - ContinuousClock.now,
                 isRepeatable: false
             )
             guard case .failure(let error) = outcome else { continue }
