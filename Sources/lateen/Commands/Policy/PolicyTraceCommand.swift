@@ -13,21 +13,24 @@ struct PolicyTraceCommand: AsyncParsableCommand {
             Three ways:
 
               lateen policy trace --from deploy/sleep http://productpage:9080/productpage
-                  follows the request from a pod: which proxy asks, what it would say of the request, whether an earlier
-                  answer holds there (and which attributes it hangs on), whether the engine can be reached, and how
-                  the engine decides; tcp://HOST:PORT is a connection, and so is whatever proxies pass on as bytes
+                  follows the request from a pod: which proxy asks, what it would say of
+                  the request, whether an earlier answer holds there (and which attributes
+                  it hangs on), whether the engine can be reached, and how the engine
+                  decides; tcp://HOST:PORT is a connection, and so is whatever proxies
+                  pass on as bytes
               lateen policy trace --attributes request.json
-                  asks the engine of the mesh about these attributes (as of lateen policy eval)
+                  asks the engine of the mesh about these attributes (as of
+                  lateen policy eval)
               lateen policy trace --attributes request.json --config policies/
                   offline: with the objects in these files
 
-            A trace changes nothing: nothing is taken from quotas, nothing reported, no kept answer used up. Handlers
-            inside the engine are asked for their answers. Adapters that are processes of their own are not, because a
-            question may move them to act, as one that starts pods does; --ask-adapters asks them as a request would.
+            A trace changes nothing: nothing is taken from quotas, nothing reported, no kept answer used up. Handlers \
+            inside the engine are asked for their answers. Adapters that are processes of their own are not, because a \
+            question may move them to act, as one that starts pods does; --ask-adapters asks them as a request would. \
             Offline no handler runs: one that fetches lists or keeps connections fails what it is asked.
 
-            Exit code: 0 if it would pass, 3 if it would be refused, 4 if that cannot be told, because an adapter was not
-            asked or the engine not found.
+            Exit code: 0 if it would pass, 3 if it would be refused, 4 if that cannot be told, because an adapter was \
+            not asked or the engine not found.
             """
     )
 
