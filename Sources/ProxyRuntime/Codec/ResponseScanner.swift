@@ -52,6 +52,14 @@ package struct ResponseScanner {
         }
     }
 
+    /// How the body ends (RFC 9112 section 6.3); the head is complete.
+    func framing(answersHead: Bool) -> BodyReader.Framing {
+        if answersHead || self.status == 204 || self.status == 304 { return .none }
+        if self.fields.isChunked { return .chunked }
+        if let length = self.fields.contentLength { return .length(length) }
+        return .untilClose
+    }
+
     /// `HTTP/1.1 200 OK`; the reason and even the space before it may be missing (RFC 9112 4).
     private mutating func scanStartLine(_ bytes: UnsafeRawBufferPointer) -> ScanProgress {
         let count = bytes.count

@@ -324,32 +324,14 @@ final class ServerConnection: ServerExchange, ChannelDuplexHandler, Flushing {
         let headCount = max(0, self.exchange.headBytesWritten - self.exchange.bytesWritten)
         var buffer = buffer
         if headCount > 0, let head = buffer.readSlice(length: headCount) { self.write(head) }
-        var out = self.worker.takeScratch()
-        if buffer.readableBytes > 0 {
-            out.writeChunkSize(buffer.readableBytes)
-            self.write(out)
-            self.write(buffer)
-        }
-        out.clear()
-        out.writeStaticString(buffer.readableBytes > 0 ? "\r\n" : "")
-        if isLast {
-            self.writesChunks = false
-            out.writeStaticString("0\r\n\r\n")
-        }
-        if out.readableBytes > 0 { self.write(out) }
-        self.worker.returnScratch(out)
+        if isLast { self.writesChunks = false }
+        self.worker.writeChunk(buffer, trailers: isLast ? ByteBuffer() : nil) { self.write($0) }
     }
 
     override func writeTrailers(_ lines: ByteBuffer) {
         guard self.writesChunks else { return }
         self.writesChunks = false
-        var lines = lines
-        var out = self.worker.takeScratch()
-        out.writeStaticString("0\r\n")
-        out.writeBuffer(&lines)
-        out.writeStaticString("\r\n")
-        self.write(out)
-        self.worker.returnScratch(out)
+        self.worker.writeChunk(ByteBuffer(), trailers: lines) { self.write($0) }
     }
 
     private func write(_ buffer: ByteBuffer) {
@@ -449,21 +431,5 @@ final class ServerConnection: ServerExchange, ChannelDuplexHandler, Flushing {
         guard !self.hasEnded else { return }
         self.phase = .closing
         if isReset { self.close() } else { self.context.map { $0.channel.closeAfterFlush(mode: .all) } }
-    }
-}
-
-extension ByteBuffer {
-    /// The line before a chunk (RFC 9112 7.1).
-    mutating func writeChunkSize(_ count: Int) {
-        self.write(bytesMax: 24) { writer in
-            var shift = 60
-            while shift > 0, count >> shift & 15 == 0 { shift -= 4 }
-            while shift >= 0 {
-                let digit = UInt8(truncatingIfNeeded: count >> shift & 15)
-                writer.put(digit < 10 ? digit + 48 : digit + 87)
-                shift -= 4
-            }
-            writer.endLine()
-        }
     }
 }

@@ -79,22 +79,7 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget, UpstreamCarri
             return
         }
         // HTTP/2 brought it, without framing.
-        var out = self.worker.takeScratch()
-        if buffer.readableBytes > 0 {
-            out.writeChunkSize(buffer.readableBytes)
-            self.write(out)
-            self.write(buffer)
-            out.clear()
-            out.writeStaticString("\r\n")
-        }
-        if isLast {
-            var trailers = server.exchange.trailers
-            out.writeStaticString("0\r\n")
-            out.writeBuffer(&trailers)
-            out.writeStaticString("\r\n")
-        }
-        if out.readableBytes > 0 { self.write(out) }
-        self.worker.returnScratch(out)
+        self.worker.writeChunk(buffer, trailers: isLast ? server.exchange.trailers : nil) { self.write($0) }
     }
 
     private func write(_ buffer: ByteBuffer) {
@@ -262,7 +247,7 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget, UpstreamCarri
             if bytes.readableBytes > 0 { server.tunnelReceived(bytes) }
             return
         }
-        let framing = self.framing(server)
+        let framing = self.scanner.framing(answersHead: server.requestIsHead)
         self.keepsAlive = self.keepsAliveAfter(framing)
         var out = self.worker.takeScratch()
         let next = bytes.withUnsafeReadableBytes {
@@ -290,15 +275,6 @@ final class UpstreamConnection: ChannelDuplexHandler, TimerTarget, UpstreamCarri
         self.body = BodyReader(framing, keepsTrailers: server.isHTTP2)
         self.takeBody(&bytes, server, head: &out)
         self.worker.returnScratch(out)
-    }
-
-    /// RFC 9112 6.3.
-    private func framing(_ server: ServerExchange) -> BodyReader.Framing {
-        let status = self.scanner.status
-        if server.requestIsHead || status == 204 || status == 304 { return .none }
-        if self.scanner.fields.isChunked { return .chunked }
-        if let length = self.scanner.fields.contentLength { return .length(length) }
-        return .untilClose
     }
 
     private func keepsAliveAfter(_ framing: BodyReader.Framing) -> Bool {
