@@ -405,14 +405,14 @@ final class ServerConnection: ServerExchange, ChannelDuplexHandler, Flushing {
         self.resumeReading()
     }
 
-    // MARK: Tunnels
-
     override func placeAwaited() {
         // The client went while somebody else was asked about its request.
         guard self.inputHasEnded, let context = self.context else { return }
         // Not within the event that has led here.
         context.eventLoop.assumeIsolated().execute { context.close(promise: nil) }
     }
+
+    // MARK: Tunnels
 
     override func tunnelStarted() {
         self.phase = .tunnel
