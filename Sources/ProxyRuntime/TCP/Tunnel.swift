@@ -1,13 +1,6 @@
 internal import MeshModel
 internal import NIOCore
-internal import NIOSSL
 internal import TrafficEngine
-
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
 
 /// A client's connection and its counterpart at an endpoint, bytes passed on as they come.
 final class Tunnel: TimerTarget, ClusterWaiter {
@@ -15,20 +8,14 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     let proxy: TCPProxy
     let facts: ClientFacts
     private let counters: TCPCounters
-    private let logs: [AccessLog]
-    private let startMilliseconds: Int
-    private let startNanoseconds: UInt64
+    private var account: TunnelAccount
+    private var egress: EgressWatch
     private var machine = TunnelMachine()
     var client: TunnelSide?
     private var server: TunnelSide?
     private var cluster: ClusterRuntime?
-    private var clusterName: String
     private var pool: EndpointPool?
     private var serverIsOpen = false
-    private var upstreamLocal: NetworkAddress?
-    private var upstreamFailure: String?
-    private var bytesReceived = 0
-    private var bytesSent = 0
     /// What came from the client before there was anywhere to send it.
     private var held = ByteBuffer()
     private var timer: TimerWheel.ID = -1
@@ -41,11 +28,6 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     /// The policy engine, asked when it is known where the connection goes, and told of it; `nil`: it is not.
     private let mixing: MixerConnection?
     private var reportDeadline = Tick.never
-    private var terminationDetails: String?
-    /// Set while the client's first bytes may still be a TLS hello whose name DNS-bound egress has to see.
-    private var hello: HelloWatch?
-    /// The name in that hello.
-    private var helloName: String?
 
     init(worker: Worker, proxy: TCPProxy, facts: ClientFacts, policies: [ConnectionPolicy] = []) {
         self.worker = worker
@@ -53,10 +35,8 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         self.proxy = proxy
         self.facts = facts
         self.counters = worker.tcpCounters(proxy.statPrefix)
-        self.logs = worker.accessLogs(proxy.accessLogs)
-        self.startMilliseconds = WallClock.milliseconds()
-        self.startNanoseconds = NIODeadline.now().uptimeNanoseconds
-        self.clusterName = ""
+        self.account = TunnelAccount(logs: worker.accessLogs(proxy.accessLogs))
+        self.egress = EgressWatch(worker: worker, facts: facts)
         self.mixing = proxy.mixer.map { MixerConnection(worker: worker, policy: $0, facts: facts) }
     }
 
@@ -72,17 +52,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         self.counters.counts.connections += 1
         self.counters.counts.connectionsActive += 1
         self.timer = self.worker.wheel.add(self)
-        if let egress = self.facts.egress,
-            let fault = egress.connectionFault(serverName: self.facts.serverName)
-        {
-            guard egress.isAudit else {
-                self.end(fault)
-                return
-            }
-            self.worker.countUnbound(fault, name: self.name(blockedFor: fault), address: self.facts.destination)
-        }
-        // A listener of one address does not look into hellos, and must not wait for them: servers may speak first.
-        if self.facts.egress != nil, self.facts.serverName == nil { self.hello = HelloWatch() }
+        if let fault = self.egress.begin() { return self.end(fault) }
         guard !self.policies.isEmpty else {
             self.begin()
             return
@@ -102,7 +72,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
             if !self.isOver { self.begin() }
         case .denied(let reason, let details):
             self.gate = nil
-            self.terminationDetails = details
+            self.account.terminationDetails = details
             self.end(reason)
         }
     }
@@ -114,7 +84,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
             return
         }
         guard let mixing = self.mixing else { return self.connect(to: cluster) }
-        self.clusterName = cluster.cluster.name
+        self.account.clusterName = cluster.cluster.name
         let id = cluster.cluster.id
         let outcome = mixing.check(service: cluster.cluster.service) { outcome in self.engineDecided(outcome, id) }
         self.engineDecided(outcome, id)
@@ -130,20 +100,20 @@ final class Tunnel: TimerTarget, ClusterWaiter {
             self.counters.counts.noCluster += 1
             self.end(.noCluster)
         case .denied(let reason, let details):
-            self.terminationDetails = details
+            self.account.terminationDetails = details
             self.end(reason)
         }
     }
 
     private func connect(to cluster: ClusterRuntime) {
         self.cluster = cluster
-        self.clusterName = cluster.cluster.name
+        self.account.clusterName = cluster.cluster.name
         self.connect(cluster)
     }
 
     private func chooseCluster() -> ClusterRuntime? {
         if self.proxy.usesServerNameAsCluster, let name = self.facts.serverName {
-            self.clusterName = name
+            self.account.clusterName = name
             return self.worker.cluster(named: name)
         }
         guard !self.proxy.clusters.isEmpty else { return nil }
@@ -151,7 +121,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
             self.proxy.clusters.count == 1
             ? 0 : self.proxy.pickIndex(random: UInt32(truncatingIfNeeded: self.worker.random()))
         let target = self.proxy.clusters[index]
-        self.clusterName = target.name
+        self.account.clusterName = target.name
         return self.worker.cluster(target.cluster)
     }
 
@@ -187,7 +157,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
             case .failure(let reason, let detail):
                 cluster.judge(pool, .localFailure)
                 self.server = nil
-                self.upstreamFailure = detail.isEmpty ? nil : detail
+                self.account.upstreamFailure = detail.isEmpty ? nil : detail
                 self.end(reason)
                 self.releaseTimer()
             case .success:
@@ -205,7 +175,7 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     }
 
     func connected(_ side: TunnelSide) {
-        self.upstreamLocal = side.localAddress
+        self.account.upstreamLocal = side.localAddress
         let action = self.machine.connected()
         if action == .closeServer {
             side.close()
@@ -230,23 +200,11 @@ final class Tunnel: TimerTarget, ClusterWaiter {
 
     /// What may go on of what the client sent; `nil`: nothing yet, or not any more.
     func admit(_ bytes: ByteBuffer) -> ByteBuffer? {
-        guard self.hello != nil, let egress = self.facts.egress else { return bytes }
-        switch self.hello?.received(bytes) {
-        case .hold, nil: return nil
-        case .tooLarge:
-            self.facts.listener.counts.hellosTooLarge += 1
-            self.end(.downstreamProtocolError)
-            return nil
-        case .pass(let all, let name):
-            self.hello = nil
-            guard let name else { return all }
-            self.helloName = name
-            guard let fault = egress.connectionFault(serverName: name) else { return all }
-            if egress.isAudit {
-                self.worker.countUnbound(fault, name: name, address: self.facts.destination)
-                return all
-            }
-            self.end(fault)
+        switch self.egress.received(bytes) {
+        case .hold: return nil
+        case .pass(let all): return all
+        case .end(let reason):
+            self.end(reason)
             return nil
         }
     }
@@ -260,11 +218,11 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     @inline(__always)
     func count(_ bytes: Int, fromClient: Bool) {
         if fromClient {
-            self.bytesReceived += bytes
+            self.account.bytesReceived += bytes
             self.counters.counts.bytesReceived += bytes
             self.cluster?.counts.bytesSent += bytes
         } else {
-            self.bytesSent += bytes
+            self.account.bytesSent += bytes
             self.counters.counts.bytesSent += bytes
             self.cluster?.counts.bytesReceived += bytes
         }
@@ -272,10 +230,8 @@ final class Tunnel: TimerTarget, ClusterWaiter {
     }
 
     func sideEnded(isClient: Bool) {
-        if isClient, var hello = self.hello {
-            // Half a hello is none: the server shall see it as it is.
-            self.hello = nil
-            let rest = hello.takeHeld()
+        if isClient {
+            let rest = self.egress.takeHeld()
             if rest.readableBytes > 0 { self.forward(rest) }
         }
         switch isClient ? self.machine.clientEnded() : self.machine.serverEnded() {
@@ -361,19 +317,12 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         if reason == .loopDetected { self.facts.listener.counts.loops += 1 }
         if reason == .blockedAddress || reason.isOfDNSBinding {
             self.worker.countBlocked(
-                name: self.name(blockedFor: reason),
+                name: self.egress.name(blockedFor: reason),
                 address: self.facts.destination,
                 reason: reason
             )
         }
-        if !self.logs.isEmpty { self.log(reason) }
-    }
-
-    /// The name that the workload last looked up for the address, or the server name that it had no right to; empty:
-    /// there is none.
-    private func name(blockedFor reason: EndReason) -> String {
-        if reason == .blockedUnresolvedName, let name = self.facts.serverName ?? self.helloName { return name }
-        return self.worker.options.nameOfAddress(self.facts.destination.ip) ?? ""
+        self.account.close(reason, self.facts, serverName: self.egress.serverName, upstream: self.pool?.address)
     }
 
     /// Both channels are gone.
@@ -383,30 +332,6 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         self.timer = -1
     }
 
-    private func log(_ reason: EndReason) {
-        let end = NIODeadline.now().uptimeNanoseconds
-        var record = LogRecord(startMilliseconds: self.startMilliseconds)
-        record.reason = reason
-        record.bytesReceived = self.bytesReceived
-        record.bytesSent = self.bytesSent
-        record.durationMilliseconds = Int((end &- self.startNanoseconds) / 1_000_000)
-        record.upstreamHost = self.pool?.address
-        record.upstreamLocal = self.upstreamLocal
-        record.clusterName = self.clusterName
-        record.downstreamLocal = self.facts.destination
-        record.downstreamRemote = self.facts.source
-        record.serverName = self.facts.serverName ?? self.helloName
-        record.upstreamFailure = self.upstreamFailure
-        record.terminationDetails = self.terminationDetails
-        record.peer = self.facts.peer
-        record.localURI = self.facts.localURI
-        record.tlsVersion = self.facts.tlsVersion
-        let none = CapturedValues()
-        for log in self.logs {
-            log.sink.append { line in log.format.write(record, request: none, response: none, to: &line) }
-        }
-    }
-
     // MARK: Reports
 
     /// Tells the policy engine how far the connection has come, if it wants to know.
@@ -414,8 +339,8 @@ final class Tunnel: TimerTarget, ClusterWaiter {
         guard let mixing = self.mixing, mixing.isReporting else { return }
         mixing.report(
             event,
-            bytesReceived: self.bytesReceived,
-            bytesSent: self.bytesSent,
+            bytesReceived: self.account.bytesReceived,
+            bytesSent: self.account.bytesSent,
             upstream: self.pool?.address,
             flags: reason.responseFlag
         )
