@@ -40,4 +40,16 @@ struct NamedReference: Hashable, Sendable {
         self.field = field
         self.id = ObjectID(namespace: namespace.isEmpty ? owner : namespace, name: name)
     }
+
+    var key: ObjectKey { ObjectKey(namespace: self.id.namespace, name: self.id.name) }
+
+    /// What is wrong with `source`, which names the object as one of `kind`, while there is no usable one.
+    func absence(of kind: String, namedBy source: ObjectReference) -> Diagnosis {
+        Diagnosis(
+            severity: .error,
+            object: source,
+            field: self.field,
+            message: "\(kind) \(self.id) does not exist, or is broken"
+        )
+    }
 }

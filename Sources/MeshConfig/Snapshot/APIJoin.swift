@@ -12,18 +12,10 @@ struct APIJoin {
         for facts in objects.apiBindings.values.compactMap(\.value) {
             var specs: [APISpec] = []
             for reference in facts.specs {
-                let key = ObjectKey(namespace: reference.id.namespace, name: reference.id.name)
-                if let spec = objects.apiSpecs[key]?.value {
+                if let spec = objects.apiSpecs[reference.key]?.value {
                     specs.append(spec)
                 } else {
-                    diagnoses.append(
-                        Diagnosis(
-                            severity: .error,
-                            object: facts.source,
-                            field: reference.field,
-                            message: "HTTPAPISpec \(reference.id) does not exist, or is broken"
-                        )
-                    )
+                    diagnoses.append(reference.absence(of: "HTTPAPISpec", namedBy: facts.source))
                 }
             }
             if APISpec.fitting(specs).count < specs.count {

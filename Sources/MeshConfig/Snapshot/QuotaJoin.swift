@@ -12,18 +12,10 @@ struct QuotaJoin {
         for facts in objects.quotaBindings.values.compactMap(\.value) {
             var rules: [QuotaBinding.Rule] = []
             for reference in facts.specs {
-                let key = ObjectKey(namespace: reference.id.namespace, name: reference.id.name)
-                if let spec = objects.quotaSpecs[key]?.value {
+                if let spec = objects.quotaSpecs[reference.key]?.value {
                     rules += spec.rules
                 } else {
-                    diagnoses.append(
-                        Diagnosis(
-                            severity: .error,
-                            object: facts.source,
-                            field: reference.field,
-                            message: "QuotaSpec \(reference.id) does not exist, or is broken"
-                        )
-                    )
+                    diagnoses.append(reference.absence(of: "QuotaSpec", namedBy: facts.source))
                 }
             }
             guard !rules.isEmpty else { continue }
