@@ -1,6 +1,8 @@
+internal import MeshModel
+
 /// Parts of a request that are no header lines, and that header operations may name all the same.
 enum PseudoHeader {
-    private static let changeable = [":authority", ":method", ":path"]
+    private static let changeable = MessageChanges.routing.sorted()
 
     /// What is wrong with an operation of a rule, and in which of its members; `nil`: nothing, or its header is an
     /// ordinary one.
