@@ -62,29 +62,11 @@ package final class SettingsReader: Sendable {
 
     private static func plain(_ name: String) -> String { name.lowercased().filter { $0 != "_" } }
 
-    package func text(_ name: String) -> String? {
-        guard let value = self.value(name) else { return nil }
-        if let text = value.string { return text }
-        self.complain(name, "is a \(value.typeName), not a text")
-        return nil
-    }
+    package func text(_ name: String) -> String? { self.one(name, "a text", \.string) }
 
-    package func texts(_ name: String) -> [String] {
-        guard let value = self.value(name) else { return [] }
-        let texts = value.array?.compactMap(\.string)
-        guard let texts, texts.count == value.array?.count else {
-            self.complain(name, "is no list of texts")
-            return []
-        }
-        return texts
-    }
+    package func texts(_ name: String) -> [String] { self.list(name, "texts", \.string) }
 
-    package func truth(_ name: String) -> Bool? {
-        guard let value = self.value(name) else { return nil }
-        if let truth = value.bool { return truth }
-        self.complain(name, "is a \(value.typeName), not true or false")
-        return nil
-    }
+    package func truth(_ name: String) -> Bool? { self.one(name, "true or false", \.bool) }
 
     package func whole(_ name: String, in range: ClosedRange<Int64> = .min ... .max) -> Int64? {
         guard let value = self.value(name) else { return nil }
@@ -97,22 +79,9 @@ package final class SettingsReader: Sendable {
         return number
     }
 
-    package func number(_ name: String) -> Double? {
-        guard let value = self.value(name) else { return nil }
-        if let number = value.double { return number }
-        self.complain(name, "is a \(value.typeName), not a number")
-        return nil
-    }
+    package func number(_ name: String) -> Double? { self.one(name, "a number", \.double) }
 
-    package func numbers(_ name: String) -> [Double] {
-        guard let value = self.value(name) else { return [] }
-        let numbers = value.array?.compactMap(\.double)
-        guard let numbers, numbers.count == value.array?.count else {
-            self.complain(name, "is no list of numbers")
-            return []
-        }
-        return numbers
-    }
+    package func numbers(_ name: String) -> [Double] { self.list(name, "numbers", \.double) }
 
     /// `1.5s`, not negative.
     package func duration(_ name: String) -> Duration? {
@@ -161,5 +130,22 @@ package final class SettingsReader: Sendable {
         let reader = SettingsReader(value, path: "\(self.path).\(name)")
         self.state.withLock { $0.children.append(reader) }
         return reader
+    }
+
+    private func one<Value>(_ name: String, _ what: String, _ read: (JSONValue) -> Value?) -> Value? {
+        guard let value = self.value(name) else { return nil }
+        if let one = read(value) { return one }
+        self.complain(name, "is a \(value.typeName), not \(what)")
+        return nil
+    }
+
+    private func list<Value>(_ name: String, _ what: String, _ read: (JSONValue) -> Value?) -> [Value] {
+        guard let value = self.value(name) else { return [] }
+        let elements = value.array?.compactMap(read)
+        guard let elements, elements.count == value.array?.count else {
+            self.complain(name, "is no list of \(what)")
+            return []
+        }
+        return elements
     }
 }

@@ -156,16 +156,7 @@ extension ExpressionCompiler {
     ) -> Code<Bool> {
         func parsed(_ code: Code<String>) -> Code<Value> {
             if let constant = code.constant, let value = parse(constant) { return Code(constant: value) }
-            return Code { (evaluation: inout Evaluation) throws(EvaluationError) -> Value in
-                let text = try code.value(&evaluation)
-                guard let value = parse(text) else {
-                    throw EvaluationError(
-                        code: .invalidValue,
-                        message: "\(AttributeValue.quoted(String(text.prefix(100)))) is not \(what)"
-                    )
-                }
-                return value
-            }
+            return Self.converted(code, what, parse)
         }
         return Self.equality(parsed(left), parsed(right), isEqual)
     }

@@ -129,8 +129,17 @@ struct ExpressionCompiler {
             }
             return Code(constant: value)
         }
-        return Code { (evaluation: inout Evaluation) throws(EvaluationError) -> Value in
-            let text = try text.value(&evaluation)
+        return Self.converted(text, what, convert)
+    }
+
+    /// The text of each request, converted.
+    static func converted<Value: Sendable>(
+        _ code: Code<String>,
+        _ what: String,
+        _ convert: @escaping @Sendable (String) -> Value?
+    ) -> Code<Value> {
+        Code { (evaluation: inout Evaluation) throws(EvaluationError) -> Value in
+            let text = try code.value(&evaluation)
             guard let value = convert(text) else {
                 throw EvaluationError(
                     code: .invalidValue,

@@ -104,9 +104,7 @@ package struct RoleStore: Sendable {
         _ object: KubernetesObject,
         _ report: (_ object: KubernetesObject, _ field: String, _ message: String) -> Void
     ) -> [Rule] {
-        var rules: [Rule] = []
-        for (index, json) in (object.spec["rules"]?.array ?? []).enumerated() {
-            let reader = SettingsReader(json, path: "spec.rules[\(index)]")
+        Self.read("rules", of: object, report) { reader in
             let services = reader.texts("services")
             if services.isEmpty { reader.complain("services", "is missing: the names of services, or \"*\"") }
             var rule = Rule(services: services.map(TextTest.matches))
@@ -117,11 +115,8 @@ package struct RoleStore: Sendable {
                 if key.isEmpty { constraint.complain("key", "is missing: the name of a property of the action") }
                 rule.constraints.append((key, constraint.texts("values").map(TextTest.matches)))
             }
-            let mistakes = reader.mistakes
-            for mistake in mistakes { report(object, mistake.field, mistake.message) }
-            if mistakes.isEmpty { rules.append(rule) }
+            return rule
         }
-        return rules
     }
 
     /// An empty text is no condition.
@@ -131,9 +126,7 @@ package struct RoleStore: Sendable {
         _ object: KubernetesObject,
         _ report: (_ object: KubernetesObject, _ field: String, _ message: String) -> Void
     ) -> [Subject] {
-        var subjects: [Subject] = []
-        for (index, json) in (object.spec["subjects"]?.array ?? []).enumerated() {
-            let reader = SettingsReader(json, path: "spec.subjects[\(index)]")
+        Self.read("subjects", of: object, report) { reader in
             var subject = Subject(
                 user: reader.text("user").flatMap(Self.test),
                 group: reader.text("group").flatMap(Self.test)
@@ -148,11 +141,26 @@ package struct RoleStore: Sendable {
             if subject.user == nil, subject.group == nil, subject.properties.isEmpty {
                 reader.complain("user", "is missing, and there is no group and no property; \"*\" is everybody")
             }
+            return subject
+        }
+    }
+
+    /// Reads the elements of a list of `object`; those with a mistake are reported and left out.
+    private static func read<Element>(
+        _ member: String,
+        of object: KubernetesObject,
+        _ report: (_ object: KubernetesObject, _ field: String, _ message: String) -> Void,
+        _ element: (SettingsReader) -> Element
+    ) -> [Element] {
+        var elements: [Element] = []
+        for (index, json) in (object.spec[member]?.array ?? []).enumerated() {
+            let reader = SettingsReader(json, path: "spec.\(member)[\(index)]")
+            let value = element(reader)
             let mistakes = reader.mistakes
             for mistake in mistakes { report(object, mistake.field, mistake.message) }
-            if mistakes.isEmpty { subjects.append(subject) }
+            if mistakes.isEmpty { elements.append(value) }
         }
-        return subjects
+        return elements
     }
 }
 
