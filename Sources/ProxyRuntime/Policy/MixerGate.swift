@@ -61,10 +61,12 @@ final class MixerGate {
             }
         self.report?.service = destination.service
         self.report?.facts.claims = effects.claims
+        self.report?.facts.claimsPayload = effects.claimsPayload
         guard let server = self.policy.checkServer else { return .passed(nil) }
         let pending = Pending(charges: [], completion: completion)
         var facts = self.facts
         facts.claims = effects.claims
+        facts.claimsPayload = effects.claimsPayload
         if effects.requestHeaders.isEmpty { return self.decide(view, nil, facts, destination, server, pending) }
         // The engine sees the request as other policies have left it.
         var owned = OwnedRequest(view)

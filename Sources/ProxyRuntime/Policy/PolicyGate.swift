@@ -17,6 +17,8 @@ final class PolicyGate {
     private var number = 0
     private var effects = PolicyEffects()
     private var claims: ClaimValue?
+    /// The same as it was sent; kept for the policy engine alone.
+    private var claimsPayload: [UInt8]?
     private var facts: PolicyFacts?
     private var client: ClientFacts?
     /// The request where it is not, or no longer, what was received.
@@ -92,6 +94,7 @@ final class PolicyGate {
         self.index = 0
         self.tokenIndex = 0
         self.effects = PolicyEffects()
+        self.claimsPayload = nil
         (self.claims, self.facts, self.client, self.owned, self.tokens, self.completion) = (
             nil, nil, nil, nil, nil, nil
         )
@@ -125,7 +128,10 @@ final class PolicyGate {
             self.tokens = nil
             self.tokenIndex = 0
         }
-        if self.manager?.mixer != nil { self.effects.claims = self.claims }
+        if self.manager?.mixer != nil {
+            self.effects.claims = self.claims
+            self.effects.claimsPayload = self.claimsPayload
+        }
         return .allowed(self.effects)
     }
 
@@ -248,6 +254,7 @@ final class PolicyGate {
         case .refused(let fault): return self.deny(fault, view)
         case .verified(let verified):
             self.claims = verified.claims
+            if self.manager?.mixer != nil { self.claimsPayload = verified.payload }
             self.change(policy.edits(for: verified, of: token), view)
             return nil
         }

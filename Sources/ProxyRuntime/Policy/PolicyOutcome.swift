@@ -29,10 +29,12 @@ struct PolicyEffects {
     var dryRun: DryRunOutcome?
     /// Of a verified token, where the policy engine is asked about the request or told of it.
     var claims: ClaimValue?
+    /// The same as it was sent.
+    var claimsPayload: [UInt8]?
 
     var isEmpty: Bool {
         self.requestHeaders.isEmpty && self.responseHeaders.isEmpty && self.shadowDetails.isEmpty
-            && self.claims == nil && self.dryRun == nil
+            && self.claims == nil && self.claimsPayload == nil && self.dryRun == nil
     }
 }
 

@@ -36,6 +36,8 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
     case audiences = "request.auth.audiences"
     /// Whom the token was given to (`azp`).
     case presenter = "request.auth.presenter"
+    /// The claims as the token's text has them.
+    case rawClaims = "request.auth.raw_claims"
     /// Of a connection whose bytes nobody reads.
     case connectionID = "connection.id"
 
@@ -45,7 +47,7 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
         case .isMutualTLS: .truth
         case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID, .protocolName,
             .sourceUID, .sourcePrincipal, .sourceUser, .sourceNamespace, .serverName, .destinationPrincipal, .apiKey,
-            .authenticatedPrincipal, .audiences, .presenter, .connectionID:
+            .authenticatedPrincipal, .audiences, .presenter, .rawClaims, .connectionID:
             .text
         }
     }
@@ -57,7 +59,7 @@ package enum RequestAttribute: String, CaseIterable, Sendable {
             .destinationPrincipal, .connectionID:
             true
         case .method, .path, .pathWithoutQuery, .host, .scheme, .userAgent, .referer, .requestID, .originAddress,
-            .sourceUID, .apiKey, .authenticatedPrincipal, .audiences, .presenter:
+            .sourceUID, .apiKey, .authenticatedPrincipal, .audiences, .presenter, .rawClaims:
             false
         }
     }
@@ -172,6 +174,9 @@ package struct RequestAttributes {
         case .authenticatedPrincipal: return Self.append(self.authenticatedPrincipal, to: &key)
         case .audiences: return Self.append(self.claim("aud"), to: &key)
         case .presenter: return Self.append(self.claim("azp"), to: &key)
+        case .rawClaims:
+            guard let text = self.rawClaims else { return false }
+            key.append(contentsOf: text)
         case .connectionID: return Self.append(self.connection, to: &key)
         }
         return true

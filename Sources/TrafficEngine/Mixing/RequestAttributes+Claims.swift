@@ -20,6 +20,9 @@ extension RequestAttributes {
         return members.compactMapValues(Self.text)
     }
 
+    /// The token's own JSON, with claims of all kinds and its own spaces.
+    var rawClaims: [UInt8]? { self.facts.claimsPayload.flatMap { Base64URL.decode($0) } }
+
     private static func text(_ claim: ClaimValue) -> String? {
         switch claim {
         case .text(let text): return text

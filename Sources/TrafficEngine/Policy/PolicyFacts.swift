@@ -18,6 +18,8 @@ package struct PolicyFacts: Sendable {
     package var localURI: String?
     /// Of the request's verified token, where somebody wants to know.
     package var claims: ClaimValue?
+    /// The same as it was sent, base64url; it is decoded for who asks.
+    package var claimsPayload: [UInt8]?
 
     package init(
         source: IPAddress?,
@@ -38,7 +40,7 @@ package struct PolicyFacts: Sendable {
         self.source == other.source && self.remote == other.remote && self.destination == other.destination
             && self.serverName == other.serverName && self.peer == other.peer
             && self.isPeerOfMesh == other.isPeerOfMesh && self.localURI == other.localURI && self.claims == nil
-            && other.claims == nil
+            && other.claims == nil && self.claimsPayload == nil && other.claimsPayload == nil
     }
 }
 

@@ -220,7 +220,7 @@ private struct TestVerifier: TokenVerifying {
                 subject: "me",
                 expires: nil,
                 claims: .object(["iss": .text("i"), "sub": .text("me")]),
-                payload: []
+                payload: Array("eyJpc3MiOiJpIiwic3ViIjoibWUifQ".utf8)
             )
         )
         try await setup.run(ports: [endpoint.port]) { proxy in
@@ -235,6 +235,7 @@ private struct TestVerifier: TokenVerifying {
         }
         let values = try #require(engine.questions.first).attributes
         #expect(values["request.auth.principal"] == .text("i/me"))
+        #expect(values["request.auth.raw_claims"] == .text(#"{"iss":"i","sub":"me"}"#))
         guard case .map(let headers) = values["request.headers"] else {
             Issue.record("no headers")
             return
@@ -243,6 +244,7 @@ private struct TestVerifier: TokenVerifying {
         var told = engine.reports.makeAsyncIterator()
         let report = try #require(await told.next()?.first).attributes
         #expect(report["request.auth.principal"] == .text("i/me"))
+        #expect(report["request.auth.raw_claims"] == .text(#"{"iss":"i","sub":"me"}"#))
         try await endpoint.stop()
     }
 

@@ -144,6 +144,29 @@ import TrafficEngine
         }
     }
 
+    @Test("The claims are told as the token has them, and an answer that rests on them is for this token alone")
+    func rawClaims() {
+        func request(_ payload: String?) -> MixedRequest {
+            var request = MixedRequest()
+            request.facts.claims = payload.map { _ in .object(["sub": .text("ann")]) }
+            request.facts.claimsPayload = payload.map { Array($0.utf8) }
+            return request
+        }
+        // {"sub":"ann", "n":1}, and the same with n 2.
+        let (one, two) = ("eyJzdWIiOiJhbm4iLCAibiI6MX0", "eyJzdWIiOiJhbm4iLCAibiI6Mn0")
+        let name = "request.auth.raw_claims"
+        #expect(request(one).withAttributes { $0.all(at: 0) }[name] == .text(#"{"sub":"ann", "n":1}"#))
+        #expect(request(nil).withAttributes { $0.all(at: 0) }[name] == nil)
+        #expect(request("?").withAttributes { $0.all(at: 0) }[name] == nil)
+
+        var cache = CheckCache()
+        let reference = CheckReference(name: name, condition: .exact)
+        request(one).withAttributes { cache.keep(.test([reference]), for: $0, now: .zero) }
+        #expect(request(one).withAttributes { cache.verdict(for: $0, now: .zero) } != nil)
+        #expect(request(two).withAttributes { cache.verdict(for: $0, now: .zero) } == nil)
+        #expect(request(nil).withAttributes { cache.verdict(for: $0, now: .zero) } == nil)
+    }
+
     @Test("A foreign identity has no namespace")
     func foreign() {
         let values = MixedRequest(peer: "https://other.test/x").withAttributes { $0.all(at: 0) }

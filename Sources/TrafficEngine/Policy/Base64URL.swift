@@ -1,7 +1,7 @@
 /// Base64url without padding (RFC 7515 section 2).
-enum Base64URL {
+package enum Base64URL {
     /// `nil` for other characters, padding, or a length that no bytes have.
-    static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+    package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
         result.reserveCapacity(text.count * 3 / 4)
         var bits: UInt32 = 0
