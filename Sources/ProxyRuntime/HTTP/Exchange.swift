@@ -28,7 +28,7 @@ struct Exchange {
     var directive: Directive?
     /// Of the part of the request that decides where it goes.
     var hash: UInt64?
-    /// What the client gives the request (`grpc-timeout`).
+    /// What the client gives the request (`grpc-timeout`), from its arrival on.
     var ownTimeout: Duration?
     /// It has waited for the policy engine, and may wait for an endpoint once.
     var mayAwaitEndpoint = false

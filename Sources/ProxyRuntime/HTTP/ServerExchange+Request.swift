@@ -172,8 +172,10 @@ extension ServerExchange {
     private func forward(_ bytes: UnsafeRawBufferPointer, _ route: Route, _ forward: ForwardAction) {
         self.exchange.forward = forward
         let fields = self.scanner.fields
-        if fields.grpcTimeoutIndex >= 0, self.exchange.isGRPC {
-            self.exchange.ownTimeout = GRPC.timeout(self.slice(bytes, fields.fields[fields.grpcTimeoutIndex].value))
+        if self.exchange.isGRPC {
+            self.exchange.ownTimeout =
+                fields.grpcTimeoutIndex < 0
+                ? nil : GRPC.timeout(self.slice(bytes, fields.fields[fields.grpcTimeoutIndex].value))
         }
         // The engine was told of one cluster of a route, and there the request stays while the route does.
         if self.exchange.directive?.route !== route {
@@ -278,14 +280,19 @@ extension ServerExchange {
     }
 
     /// From the request's end on the whole answer has so long; one that has begun is cut off then. What the policy engine
-    /// takes of it is not given back.
+    /// takes of it is not given back. What the client gives the request began when that came, whatever its route is now.
     func startRouteTimeout() {
         // Whoever is asked before the route is known takes time of their own.
         guard let forward = self.exchange.forward, self.deadlines.route == Tick.never else { return }
-        var timeout = forward.timeout
-        if let own = self.exchange.ownTimeout { timeout = min(timeout ?? own, own) }
-        guard let timeout else { return }
-        self.deadlines.route = Tick.after(timeout, now: self.worker.wheel.now)
+        let now = self.worker.wheel.now
+        var deadline = Tick.never
+        if let timeout = forward.timeout { deadline = Tick.after(timeout, now: now) }
+        if let own = self.exchange.ownTimeout {
+            let age = NIODeadline.now().uptimeNanoseconds &- self.exchange.startNanoseconds
+            deadline = min(deadline, Tick.after(own - .nanoseconds(Int64(clamping: age)), now: now))
+        }
+        guard deadline != Tick.never else { return }
+        self.deadlines.route = deadline
         self.armTimer()
     }
 }

@@ -107,6 +107,32 @@ import TrafficEngine
         }
     }
 
+    @Test("The time that a client gives its call goes on by another route")
+    func callTimeout() async throws {
+        // Other requests tell the time: deadlines of one connection come in their order, however busy the machine is.
+        let routes = [
+            DirectiveProxy.route("sooner", "/sooner", DirectiveProxy.forward(1, timeout: .milliseconds(500))),
+            DirectiveProxy.route("later", "/later", DirectiveProxy.forward(1, timeout: .milliseconds(750))),
+        ]
+        try await DirectiveProxy.run(
+            DirectiveProxy.answer(request: DirectiveProxy.versionTwo),
+            routes + DirectiveProxy.versions,
+            holds: true
+        ) { proxy, parties in
+            let client = try await HTTP2Peer.client(proxy)
+            client.request(1, "/a", [("content-type", "application/grpc"), ("grpc-timeout", "1S")])
+            client.request(3, "/sooner")
+            #expect(await client.nextHead().stream == 3)
+
+            parties.engine.release()
+            await parties.second.connection(0).waitFor("\r\n\r\n")
+            client.request(5, "/later")
+
+            let head = await client.nextHead()
+            #expect(head.stream == 1 && head.fields["grpc-status"] == "14")
+        }
+    }
+
     @Test("The new route may answer by itself, or be none")
     func answers() async throws {
         let redirect = RedirectAction(host: DirectiveProxy.bytes("new.test"))
