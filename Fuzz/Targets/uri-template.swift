@@ -1,5 +1,5 @@
-// Templates of paths, one a line, and a path in the last line: the tree finds one where a plain comparison does, and one
-// that fits.
+// Templates of paths and, behind a `~`, expressions for them, one a line, and a path in the last line: the tree finds a
+// template where a plain comparison does, and one that fits; if none does, the first expression that fits is found.
 
 import MeshModel
 import TrafficEngine
@@ -31,19 +31,24 @@ public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = Array(UnsafeBufferPointer(start: data, count: count))
     var lines = input.split(separator: 10, omittingEmptySubsequences: false).map(Array.init)
     let target = lines.removeLast()
-    var templates: [URITemplate] = []
+    var paths: [ServiceInterface.Path] = []
     for line in lines.prefix(32) {
-        do throws(URITemplate.SyntaxError) {
-            templates.append(try URITemplate(parsing: String(decoding: line, as: UTF8.self)))
+        let text = String(decoding: line, as: UTF8.self)
+        do {
+            if text.hasPrefix("~") {
+                paths.append(.regex(try Pattern(compiling: String(text.dropFirst()))))
+            } else {
+                paths.append(.template(try URITemplate(parsing: text)))
+            }
         } catch {
-            invariant(!error.description.isEmpty, "refused without a reason")
+            invariant(!"\(error)".isEmpty, "refused without a reason")
         }
     }
     let interface = ServiceInterface(
         of: MixerService(host: "web", attributes: [:]),
         attributes: [:],
-        operations: templates.enumerated().map {
-            ServiceInterface.Operation(method: [71], path: .template($1), attributes: ["n": .number(Int64($0))])
+        operations: paths.enumerated().map {
+            ServiceInterface.Operation(method: [71], path: $1, attributes: ["n": .number(Int64($0))])
         },
         keyPlaces: []
     )
@@ -60,9 +65,20 @@ public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         )
     }
     let path = Array(target.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
-    switch found.attributes["n"] {
-    case .number(let index): invariant(fits(templates[Int(index)], path), "a template was found that does not fit")
-    default: invariant(!templates.contains { fits($0, path) }, "a template fits, and was not found")
+    let hasTemplate = paths.contains { if case .template(let template) = $0 { fits(template, path) } else { false } }
+    let expression = paths.firstIndex {
+        if case .regex(let pattern) = $0 { path.withUnsafeBytes { pattern.matches($0) } } else { false }
+    }
+    guard case .number(let number) = found.attributes["n"] else {
+        invariant(!hasTemplate, "a template fits, and was not found")
+        invariant(expression == nil, "an expression fits, and was not found")
+        return 0
+    }
+    switch paths[Int(number)] {
+    case .template(let template): invariant(fits(template, path), "a template was found that does not fit")
+    case .regex:
+        invariant(!hasTemplate, "an expression was found before a template that fits")
+        invariant(Int(number) == expression, "an expression was found before the first that fits")
     }
     return 0
 }
