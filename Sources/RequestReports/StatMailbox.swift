@@ -12,9 +12,16 @@ package struct StatMailbox: Sendable {
     private static let togetherMax: Duration = .milliseconds(1500)
 
     private struct Entry {
-        var message: StatMessage
+        var revision: ObjectID
+        var stat: GatheredStat
         /// When the first report in it came.
         var since: Duration
+
+        init(_ message: StatMessage, isEarly: Bool, at now: Duration) {
+            self.revision = message.revision
+            self.stat = GatheredStat(message.stat, isEarly: isEarly)
+            self.since = now
+        }
     }
 
     /// A proxy reports what waits in it for a revision, and what is in the pod of the same revision that it stands in.
@@ -30,23 +37,28 @@ package struct StatMailbox: Sendable {
 
     private let revisionsMax: Int
     private var entries: [Key: Entry] = [:]
+    /// What was taken out last, until it is known what became of it.
+    private var taken: [Key: Entry] = [:]
     package private(set) var sentCount: UInt64 = 0
     /// Messages that newer ones have replaced, or that found no room.
     package private(set) var droppedCount: UInt64 = 0
 
     package init(revisionsMax: Int = Self.revisionsMax) { self.revisionsMax = revisionsMax }
 
-    package mutating func post(_ message: StatMessage, at now: Duration) {
+    /// `isEarly`: it is a part that the next report which is not leaves out.
+    package mutating func post(_ message: StatMessage, isEarly: Bool = false, at now: Duration) {
         let key = Key(message)
-        if let known = self.entries[key] {
-            if now - known.since <= Self.togetherMax {
-                self.entries[key]?.message.stat.add(message.stat)
-            } else {
+        if var known = self.entries[key] {
+            // A part goes with what was told before it.
+            if !isEarly, now - known.since > Self.togetherMax {
                 self.droppedCount += 1
-                self.entries[key] = Entry(message: message, since: now)
+                known.stat.startOver()
+                known.since = now
             }
+            known.stat.add(message.stat, isEarly: isEarly)
+            self.entries[key] = known
         } else if self.entries.count < self.revisionsMax {
-            self.entries[key] = Entry(message: message, since: now)
+            self.entries[key] = Entry(message, isEarly: isEarly, at: now)
         } else {
             self.droppedCount += 1
         }
@@ -54,36 +66,32 @@ package struct StatMailbox: Sendable {
 
     /// Takes all out, to be sent.
     package mutating func takeAll() -> [StatMessage] {
-        defer { self.entries = [:] }
-        return self.entries.values.map(\.message)
+        self.taken = self.entries
+        self.entries = [:]
+        return self.taken.values.map { StatMessage(revision: $0.revision, stat: $0.stat.whole) }
     }
 
-    package mutating func sent(_ count: Int) { self.sentCount += UInt64(count) }
+    package mutating func sent(_ count: Int) {
+        self.sentCount += UInt64(count)
+        self.taken = [:]
+    }
 
     /// The connection broke: what was just taken out waits again, together with what is newer.
     package mutating func notSent(_ messages: [StatMessage], at now: Duration) {
         for message in messages {
             let key = Key(message)
-            guard let newer = self.entries[key] else {
-                self.post(message, at: now)
+            var entry = self.taken[key] ?? Entry(message, isEarly: false, at: now)
+            if let newer = self.entries[key] {
+                entry.stat.add(newer.stat)
+                entry.since = newer.since
+            } else if self.entries.count < self.revisionsMax {
+                entry.since = now
+            } else {
+                self.droppedCount += 1
                 continue
             }
-            var together = message
-            together.stat.add(newer.message.stat)
-            self.entries[key]?.message = together
+            self.entries[key] = entry
         }
-    }
-}
-
-extension Stat {
-    /// Takes the next report in: of what was in flight the more, of what began all.
-    fileprivate mutating func add(_ next: Stat) {
-        self.processUptime = next.processUptime
-        self.requestCount += next.requestCount
-        self.proxiedRequestCount += next.proxiedRequestCount
-        if next.value(of: .concurrency) > self.value(of: .concurrency) {
-            self.averageConcurrentRequests = next.averageConcurrentRequests
-            self.averageProxiedConcurrentRequests = next.averageProxiedConcurrentRequests
-        }
+        self.taken = [:]
     }
 }

@@ -91,11 +91,12 @@ package final class StatSender: Sendable {
         self.state.withLock { ($0.mailbox.sentCount, $0.mailbox.droppedCount) }
     }
 
-    /// Hands a message over; it is sent at once if there is a connection.
-    package func send(_ message: StatMessage) {
+    /// Hands a message over; it is sent at once if there is a connection. `isEarly`: it is a part that the next message
+    /// which is not leaves out.
+    package func send(_ message: StatMessage, isEarly: Bool = false) {
         let now = self.now
         self.state.withLock { state in
-            state.mailbox.post(message, at: now)
+            state.mailbox.post(message, isEarly: isEarly, at: now)
             if let bell = state.bell { bell.yield() } else { state.isUnheard = true }
         }
         if self.waitsForFirst { self.firstBell.yield() }

@@ -37,7 +37,7 @@ struct ActivationReports: ActivationReporting {
             requestCount: report.requests,
             proxiedRequestCount: report.proxiedRequests
         )
-        self.sender.send(StatMessage(revision: revision, stat: stat))
+        self.sender.send(StatMessage(revision: revision, stat: stat), isEarly: report.isEarly)
     }
 
     /// Until it is cancelled; `report` is called each second.

@@ -39,7 +39,7 @@ import Testing
     @Test("A first request that waits to be told is not taken back by the next report, which leaves it out")
     func correction() {
         var mailbox = StatMailbox()
-        mailbox.post(self.message("a", 1, requests: 1), at: .zero)
+        mailbox.post(self.message("a", 1, requests: 1), isEarly: true, at: .zero)
         mailbox.post(self.message("a", 0, requests: 2), at: .milliseconds(600))
         #expect(mailbox.takeAll() == [self.message("a", 1, requests: 3)])
 
@@ -47,6 +47,45 @@ import Testing
         mailbox.post(self.message("a", 7), at: .milliseconds(1500))
         #expect(mailbox.takeAll() == [self.message("a", 7)])
         #expect(mailbox.droppedCount == 0)
+    }
+
+    @Test("What is told early of one second adds up, with what the second's own report has left")
+    func early() {
+        var mailbox = StatMailbox()
+        func early(_ concurrency: Double, _ milliseconds: Int) {
+            let message = self.message("a", concurrency, requests: concurrency)
+            mailbox.post(message, isEarly: true, at: .milliseconds(milliseconds))
+        }
+        early(1, 0)
+        early(4, 50)
+        early(5, 150)
+        #expect(mailbox.takeAll() == [self.message("a", 10, requests: 10)])
+
+        early(1, 0)
+        early(4, 50)
+        mailbox.post(self.message("a", 2, requests: 3), at: .milliseconds(600))
+        #expect(mailbox.takeAll() == [self.message("a", 7, requests: 8)])
+
+        // The next second counts the same requests again, and what is told early of it leaves out those that were heard.
+        mailbox.post(self.message("a", 7, requests: 7), at: .zero)
+        early(3, 500)
+        #expect(mailbox.takeAll() == [self.message("a", 10, requests: 10)])
+        mailbox.post(self.message("a", 7, requests: 7), at: .zero)
+        early(3, 500)
+        mailbox.post(self.message("a", 6), at: .milliseconds(1000))
+        #expect(mailbox.takeAll() == [self.message("a", 9, requests: 10)])
+        #expect(mailbox.droppedCount == 0)
+    }
+
+    @Test("An older second that is given up takes nothing along of what was told early of the next")
+    func earlyAcross() {
+        var mailbox = StatMailbox()
+        mailbox.post(self.message("a", 7, requests: 7), at: .zero)
+        mailbox.post(self.message("a", 3, requests: 3), isEarly: true, at: .milliseconds(1600))
+        #expect(mailbox.droppedCount == 0)
+        mailbox.post(self.message("a", 6, requests: 1), at: .milliseconds(2000))
+        #expect(mailbox.takeAll() == [self.message("a", 9, requests: 4)])
+        #expect(mailbox.droppedCount == 1)
     }
 
     @Test("Of two reports in one the parts that came through an activator are of the same as the whole")
@@ -83,6 +122,19 @@ import Testing
             ]
         )
         #expect(mailbox.droppedCount == 0)
+    }
+
+    @Test("What was told early on a connection that broke adds up with what came meanwhile")
+    func earlyAgain() {
+        var mailbox = StatMailbox()
+        mailbox.post(self.message("a", 1, requests: 1), isEarly: true, at: .zero)
+        let taken = mailbox.takeAll()
+        mailbox.post(self.message("a", 4, requests: 4), isEarly: true, at: .zero)
+        mailbox.post(self.message("a", 2, requests: 3), at: .zero)
+        mailbox.post(self.message("a", 1, requests: 1), isEarly: true, at: .zero)
+        mailbox.notSent(taken, at: .zero)
+
+        #expect(mailbox.takeAll() == [self.message("a", 7, requests: 9)])
     }
 
     @Test("It has room for so many revisions; more are counted as dropped")

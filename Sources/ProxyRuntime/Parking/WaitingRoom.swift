@@ -87,7 +87,8 @@ final class WaitingRoom: Sendable {
             return outcome
         }
         if isFirst, let reporter {
-            reporter.report(self.revision, ActivationReport(concurrency: 1, requests: 1), by: self.side)
+            let first = ActivationReport(concurrency: 1, requests: 1, isEarly: true)
+            reporter.report(self.revision, first, by: self.side)
             self.reportEarly(after: Self.earlyMin)
         }
         if case .wait = action { self.askPods() }

@@ -134,7 +134,7 @@ package final class ActivatorService: Sendable {
             case .wait: return (nil, arrival.report)
             }
         }
-        if let report { self.sender.send(report) }
+        if let report { self.sender.send(report, isEarly: true) }
         if let result { return waiter.resume(returning: result) }
         client.watch { [weak self] in self?.leave(id, revision, .clientLeft) }
     }

@@ -10,17 +10,21 @@ package struct ActivationReport: Hashable, Sendable {
     package var proxiedConcurrency: Double
     /// The part of the requests that somebody else has reported.
     package var proxiedRequests: Double
+    /// It is a part that the next report which is not leaves out.
+    package var isEarly: Bool
 
     package init(
         concurrency: Double,
         requests: Double,
         proxiedConcurrency: Double = 0,
-        proxiedRequests: Double = 0
+        proxiedRequests: Double = 0,
+        isEarly: Bool = false
     ) {
         self.concurrency = concurrency
         self.requests = requests
         self.proxiedConcurrency = proxiedConcurrency
         self.proxiedRequests = proxiedRequests
+        self.isEarly = isEarly
     }
 }
 

@@ -92,7 +92,7 @@ package struct ConcurrencyMeter: Sendable {
         guard more > 0 else { return nil }
         let requests = Double(self.all.began) - self.told.requests
         self.told = (self.told.concurrency + more, self.told.requests + requests)
-        return ActivationReport(concurrency: more, requests: requests)
+        return ActivationReport(concurrency: more, requests: requests, isEarly: true)
     }
 
     private mutating func advance(to now: Duration) {

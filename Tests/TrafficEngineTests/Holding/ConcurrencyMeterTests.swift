@@ -46,14 +46,14 @@ import TrafficEngine
         var meter = ConcurrencyMeter(at: .zero)
         for _ in 1...100 { _ = meter.began(at: .zero) }
         let early = meter.reportEarly(at: .milliseconds(50))
-        #expect(early?.concurrency == 99 && early?.requests == 99)
+        #expect(early?.concurrency == 99 && early?.requests == 99 && early?.isEarly == true)
         #expect(meter.reportEarly(at: .milliseconds(100)) == nil)
         for _ in 1...2 { _ = meter.began(at: .milliseconds(100)) }
         let more = meter.reportEarly(at: .milliseconds(200))
         #expect(more?.concurrency == 2 && more?.requests == 2)
 
         let report = meter.report(at: .seconds(1))
-        #expect(report?.concurrency == 0 && report?.requests == 0)
+        #expect(report?.concurrency == 0 && report?.requests == 0 && report?.isEarly == false)
         #expect(meter.report(at: .seconds(2))?.concurrency == 102)
     }
 
