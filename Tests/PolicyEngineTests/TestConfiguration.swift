@@ -9,6 +9,7 @@ final class TestEnvironment: Sendable {
         var now: Duration = .seconds(1000)
         var lines: [String] = []
         var pages: [String: String] = [:]
+        var chances: [UInt64] = []
     }
 
     private let state = Mutex(State())
@@ -18,6 +19,9 @@ final class TestEnvironment: Sendable {
     func advance(_ duration: Duration) { self.state.withLock { $0.now += duration } }
 
     func serve(_ text: String?, at url: String) { self.state.withLock { $0.pages[url] = text } }
+
+    /// What chance gives next, and 0 when these are used up.
+    func expect(_ chances: [UInt64]) { self.state.withLock { $0.chances = chances } }
 
     let metrics = MetricsRegistry()
     private let pods: [KubernetesObject]?
@@ -40,7 +44,8 @@ final class TestEnvironment: Sendable {
                 return page
             },
             metrics: self.metrics,
-            follow: self.pods.map(Self.follow)
+            follow: self.pods.map(Self.follow),
+            random: { self.state.withLock { $0.chances.isEmpty ? 0 : $0.chances.removeFirst() } }
         )
     }
 }

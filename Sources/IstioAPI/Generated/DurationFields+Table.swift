@@ -168,6 +168,17 @@ extension DurationFields {
         "istio.policy.v1beta1.Handler": [
             "connection": .message("istio.policy.v1beta1.Connection"),
         ],
+        "istio.policy.v1beta1.RateLimitSampling": [
+            "samplingDuration": .duration,
+            "sampling_duration": .duration,
+        ],
+        "istio.policy.v1beta1.Rule": [
+            "sampling": .message("istio.policy.v1beta1.Sampling"),
+        ],
+        "istio.policy.v1beta1.Sampling": [
+            "rateLimit": .message("istio.policy.v1beta1.RateLimitSampling"),
+            "rate_limit": .message("istio.policy.v1beta1.RateLimitSampling"),
+        ],
         "istio.security.v1beta1.JWTRule": [
             "timeout": .duration,
         ],

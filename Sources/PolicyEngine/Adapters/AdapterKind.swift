@@ -55,18 +55,22 @@ package struct AdapterEnvironment: Sendable {
     /// Tells of all objects of a type and their changes, until the task is cancelled; `nil`: there is no cluster.
     package typealias Follow = @Sendable (ResourceType, @escaping @Sendable (ObjectChange) async -> Void) async -> Void
     package var follow: Follow?
+    /// Chance, for samples.
+    package var random: @Sendable () -> UInt64
 
     package init(
         now: @escaping @Sendable () -> Duration,
         write: @escaping @Sendable (_ line: String) -> Void,
         fetch: @escaping @Sendable (_ url: String, _ bytesMax: Int) async throws -> String,
         metrics: MetricsRegistry = MetricsRegistry(),
-        follow: Follow? = nil
+        follow: Follow? = nil,
+        random: @escaping @Sendable () -> UInt64 = { .random(in: .min ... .max) }
     ) {
         self.now = now
         self.write = write
         self.fetch = fetch
         self.metrics = metrics
         self.follow = follow
+        self.random = random
     }
 }

@@ -14,7 +14,7 @@ extension ConfigurationWork {
         self.checkMembers(
             object.spec,
             "spec",
-            ["match", "actions", "requestHeaderOperations", "responseHeaderOperations"],
+            ["match", "actions", "requestHeaderOperations", "responseHeaderOperations", "sampling"],
             object
         )
         let condition = self.condition(object)
@@ -31,6 +31,14 @@ extension ConfigurationWork {
         if actions.isEmpty, request.isEmpty, response.isEmpty, self.diagnoses.count == mistakesBefore {
             self.diagnose(object, "spec.actions", "is missing: handlers and their instances; so the rule does nothing")
         }
+        let sampling = self.sampling(object)
+        if sampling != nil, dispatches[.report] == nil, self.diagnoses.count == mistakesBefore {
+            self.diagnose(
+                object,
+                "spec.sampling",
+                "is for reports, and no action here is one; checks are never left out"
+            )
+        }
         guard self.diagnoses.count == mistakesBefore else { return self.earlier(object) }
         return PolicyRule(
             name: object.name,
@@ -38,7 +46,8 @@ extension ConfigurationWork {
             condition: condition,
             dispatches: dispatches,
             requestOperations: request,
-            responseOperations: response
+            responseOperations: response,
+            sampling: sampling
         )
     }
 

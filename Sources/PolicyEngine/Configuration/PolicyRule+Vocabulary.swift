@@ -35,6 +35,8 @@ extension PolicyRule {
         }
         let request = compiled(self.requestOperations)
         let response = compiled(self.responseOperations)
+        let sampling = self.sampling?.compiled(for: vocabulary)
+        if self.sampling != nil, sampling == nil { isWhole = false }
         if !isWhole {
             condition = RuleCondition(
                 self.condition?.source ?? "true",
@@ -49,7 +51,8 @@ extension PolicyRule {
                 condition: condition,
                 dispatches: dispatches,
                 requestOperations: request,
-                responseOperations: response
+                responseOperations: response,
+                sampling: sampling ?? self.sampling
             ), isWhole
         )
     }

@@ -30,6 +30,8 @@ package struct PolicyRule: Sendable {
     let dispatches: [TemplateSchema.Variety: [Dispatch]]
     let requestOperations: [HeaderOperation]
     let responseOperations: [HeaderOperation]
+    /// `nil`: all requests that it holds for are reported.
+    let sampling: RuleSampling?
 }
 
 /// A handler's place: its name and namespace.

@@ -278,6 +278,7 @@ package struct PolicyDispatcher: Sendable {
                     continue
                 case .holds: ()
                 }
+                if let sampling = rule.sampling, !sampling.takes(&evaluation) { continue }
                 for dispatch in dispatches {
                     do throws(EvaluationError) {
                         instances[dispatch.handler, default: []].append(try dispatch.instance.evaluate(&evaluation))

@@ -66,7 +66,11 @@ extension PolicyDispatcher {
         for (variety, phase) in phases {
             for dispatch in rule.dispatches[variety] ?? [] {
                 let seen = variety == .attributes ? original : bag
-                traced.actions.append(await self.trace(dispatch, phase, seen, recorder))
+                var action = await self.trace(dispatch, phase, seen, recorder)
+                if variety == .report, rule.sampling != nil {
+                    action.unasked = action.unasked.map { $0 + ", and of this rule only samples are reported" }
+                }
+                traced.actions.append(action)
             }
         }
         return traced
