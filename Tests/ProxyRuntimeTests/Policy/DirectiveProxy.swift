@@ -92,10 +92,11 @@ enum DirectiveProxy {
         reports: Bool = false,
         normalizesPath: Bool = false,
         accessLogs: [AccessLogConfiguration] = [],
+        holds: Bool = false,
         _ body: (TestProxy, Parties) async throws -> Void
     ) async throws {
         let parties = Parties(
-            engine: TestEngine(answer),
+            engine: TestEngine(answer, holds: holds),
             first: try await RawServer.start(),
             second: try await RawServer.start()
         )
