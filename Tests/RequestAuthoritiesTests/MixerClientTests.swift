@@ -10,7 +10,10 @@ import Testing
 import TrafficEngine
 
 @Suite struct MixerClientTests {
-    private func run(_ body: (TestMixer, MixerClient, ServiceEndpoint) async throws -> Void) async throws {
+    private func run(
+        reportTimeout: Duration = .seconds(5),
+        _ body: (TestMixer, MixerClient, ServiceEndpoint) async throws -> Void
+    ) async throws {
         let service = TestMixer()
         let transport = HTTP2ServerTransport.Posix(
             address: .ipv4(host: "127.0.0.1", port: 0),
@@ -19,6 +22,7 @@ import TrafficEngine
         let server = GRPCServer(transport: transport, services: [service])
         let client = MixerClient(
             connector: ServiceConnector(),
+            reportTimeout: reportTimeout,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         )
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -278,6 +282,24 @@ import TrafficEngine
             #expect(request.attributes.map { $0.int64S[MixerWords.number("response.code")] } == [200, 404])
             #expect(request.attributes.last?.strings.isEmpty == true)
             #expect(await lost([]) == 2)
+        }
+    }
+
+    @Test("An engine that is slow holds up a batch once, not once for each of its messages")
+    func slowReports() async throws {
+        try await self.run(reportTimeout: .seconds(1)) { service, client, address in
+            let writer = client.makeReportWriter()
+            // Of different settings, and so in messages of their own.
+            for _ in 0..<3 {
+                let subject = MixerSubject.request(Self.request("/held"))
+                writer.add(MixerReport(subject, Self.facts, Self.policy(), .request(RequestOutcome())))
+            }
+            let messages = writer.take()
+            #expect(messages.count == 3)
+            let lost = await withCheckedContinuation { continuation in
+                client.report(messages, to: [address]) { continuation.resume(returning: $0) }
+            }
+            #expect(lost == 3 && service.reported.count == 1)
         }
     }
 

@@ -129,6 +129,10 @@ final class TestMixer: Istio_Mixer_V1_Mixer.SimpleServiceProtocol {
     ) async throws -> Istio_Mixer_V1_ReportResponse {
         self.reports.withLock { $0.append(request) }
         let texts = request.attributes.map { MixerWords.text("request.path", in: $0, request.defaultWords) }
+        if texts.contains("/held") {
+            // Ends with the server.
+            for await _ in AsyncStream<Never>.makeStream().stream {}
+        }
         if texts.contains("/full") { throw RPCError(code: .unavailable, message: "full") }
         return Istio_Mixer_V1_ReportResponse()
     }
