@@ -9,13 +9,16 @@ extension RouteTable {
 
     /// The route that a request takes; `nil`: none matches.
     ///
-    /// Inside the virtual host the first route that matches wins, as written (facts #32).
+    /// Inside the virtual host the first route that matches wins, as written (facts #32), after that of its directory.
     package func route(_ request: RequestView) -> Route? {
         guard let index = self.index.find(request[request.authority]) else { return nil }
         let virtualHost = self.virtualHosts[index]
         let target = request[request.target]
         let question = target.position(of: UInt8(ascii: "?")) ?? target.count
         let path = target.slice(0, question)
+        if let route = virtualHost.directory?.route(request), route.match.holds(request, path: path, target: target) {
+            return route
+        }
         for route in virtualHost.routes where route.match.holds(request, path: path, target: target) {
             return route
         }

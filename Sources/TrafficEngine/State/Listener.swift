@@ -155,6 +155,8 @@ package final class HTTPConnectionManager: Sendable {
     package let trustedHops: Int
     /// Policies, routes and endpoints see the path normalized (Envoy `normalize_path`).
     package let normalizesPath: Bool
+    /// What `x-envoy-expected-rq-timeout-ms` says limits a request (Envoy `respect_expected_rq_timeout`).
+    package let respectsExpectedTimeout: Bool
     /// Asked in order before a route is looked for; see `HTTPPolicy`.
     package let policies: [HTTPPolicy]
     /// The policy engine: asked when it is known where a request goes, and told what became of it; `nil`: it is not.
@@ -176,11 +178,13 @@ package final class HTTPConnectionManager: Sendable {
         clientCertificateHeader: ClientCertificateHeader = ClientCertificateHeader(),
         trustedHops: Int = 0,
         normalizesPath: Bool = false,
+        respectsExpectedTimeout: Bool = false,
         policies: [HTTPPolicy] = [],
         mixer: MixerPolicy? = nil
     ) {
         self.mixer = mixer
         self.normalizesPath = normalizesPath
+        self.respectsExpectedTimeout = respectsExpectedTimeout
         self.codec = codec
         self.http2 = http2
         self.clientCertificateHeader = clientCertificateHeader

@@ -19,11 +19,14 @@ package final class VirtualHost: Sendable {
     package let name: String
     /// Lower case; exact names, `*.suffix`, or `*`. Ports are not compared (facts #32).
     package let domains: [String]
+    /// Asked before `routes`; `nil`: there is none.
+    package let directory: RouteDirectory?
     package let routes: [Route]
 
-    package init(name: String, domains: [String], routes: [Route]) {
+    package init(name: String, domains: [String], directory: RouteDirectory? = nil, routes: [Route]) {
         self.name = name
         self.domains = domains
+        self.directory = directory
         self.routes = routes
     }
 }
@@ -127,6 +130,8 @@ package final class ForwardAction: Sendable {
     package let clusters: [WeightedCluster]
     /// From the end of the request to the end of the response; `nil`: no limit.
     package let timeout: Duration?
+    /// The timeout counts from the beginning of the request, whether it has ended or not.
+    package let timeoutIncludesRequest: Bool
     package let retry: RetryPolicy?
     package let prefixRewrite: [UInt8]?
     package let hostRewrite: [UInt8]?
@@ -137,6 +142,7 @@ package final class ForwardAction: Sendable {
     package init(
         clusters: [WeightedCluster],
         timeout: Duration? = nil,
+        timeoutIncludesRequest: Bool = false,
         retry: RetryPolicy? = nil,
         prefixRewrite: [UInt8]? = nil,
         hostRewrite: [UInt8]? = nil,
@@ -146,6 +152,7 @@ package final class ForwardAction: Sendable {
         self.hashKeys = hashKeys
         self.clusters = clusters
         self.timeout = timeout
+        self.timeoutIncludesRequest = timeoutIncludesRequest
         self.retry = retry
         self.prefixRewrite = prefixRewrite
         self.hostRewrite = hostRewrite
