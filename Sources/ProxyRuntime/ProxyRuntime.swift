@@ -58,7 +58,7 @@ package final class ProxyRuntime: Sendable {
     package init(options: ProxyRuntimeOptions, logger: Logger) {
         self.options = options
         self.logger = logger
-        self.rooms = WaitingRooms(reporter: options.activationReporter)
+        self.rooms = WaitingRooms(waitingMax: options.heldRequestsMax, reporter: options.activationReporter)
     }
 
     /// Starts the event loops; nothing listens until a state is applied.
@@ -119,7 +119,7 @@ package final class ProxyRuntime: Sendable {
             // A loop that has been shut down has nothing to say any more.
             if let own = try? await worker.onLoop({ $0.statistics }) { sum.merge(own) }
         }
-        sum.activations = self.rooms.statistics
+        (sum.activations, sum.activationsLeft) = self.rooms.statistics
         return sum
     }
 

@@ -27,6 +27,8 @@ package struct ProxyRuntimeOptions: Sendable {
     package var serviceConnector: ServiceConnector?
     /// Hears of requests for revisions that may have no pods; without it nobody wakes them.
     package var activationReporter: (any ActivationReporting)?
+    /// How many requests of one revision may wait.
+    package var heldRequestsMax = HeldRequests<Void>.waitingMaxDefault
 
     package init(
         concurrency: Int = 1,

@@ -174,6 +174,7 @@ extension ServerExchange {
         // A request that waits for somebody's answer has not been noted for the log yet.
         let parked = self.exchange.parked
         if parked.readableBytes > 0 { parked.withUnsafeReadableBytes { self.captureRequest($0, path: nil) } }
+        self.leaveRoom(isLate: true)
         self.detach()
         if self.machine.response == .none {
             self.replyToFailure(reason)

@@ -177,6 +177,9 @@ extension ServerExchange {
                 fields.grpcTimeoutIndex < 0
                 ? nil : GRPC.timeout(self.slice(bytes, fields.fields[fields.grpcTimeoutIndex].value))
         }
+        if self.manager.respectsExpectedTimeout, let time = self.expectedTime(bytes) {
+            self.exchange.ownTimeout = min(self.exchange.ownTimeout ?? time, time)
+        }
         // The engine was told of one cluster of a route, and there the request stays while the route does.
         if self.exchange.directive?.route !== route {
             // Nor does another route have the time of the one before.
@@ -218,7 +221,7 @@ extension ServerExchange {
         if !forward.hashKeys.isEmpty, cluster.balancer.wantsHash { self.makeHash(bytes, forward.hashKeys) }
         self.writeHead(bytes, route, forward, forward.clusters[index])
         if !self.takeBodyBehindHead(bytes) { return }
-        if self.machine.request == .complete { self.startRouteTimeout() }
+        if self.machine.request == .complete || forward.timeoutIncludesRequest { self.startRouteTimeout() }
         self.startAttempt(freshOnly: false, avoiding: nil)
     }
 
@@ -279,8 +282,9 @@ extension ServerExchange {
         self.bodyReceived(ByteBuffer(), isLast: true)
     }
 
-    /// From the request's end on the whole answer has so long; one that has begun is cut off then. What the policy engine
-    /// takes of it is not given back. What the client gives the request began when that came, whatever its route is now.
+    /// From the request's end on, or from its beginning if the route says so, the whole answer has so long; one that has
+    /// begun is cut off then. What the policy engine takes of it is not given back. What the client gives the request began
+    /// when that came, whatever its route is now.
     func startRouteTimeout() {
         // Whoever is asked before the route is known takes time of their own.
         guard let forward = self.exchange.forward, self.deadlines.route == Tick.never else { return }

@@ -123,11 +123,11 @@ extension ServerExchange {
         self.worker.flushWaiting()
     }
 
-    /// The request ends, or its attempt does, before it could go.
-    func leaveRoom() {
+    /// The request ends, or its attempt does, before it could go: its time has run out, or its client wants it no more.
+    func leaveRoom(isLate: Bool = false) {
         guard let visit = self.exchange.visit, let ticket = visit.ticket else { return }
         visit.ticket = nil
-        ticket.room.left(ticket.id)
+        ticket.room.left(ticket.id, isLate: isLate)
     }
 
     /// The exchange is over.

@@ -18,6 +18,8 @@ extension ServerExchange {
         case .callers:
             visit.tellsWait = self.withView(bytes) { $0.has(Self.activationHeader) }
             visit.isMarked = room.reports
+            if let timeout = self.exchange.forward?.timeout { visit.waitMax = timeout }
+            if let timeout = self.exchange.ownTimeout { visit.waitMax = min(visit.waitMax, timeout) }
         case .pod:
             visit.isProxied = self.hasBeenReported(bytes, to: room)
             visit.isProbe = self.isProbe(bytes)
@@ -49,7 +51,8 @@ extension ServerExchange {
         }
     }
 
-    private func expectedTime(_ bytes: UnsafeRawBufferPointer) -> Duration? {
+    /// What the client says about the time that its request has left, if it does.
+    func expectedTime(_ bytes: UnsafeRawBufferPointer) -> Duration? {
         guard self.scanner.fields.envoyLines.first != nil else { return nil }
         return self.withView(bytes) { view in
             // Nine digits are eleven days; what is longer, or no number, limits nothing.

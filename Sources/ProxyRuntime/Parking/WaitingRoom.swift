@@ -47,6 +47,7 @@ final class WaitingRoom: Sendable {
     init(
         _ revision: ObjectID,
         _ side: RevisionActivation.Side,
+        waitingMax: Int,
         reporter: (any ActivationReporting)?,
         loop: any EventLoop
     ) {
@@ -55,7 +56,9 @@ final class WaitingRoom: Sendable {
         self.reporter = reporter
         self.loop = loop
         // Where there is a pod nobody has to be woken.
-        self.state = Mutex(State(requests: HeldRequests(tellsFirst: side == .callers, at: .zero)))
+        self.state = Mutex(
+            State(requests: HeldRequests(waitingMax: waitingMax, tellsFirst: side == .callers, at: .zero))
+        )
     }
 
     /// The autoscaler hears of the requests from here.
@@ -128,10 +131,13 @@ final class WaitingRoom: Sendable {
         }
     }
 
-    /// Who waited has gone. One that has been let go meanwhile gives its place back when it hears of it.
-    func left(_ id: HeldRequests<Waiter>.ID) {
+    /// Who waited has gone, since its time has run out, or since its client has. One that has been let go meanwhile gives
+    /// its place back when it hears of it.
+    func left(_ id: HeldRequests<Waiter>.ID, isLate: Bool) {
         let now = self.now
-        _ = self.state.withLock { $0.requests.left(id, at: now) }
+        self.state.withLock { state in
+            if state.requests.left(id, at: now), !isLate { state.statistics.left += 1 }
+        }
     }
 
     /// Who waited goes on, so long after it came.

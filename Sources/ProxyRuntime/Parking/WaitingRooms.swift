@@ -16,18 +16,35 @@ final class WaitingRooms: Sendable {
         }
     }
 
-    private let reporter: (any ActivationReporting)?
-    private let rooms = Mutex<[Key: WaitingRoom]>([:])
+    private struct State {
+        var rooms: [Key: WaitingRoom] = [:]
+        /// Requests whose clients left rooms that are no more.
+        var leftCount = 0
+    }
 
-    init(reporter: (any ActivationReporting)?) { self.reporter = reporter }
+    private let waitingMax: Int
+    private let reporter: (any ActivationReporting)?
+    private let state = Mutex(State())
+
+    /// `waitingMax`: how many requests of one revision may wait.
+    init(waitingMax: Int, reporter: (any ActivationReporting)?) {
+        self.waitingMax = waitingMax
+        self.reporter = reporter
+    }
 
     /// The revision's room, made on the loop that first knows of it; `nil`: the cluster stands for none, or cannot count.
     func room(of cluster: Cluster, on loop: any EventLoop) -> WaitingRoom? {
         guard let activation = cluster.activation, Self.canCount(cluster, activation) else { return nil }
-        return self.rooms.withLock { rooms in
-            if let room = rooms[Key(activation)] { return room }
-            let room = WaitingRoom(activation.revision, activation.side, reporter: self.reporter, loop: loop)
-            rooms[Key(activation)] = room
+        return self.state.withLock { state in
+            if let room = state.rooms[Key(activation)] { return room }
+            let room = WaitingRoom(
+                activation.revision,
+                activation.side,
+                waitingMax: self.waitingMax,
+                reporter: self.reporter,
+                loop: loop
+            )
+            state.rooms[Key(activation)] = room
             return room
         }
     }
@@ -39,10 +56,13 @@ final class WaitingRooms: Sendable {
             guard let activation = cluster.activation, Self.canCount(cluster, activation) else { continue }
             revisions[Key(activation), default: RevisionWays()].add(cluster, activation)
         }
-        let (known, gone) = self.rooms.withLock { rooms in
-            let gone = rooms.filter { revisions[$0.key] == nil }
-            for revision in gone.keys { rooms[revision] = nil }
-            return (rooms, gone)
+        let (known, gone) = self.state.withLock { state in
+            let gone = state.rooms.filter { revisions[$0.key] == nil }
+            for (revision, room) in gone {
+                state.rooms[revision] = nil
+                state.leftCount += room.statistics.left
+            }
+            return (state.rooms, gone)
         }
         for room in gone.values { room.close() }
         // Only pods ask who has reported a request.
@@ -70,13 +90,15 @@ final class WaitingRooms: Sendable {
     /// No loop takes anything after this.
     func stop() { for (_, room) in self.all { room.stop() } }
 
-    private var all: [Key: WaitingRoom] { self.rooms.withLock { $0 } }
+    private var all: [Key: WaitingRoom] { self.state.withLock { $0.rooms } }
 
     func report() { for (_, room) in self.all { room.report() } }
 
-    /// What happened, by `namespace/name` of the revision, and `namespace/name/pod` for the pod itself.
-    var statistics: [String: ActivationStatistics] {
-        self.all.reduce(into: [:]) { statistics, entry in
+    /// What happened, by `namespace/name` of the revision, and `namespace/name/pod` for the pod itself; and how many clients
+    /// left rooms that are no more.
+    var statistics: (rooms: [String: ActivationStatistics], leftCount: Int) {
+        let (rooms, leftCount) = self.state.withLock { ($0.rooms, $0.leftCount) }
+        let statistics = rooms.reduce(into: [String: ActivationStatistics]()) { statistics, entry in
             let name =
                 switch entry.key.side {
                 case .callers: entry.key.revision.description
@@ -84,5 +106,6 @@ final class WaitingRooms: Sendable {
                 }
             statistics[name] = entry.value.statistics
         }
+        return (statistics, leftCount)
     }
 }

@@ -7,6 +7,8 @@ package struct ActivationStatistics: Sendable, Hashable {
     package var held = 0
     /// As many waited as may.
     package var refused = 0
+    /// Requests whose clients left while they waited.
+    package var left = 0
     /// How long those waited that were let go: cold starts, and waits for room.
     package var durations = DurationHistogram()
 
@@ -19,6 +21,7 @@ package struct ActivationStatistics: Sendable, Hashable {
             Statistic("requests_active", .gauge, self.inFlight),
             Statistic("requests_held", .counter, self.held),
             Statistic("requests_refused", .counter, self.refused),
+            Statistic("requests_left", .counter, self.left),
             Statistic("requests_released", .counter, self.durations.count),
             Statistic("wait_ms_sum", .counter, self.durations.sumMicroseconds / 1000),
         ]

@@ -22,6 +22,8 @@ package struct ProxyStatistics: Sendable, Hashable {
     package var clusters: [String: ClusterStatistics] = [:]
     /// Of revisions that may have no pods, by `namespace/name`; counted for all loops together, and not merged.
     package var activations: [String: ActivationStatistics] = [:]
+    /// Requests whose clients left while they waited for a revision that has gone since.
+    package var activationsLeft = 0
     /// Traffic to destinations that the registry does not know, or that DNS did not lead there.
     package var blocked: [BlockedKey: UInt64] = [:]
     /// Blocked traffic whose key found no room in `blocked`.
