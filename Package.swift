@@ -129,8 +129,14 @@ let package = Package(
         room(
             "Serverless",
             needs: [
-                "KubernetesAPI", "MeshModel", "RequestReports", "ServerlessAPI", "TrafficEngine", grpcCore,
-                grpcTransport, logging, nioCore, nioPosix, protobuf, yams,
+                "KubernetesAPI", "MeshModel", "RequestReports", "ServerlessAPI", grpcCore, grpcTransport, logging,
+                protobuf, yams,
+            ]
+        ),
+        room(
+            "Activator",
+            needs: [
+                "KubernetesAPI", "MeshModel", "ProxyRuntime", "RequestReports", "Serverless", "TrafficEngine", logging,
             ]
         ),
 
@@ -202,13 +208,12 @@ let package = Package(
         .executableTarget(
             name: "lateen-control",
             dependencies: [
-                "CertificateAuthority", "IdentityServer", "KubernetesAPI", "MeshConfig", "MeshModel", "MeshPush",
+                "Activator", "CertificateAuthority", "IdentityServer", "KubernetesAPI", "MeshConfig", "MeshModel",
+                "MeshPush",
                 "MeshTranslate", "PolicyEngine", "RequestExplanation", "RequestReports", "Serverless",
-                "SidecarInjection", "WorkloadRegistration", "XDSAPI", argumentParser, asyncHTTPClient, crypto,
-                grpcCore, grpcProtobuf, grpcTransport, hummingbird, hummingbirdTLS, httpTypes, logging, nioCore,
-                nioHTTP1, nioPosix,
-                nioSSL, protobuf,
-                serviceLifecycle, swiftASN1, unixSignals, x509,
+                "SidecarInjection", "TrafficEngine", "WorkloadRegistration", "XDSAPI", argumentParser,
+                asyncHTTPClient, crypto, grpcCore, grpcProtobuf, grpcTransport, hummingbird, hummingbirdTLS, logging,
+                nioCore, nioHTTP1, nioPosix, nioSSL, protobuf, serviceLifecycle, swiftASN1, unixSignals, x509,
             ],
             swiftSettings: strict
         ),
@@ -256,6 +261,7 @@ let package = Package(
                 protobuf,
             ]
         ),
+        tests("Activator", needs: ["KubernetesAPI", "MeshModel", "Serverless", "TrafficEngine"]),
         tests("TrafficEngine", needs: ["MeshModel"]),
         tests(
             "PolicyEngine",

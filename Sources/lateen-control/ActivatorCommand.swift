@@ -1,13 +1,14 @@
+import Activator
 import ArgumentParser
-import AsyncHTTPClient
 import Foundation
 import Hummingbird
 import KubernetesAPI
 import Logging
+import MeshModel
 import NIOCore
 import RequestReports
-import Serverless
 import ServiceLifecycle
+import TrafficEngine
 import UnixSignals
 
 /// Holds requests for revisions without room.
@@ -17,19 +18,20 @@ struct ActivatorCommand: AsyncParsableCommand {
         abstract: "Hold requests for revisions without room until there is some, and wake the autoscaler.",
         discussion: """
             Requests carry Knative-Serving-Revision and Knative-Serving-Namespace; the routes that the autoscaler makes
-            set them. One that waited says in x-lateen-activation-ms of its answer how long. When as many wait as may, a
-            request is answered with 503 and Retry-After; when its time runs out (x-envoy-expected-rq-timeout-ms, or
-            timeoutSeconds of the revision if that is less) with 504.
+            set them. They come over HTTP/1.1, or HTTP/2 without TLS. One with a header x-lateen-activation-ms has the
+            same in its answer: how long it waited. When as many wait as may, a request is answered with 503 and
+            Retry-After; when its time runs out (x-envoy-expected-rq-timeout-ms, or timeoutSeconds of the revision if
+            that is less) with 504.
             """
     )
 
     @Option(help: "A kubeconfig file; without it the service account of the pod is used.")
     var kubeconfig: String?
 
-    @Option(help: "Address to listen on.")
+    @Option(help: "IP address to listen on.")
     var host = "0.0.0.0"
 
-    @Option(help: "Port for requests (HTTP/1.1).")
+    @Option(help: "Port for requests (HTTP/1.1 and HTTP/2).")
     var port = 8012
 
     @Option(help: "Port for metrics.")
@@ -53,6 +55,9 @@ struct ActivatorCommand: AsyncParsableCommand {
                 "--log-level: '\(self.logLevel)' is not one of trace, debug, info, notice, warning, error, critical"
             )
         }
+        guard IPAddress(self.host) != nil else {
+            throw ValidationError("--host: '\(self.host)' is no IP address such as 0.0.0.0 or ::")
+        }
         for (name, port) in [("port", self.port), ("monitoring-port", self.monitoringPort)] {
             guard (1...65535).contains(port) else { throw ValidationError("--\(name): \(port) is no port") }
         }
@@ -72,7 +77,10 @@ struct ActivatorCommand: AsyncParsableCommand {
             return handler
         }
         let logger = Logger(label: "lateen-activator")
-        guard let target = StatSender.Target(self.autoscaler) else { throw ExitCode.validationFailure }
+        guard let target = StatSender.Target(self.autoscaler), let ip = IPAddress(self.host),
+            let port = UInt16(exactly: self.port)
+        else { throw ExitCode.validationFailure }
+        let address = NetworkAddress(ip: ip, port: port)
         let configuration: ClientConfiguration
         do {
             configuration = try self.kubeconfig.map { try .kubeconfig(path: $0) } ?? .inCluster()
@@ -84,15 +92,18 @@ struct ActivatorCommand: AsyncParsableCommand {
         let activator = ActivatorService(
             client: client,
             sender: StatSender(target: target, form: self.statFormat, logger: logger),
-            name: environment["POD_NAME"] ?? environment["MY_POD_NAME"] ?? ProcessInfo.processInfo.hostName,
-            queueLength: self.queueLength,
+            settings: ActivatorService.Settings(
+                name: environment["POD_NAME"] ?? environment["MY_POD_NAME"] ?? ProcessInfo.processInfo.hostName,
+                address: address,
+                concurrency: System.coreCount,
+                queueLength: self.queueLength
+            ),
             logger: logger
         )
-        let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: Self.httpSettings)
         var group = ServiceGroupConfiguration(
             services: [
                 .init(service: RunningService("activator") { await activator.run() }),
-                .init(service: self.server(ActivatorProxy(activator: activator, http: http, logger: logger), logger)),
+                .init(service: Draining(activator: activator)),
                 .init(service: self.monitoring(activator, logger)),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -100,51 +111,36 @@ struct ActivatorCommand: AsyncParsableCommand {
         )
         group.maximumGracefulShutdownDuration = .seconds(30)
         do {
+            try await activator.start()
             try await ServiceGroup(configuration: group).run()
         } catch {
             logger.error("activator stops", metadata: ["error": "\(error)"])
-            try? await http.shutdown()  // The first failure is the one to tell.
+            await activator.stop()
             await client.shutdown()
             throw ExitCode.failure
         }
-        try await http.shutdown()
+        await activator.stop()
         await client.shutdown()
     }
 
-    private static var httpSettings: HTTPClient.Configuration {
-        var settings = HTTPClient.Configuration()
-        settings.timeout.connect = .milliseconds(500)
-        settings.redirectConfiguration = .disallow
-        settings.decompression = .disabled
-        settings.httpVersion = .http1Only
-        settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 10_000
-        // A pod that refuses gets no second connection for the same request.
-        settings.connectionPool.retryConnectionEstablishment = false
-        return settings
-    }
+    /// When the program is asked to stop, requests that are here have some time; pods for them are still watched meanwhile.
+    private struct Draining: ServiceLifecycle.Service {
+        let activator: ActivatorService
 
-    private func server(_ proxy: ActivatorProxy, _ logger: Logger) -> some ServiceLifecycle.Service {
-        Application(
-            responder: CallbackResponder<ActivatorContext> { request, context in
-                switch request.uri.path {
-                case "/healthz" where request.headers[.userAgent]?.hasPrefix("kube-probe/") == true:
-                    Response(status: proxy.activator.isReady ? .ok : .serviceUnavailable)
-                default: await proxy.respond(to: request, context)
-                }
-            },
-            server: .http1(configuration: .init(additionalChannelHandlers: [ClientWatch()])),
-            configuration: .init(address: .hostname(self.host, port: self.port), serverName: "lateen-activator"),
-            logger: logger
-        )
+        func run() async throws {
+            do { try await gracefulShutdown() } catch { return }
+            await self.activator.drain(.seconds(25))
+        }
     }
 
     private func monitoring(_ activator: ActivatorService, _ logger: Logger) -> some ServiceLifecycle.Service {
         let router = Router()
         router.get("metrics") { _, _ in
-            Response(
+            let page = await activator.metricsPage
+            return Response(
                 status: .ok,
                 headers: [.contentType: ActivatorService.metricsType],
-                body: ResponseBody(byteBuffer: ByteBuffer(string: activator.metricsPage))
+                body: ResponseBody(byteBuffer: ByteBuffer(string: page))
             )
         }
         return Application(

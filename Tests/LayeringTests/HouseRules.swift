@@ -129,10 +129,16 @@ enum HouseRules {
         ),
         Room(
             name: "Serverless",
-            rooms: ["KubernetesAPI", "MeshModel", "RequestReports", "ServerlessAPI", "TrafficEngine"],
-            bought: nio.union(["GRPC*", "SwiftProtobuf", "Yams"]),
+            rooms: ["KubernetesAPI", "MeshModel", "RequestReports", "ServerlessAPI"],
+            bought: ["GRPC*", "Logging", "SwiftProtobuf", "Yams"],
             mayUseFoundation: true,
             because: "it scales revisions through the Kubernetes API and knows no proxy"
+        ),
+        Room(
+            name: "Activator",
+            rooms: ["KubernetesAPI", "MeshModel", "ProxyRuntime", "RequestReports", "Serverless", "TrafficEngine"],
+            bought: ["Logging"],
+            because: "it makes proxy state out of objects; all that a request meets is the runtime's concern"
         ),
         // Data plane.
         Room(name: "TrafficEngine", rooms: ["MeshModel"], because: "it decides and does no input or output"),
@@ -231,14 +237,14 @@ enum HouseRules {
         Room(
             name: "lateen-control",
             rooms: [
-                "CertificateAuthority", "IdentityServer", "KubernetesAPI", "MeshConfig", "MeshModel", "MeshPush",
+                "Activator", "CertificateAuthority", "IdentityServer", "KubernetesAPI", "MeshConfig", "MeshModel",
+                "MeshPush",
                 "MeshTranslate", "PolicyEngine", "RequestExplanation", "RequestReports", "Serverless",
-                "SidecarInjection", "WorkloadRegistration",
-                "XDSAPI",
+                "SidecarInjection", "TrafficEngine", "WorkloadRegistration", "XDSAPI",
             ],
             bought: nio.union([
-                "ArgumentParser", "AsyncHTTPClient", "Crypto", "GRPC*", "HTTPTypes", "Hummingbird", "HummingbirdTLS",
-                "NIOHTTP1", "NIOSSL", "ServiceLifecycle", "SwiftASN1", "SwiftProtobuf", "UnixSignals", "X509",
+                "ArgumentParser", "AsyncHTTPClient", "Crypto", "GRPC*", "Hummingbird", "HummingbirdTLS", "NIOHTTP1",
+                "NIOSSL", "ServiceLifecycle", "SwiftASN1", "SwiftProtobuf", "UnixSignals", "X509",
             ]),
             mayUseFoundation: true,
             because: "it may not know whether the API server is ours"

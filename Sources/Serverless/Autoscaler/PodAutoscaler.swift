@@ -9,6 +9,8 @@ package struct PodAutoscaler: Sendable, Hashable {
     package var containerConcurrency: Int
     /// How long a request may take, its wait included.
     package var timeLimit: Duration
+    /// Its pods speak HTTP/2 without TLS (Knative's `protocolType: h2c`).
+    package var speaksHTTP2: Bool
     /// `false` only if a route is known not to lead here.
     package var isReachable: Bool
     package var generation: Int
@@ -30,6 +32,7 @@ package struct PodAutoscaler: Sendable, Hashable {
         self.containerConcurrency = object.json[path: "spec", "containerConcurrency"]?.int ?? 0
         let seconds = object.json[path: "spec", "timeoutSeconds"]?.int ?? 0
         self.timeLimit = .seconds(seconds > 0 ? min(seconds, Self.secondsMax) : Revision.defaultTimeout)
+        self.speaksHTTP2 = object.json[path: "spec", "protocolType"]?.string == "h2c"
         self.isReachable = object.json[path: "spec", "reachability"]?.string != "Unreachable"
         self.generation = object.generation
         self.status = object.json["status"] ?? .object([:])

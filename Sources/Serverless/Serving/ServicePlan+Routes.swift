@@ -75,15 +75,22 @@ extension ServicePlan {
         return timeouts.max() ?? Revision.defaultTimeout
     }
 
+    /// The port of an activator's Service at which it is spoken to in HTTP/2, as Knative has it.
+    private static let activatorHTTP2Port = 81
+
+    private func speaksHTTP2(_ revision: String) -> Bool {
+        self.revisions.first { $0.id.name == revision }?.protocolName == "h2c"
+    }
+
     private func destination(_ share: Share) -> JSONValue {
-        var host = self.clusterHost(share.revision)
+        var (host, port) = (self.clusterHost(share.revision), 80)
         if let activator = self.settings.activator,
             !self.settings.isActivatorOnDemand || self.proxied.contains(share.revision)
         {
-            host = activator
+            (host, port) = (activator, self.speaksHTTP2(share.revision) ? Self.activatorHTTP2Port : 80)
         }
         return [
-            "destination": ["host": .string(host), "port": ["number": 80]],
+            "destination": ["host": .string(host), "port": ["number": JSONValue(port)]],
             "weight": JSONValue(share.percent),
             // Who counts and who holds requests has to know whose they are.
             "headers": [

@@ -168,6 +168,28 @@ import Testing
         #expect(host("activator", proxied: ["hello-00001"], isOnDemand: true) == "activator")
     }
 
+    @Test("An activator is spoken to at its port for HTTP/2 if the revision speaks that")
+    func activatorPort() throws {
+        func port(_ name: JSONValue, activator: String?) throws -> Int? {
+            var object = KubernetesObject(.revisions, namespace: "default", name: "hello-00001")
+            object.labels = [
+                "serving.knative.dev/service": "hello", "serving.knative.dev/configurationGeneration": "1",
+            ]
+            object.json["spec"] = ["containers": [["ports": [["name": name, "containerPort": 8888]]]]]
+            object.json["status"] = ["conditions": [["type": "Ready", "status": "True"]]]
+            var settings = ServicePlan.Settings()
+            settings.activator = activator
+            let revision = try #require(Revision(object))
+            let plan = ServicePlan(self.service(), revisions: [revision], proxied: [], settings: settings)
+            return plan.virtualServices.first?
+                .json[path: "spec", "http", "0", "route", "0", "destination", "port", "number"]?.int
+        }
+
+        #expect(try port("h2c", activator: "activator") == 81)
+        #expect(try port("http1", activator: "activator") == 80)
+        #expect(try port("h2c", activator: nil) == 80)
+    }
+
     @Test("A ready service says so, with its address")
     func ready() throws {
         let status = self.plan(self.service(), [try self.revision("hello-00001", generation: 1)]).status(now: 0)
