@@ -18,6 +18,8 @@ final class WaitingRooms: Sendable {
 
     private struct State {
         var rooms: [Key: WaitingRoom] = [:]
+        /// What the rooms have been told of.
+        var ways: [Key: RevisionWays] = [:]
         /// Requests whose clients left rooms that are no more.
         var leftCount = 0
     }
@@ -49,25 +51,33 @@ final class WaitingRooms: Sendable {
         }
     }
 
-    /// All loops have this state now: who gets a place finds its pod, whichever loop it is on.
+    /// All loops have this state now: who gets a place finds its pod, whichever loop it is on. Of many revisions few change
+    /// from one state to the next: the rooms of the others are left alone.
     func use(_ state: ProxyState) {
         var revisions: [Key: RevisionWays] = [:]
         for case .some(let cluster) in state.clusters {
             guard let activation = cluster.activation, Self.canCount(cluster, activation) else { continue }
             revisions[Key(activation), default: RevisionWays()].add(cluster, activation)
         }
-        let (known, gone) = self.state.withLock { state in
+        let (known, gone, told) = self.state.withLock { [revisions] state in
             let gone = state.rooms.filter { revisions[$0.key] == nil }
             for (revision, room) in gone {
                 state.rooms[revision] = nil
                 state.leftCount += room.statistics.left
             }
-            return (state.rooms, gone)
+            let told = state.ways
+            state.ways = revisions
+            return (state.rooms, gone, told)
         }
         for room in gone.values { room.close() }
         // Only pods ask who has reported a request.
         let reporters = known.keys.contains { $0.side == .pod } ? Self.reporters(state) : []
-        for (key, room) in known { if let ways = revisions[key] { room.use(ways, reporters: reporters) } }
+        for (key, room) in known {
+            guard let ways = revisions[key] else { continue }
+            // A pod's own room has to know activators, too, which are others' pods.
+            if key.side == .callers, told[key]?.isSame(as: ways) ?? false { continue }
+            room.use(ways, reporters: reporters)
+        }
     }
 
     /// Callers have to know the pods; one that counts for itself need not know its address.

@@ -14,6 +14,12 @@ package struct RevisionWays: Sendable {
         if limit > 0 { self.concurrencyMax = self.concurrencyMax == 0 ? limit : min(self.concurrencyMax, limit) }
     }
 
+    /// Whether it is made of the very same clusters, so that nothing follows from one that did not from the other.
+    package func isSame(as other: RevisionWays) -> Bool {
+        self.clusters.count == other.clusters.count
+            && zip(self.clusters, other.clusters).allSatisfy { $0.cluster === $1.cluster }
+    }
+
     /// The pods that take requests, by cluster; `answering`: they do, though they are not called ready. In the pod itself
     /// there is nothing to choose from, and all of its ports have the same places.
     package func shares(answering: Set<RevisionPod>) -> [ClusterID: [PodShare]] {

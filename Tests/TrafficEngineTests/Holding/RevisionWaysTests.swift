@@ -33,6 +33,27 @@ import TrafficEngine
         ways.add(cluster, activation)
     }
 
+    @Test("Ways are the same if they are the same clusters, and not if these are alike")
+    func same() {
+        func cluster() -> (Cluster, RevisionActivation) {
+            let activation = RevisionActivation(revision: self.revision, concurrencyMax: 0)
+            return (
+                Cluster(id: ClusterID(index: 0), name: "0", discovery: .endpoints([]), activation: activation),
+                activation
+            )
+        }
+        let one = cluster()
+        let another = cluster()
+        func ways(_ clusters: (Cluster, RevisionActivation)...) -> RevisionWays {
+            clusters.reduce(into: RevisionWays()) { $0.add($1.0, $1.1) }
+        }
+
+        #expect(ways(one, another).isSame(as: ways(one, another)))
+        #expect(!ways(one).isSame(as: ways(another)))
+        #expect(!ways(one).isSame(as: ways(one, another)))
+        #expect(!ways(one).isSame(as: RevisionWays()))
+    }
+
     @Test("Pods that are not ready are asked if that says something: not behind TLS, and not if nobody said so")
     func pods() {
         var ways = RevisionWays()
