@@ -55,8 +55,10 @@ package final class ActivatorService: Sendable {
         (self.changes, self.bell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Listens from now on, and says that it is not ready. Throws if it cannot.
+    /// Listens from now on, and says that it is not ready. Throws if it cannot. Requests that wait over HTTP/1.1 have a
+    /// connection each: as many may be open as the system lets this process have.
     package func start() async throws {
+        OpenFiles.raiseLimit()
         try await self.runtime.start()
         let failures = await self.runtime.apply(self.objects.withLock { $0.state() })
         if let failure = failures.first { throw failure }

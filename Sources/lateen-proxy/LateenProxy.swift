@@ -1,4 +1,5 @@
 import ArgumentParser
+import ProxyRuntime
 
 /// The data plane: beside a workload, or on its own from a file.
 @main
