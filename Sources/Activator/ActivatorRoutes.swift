@@ -10,7 +10,8 @@ enum ActivatorRoutes {
     static let revisionHeader = "knative-serving-revision"
     static let namespaceHeader = "knative-serving-namespace"
 
-    /// No request takes longer, as no revision's `timeoutSeconds` says more; and a WebSocket without a byte for so long ends.
+    /// No request takes longer, as no revision's `timeoutSeconds` says more; and a WebSocket without a byte for so long
+    /// ends.
     private static let requestTimeMax: Duration = .seconds(86_400)
     /// Clients of HTTP/2 have many requests wait on one connection.
     private static let concurrentStreamsMax: UInt32 = 1000

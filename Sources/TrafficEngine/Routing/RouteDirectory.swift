@@ -38,7 +38,8 @@ package final class RouteDirectory: Sendable {
         self.slots = slots
     }
 
-    /// `nil`: the request lacks one of the headers, or no route has its values. Of a header that comes twice the first counts.
+    /// `nil`: the request lacks one of the headers, or no route has its values. Of a header that comes twice the first
+    /// counts.
     package func route(_ request: RequestView) -> Route? {
         var hash = Hash()
         for header in self.headers {
