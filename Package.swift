@@ -209,8 +209,7 @@ let package = Package(
             name: "lateen-control",
             dependencies: [
                 "Activator", "CertificateAuthority", "IdentityServer", "KubernetesAPI", "MeshConfig", "MeshModel",
-                "MeshPush",
-                "MeshTranslate", "PolicyEngine", "RequestExplanation", "RequestReports", "Serverless",
+                "MeshPush", "MeshTranslate", "PolicyEngine", "RequestExplanation", "RequestReports", "Serverless",
                 "SidecarInjection", "TrafficEngine", "WorkloadRegistration", "XDSAPI", argumentParser,
                 asyncHTTPClient, crypto, grpcCore, grpcProtobuf, grpcTransport, hummingbird, hummingbirdTLS, logging,
                 nioCore, nioHTTP1, nioPosix, nioSSL, protobuf, serviceLifecycle, swiftASN1, unixSignals, x509,
@@ -261,7 +260,12 @@ let package = Package(
                 protobuf,
             ]
         ),
-        tests("Activator", needs: ["KubernetesAPI", "MeshModel", "Serverless", "TrafficEngine"]),
+        tests(
+            "Activator",
+            needs: [
+                "KubernetesAPI", "MeshModel", "ProxyRuntime", "Serverless", "TrafficEngine", logging, nioCore, nioPosix,
+            ]
+        ),
         tests("TrafficEngine", needs: ["MeshModel"]),
         tests(
             "PolicyEngine",
