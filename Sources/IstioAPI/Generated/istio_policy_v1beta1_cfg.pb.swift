@@ -75,6 +75,16 @@ package nonisolated struct Istio_Policy_V1beta1_Rule: Sendable {
   /// Changes to the response's headers.
   package var responseHeaderOperations: [Istio_Policy_V1beta1_Rule.HeaderOperationTemplate] = []
 
+  /// Which of the requests are reported; without it all that the rule holds for.
+  package var sampling: Istio_Policy_V1beta1_Sampling {
+    get {_sampling ?? Istio_Policy_V1beta1_Sampling()}
+    set {_sampling = newValue}
+  }
+  /// Returns true if `sampling` has been explicitly set.
+  package var hasSampling: Bool {self._sampling != nil}
+  /// Clears the value of `sampling`. Subsequent reads from it will return its default value.
+  package mutating func clearSampling() {self._sampling = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// A change to headers.
@@ -135,6 +145,154 @@ package nonisolated struct Istio_Policy_V1beta1_Rule: Sendable {
     }
 
     package init() {}
+  }
+
+  package init() {}
+
+  fileprivate var _sampling: Istio_Policy_V1beta1_Sampling? = nil
+}
+
+/// A choice of requests; with both strategies both must choose one.
+package nonisolated struct Istio_Policy_V1beta1_Sampling: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// A share of all requests.
+  package var random: Istio_Policy_V1beta1_RandomSampling {
+    get {_random ?? Istio_Policy_V1beta1_RandomSampling()}
+    set {_random = newValue}
+  }
+  /// Returns true if `random` has been explicitly set.
+  package var hasRandom: Bool {self._random != nil}
+  /// Clears the value of `random`. Subsequent reads from it will return its default value.
+  package mutating func clearRandom() {self._random = nil}
+
+  /// So many in a while, and then a few of many.
+  package var rateLimit: Istio_Policy_V1beta1_RateLimitSampling {
+    get {_rateLimit ?? Istio_Policy_V1beta1_RateLimitSampling()}
+    set {_rateLimit = newValue}
+  }
+  /// Returns true if `rateLimit` has been explicitly set.
+  package var hasRateLimit: Bool {self._rateLimit != nil}
+  /// Clears the value of `rateLimit`. Subsequent reads from it will return its default value.
+  package mutating func clearRateLimit() {self._rateLimit = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _random: Istio_Policy_V1beta1_RandomSampling? = nil
+  fileprivate var _rateLimit: Istio_Policy_V1beta1_RateLimitSampling? = nil
+}
+
+/// A share of all requests.
+package nonisolated struct Istio_Policy_V1beta1_RandomSampling: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// An expression of type INT64 or DOUBLE, in place of the numerator; a request without a value is not chosen.
+  package var attributeExpression: String = String()
+
+  /// The share.
+  package var percentSampled: Istio_Policy_V1beta1_FractionalPercent {
+    get {_percentSampled ?? Istio_Policy_V1beta1_FractionalPercent()}
+    set {_percentSampled = newValue}
+  }
+  /// Returns true if `percentSampled` has been explicitly set.
+  package var hasPercentSampled: Bool {self._percentSampled != nil}
+  /// Clears the value of `percentSampled`. Subsequent reads from it will return its default value.
+  package mutating func clearPercentSampled() {self._percentSampled = nil}
+
+  /// Only chance chooses, and not the header x-request-id, by which all rules choose the same requests.
+  package var useIndependentRandomness: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _percentSampled: Istio_Policy_V1beta1_FractionalPercent? = nil
+}
+
+/// So many in a while, and then a few of many.
+package nonisolated struct Istio_Policy_V1beta1_RateLimitSampling: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// For how long is counted.
+  package var samplingDuration: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_samplingDuration ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_samplingDuration = newValue}
+  }
+  /// Returns true if `samplingDuration` has been explicitly set.
+  package var hasSamplingDuration: Bool {self._samplingDuration != nil}
+  /// Clears the value of `samplingDuration`. Subsequent reads from it will return its default value.
+  package mutating func clearSamplingDuration() {self._samplingDuration = nil}
+
+  /// All of the first ones are chosen.
+  /// +minimum=0
+  package var maxUnsampledEntries: Int64 = 0
+
+  /// Then each of so many; 0: none.
+  /// +minimum=0
+  package var samplingRate: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _samplingDuration: SwiftProtobuf.Google_Protobuf_Duration? = nil
+}
+
+/// A share.
+package nonisolated struct Istio_Policy_V1beta1_FractionalPercent: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// How many; more than all are all.
+  package var numerator: UInt32 = 0
+
+  /// Of how many it is.
+  package var denominator: Istio_Policy_V1beta1_FractionalPercent.DenominatorType = .hundred
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  /// Of how many.
+  package nonisolated enum DenominatorType: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+    case hundred // = 0
+    case tenThousand // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .hundred
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .hundred
+      case 1: self = .tenThousand
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .hundred: return 0
+      case .tenThousand: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [Istio_Policy_V1beta1_FractionalPercent.DenominatorType] = [
+      .hundred,
+      .tenThousand,
+    ]
+
   }
 
   package init() {}
@@ -437,7 +595,7 @@ nonisolated extension Istio_Policy_V1beta1_AttributeManifest.AttributeInfo: Swif
 
 nonisolated extension Istio_Policy_V1beta1_Rule: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Rule"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}match\0\u{1}actions\0\u{3}request_header_operations\0\u{3}response_header_operations\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}match\0\u{1}actions\0\u{3}request_header_operations\0\u{3}response_header_operations\0\u{1}sampling\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -449,12 +607,17 @@ nonisolated extension Istio_Policy_V1beta1_Rule: SwiftProtobuf.Message, SwiftPro
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.actions) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.requestHeaderOperations) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.responseHeaderOperations) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._sampling) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.match.isEmpty {
       try visitor.visitSingularStringField(value: self.match, fieldNumber: 1)
     }
@@ -467,6 +630,9 @@ nonisolated extension Istio_Policy_V1beta1_Rule: SwiftProtobuf.Message, SwiftPro
     if !self.responseHeaderOperations.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.responseHeaderOperations, fieldNumber: 4)
     }
+    try { if let v = self._sampling {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -475,6 +641,7 @@ nonisolated extension Istio_Policy_V1beta1_Rule: SwiftProtobuf.Message, SwiftPro
     if lhs.actions != rhs.actions {return false}
     if lhs.requestHeaderOperations != rhs.requestHeaderOperations {return false}
     if lhs.responseHeaderOperations != rhs.responseHeaderOperations {return false}
+    if lhs._sampling != rhs._sampling {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -522,6 +689,172 @@ nonisolated extension Istio_Policy_V1beta1_Rule.HeaderOperationTemplate: SwiftPr
 
 nonisolated extension Istio_Policy_V1beta1_Rule.HeaderOperationTemplate.Operation: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REPLACE\0\u{1}REMOVE\0\u{1}APPEND\0")
+}
+
+nonisolated extension Istio_Policy_V1beta1_Sampling: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Sampling"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}random\0\u{3}rate_limit\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._random) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._rateLimit) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._random {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._rateLimit {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Istio_Policy_V1beta1_Sampling, rhs: Istio_Policy_V1beta1_Sampling) -> Bool {
+    if lhs._random != rhs._random {return false}
+    if lhs._rateLimit != rhs._rateLimit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Istio_Policy_V1beta1_RandomSampling: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RandomSampling"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}attribute_expression\0\u{3}percent_sampled\0\u{3}use_independent_randomness\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.attributeExpression) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._percentSampled) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.useIndependentRandomness) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.attributeExpression.isEmpty {
+      try visitor.visitSingularStringField(value: self.attributeExpression, fieldNumber: 1)
+    }
+    try { if let v = self._percentSampled {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.useIndependentRandomness != false {
+      try visitor.visitSingularBoolField(value: self.useIndependentRandomness, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Istio_Policy_V1beta1_RandomSampling, rhs: Istio_Policy_V1beta1_RandomSampling) -> Bool {
+    if lhs.attributeExpression != rhs.attributeExpression {return false}
+    if lhs._percentSampled != rhs._percentSampled {return false}
+    if lhs.useIndependentRandomness != rhs.useIndependentRandomness {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Istio_Policy_V1beta1_RateLimitSampling: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RateLimitSampling"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}sampling_duration\0\u{3}max_unsampled_entries\0\u{3}sampling_rate\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._samplingDuration) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.maxUnsampledEntries) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.samplingRate) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._samplingDuration {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.maxUnsampledEntries != 0 {
+      try visitor.visitSingularInt64Field(value: self.maxUnsampledEntries, fieldNumber: 2)
+    }
+    if self.samplingRate != 0 {
+      try visitor.visitSingularInt64Field(value: self.samplingRate, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Istio_Policy_V1beta1_RateLimitSampling, rhs: Istio_Policy_V1beta1_RateLimitSampling) -> Bool {
+    if lhs._samplingDuration != rhs._samplingDuration {return false}
+    if lhs.maxUnsampledEntries != rhs.maxUnsampledEntries {return false}
+    if lhs.samplingRate != rhs.samplingRate {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Istio_Policy_V1beta1_FractionalPercent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".FractionalPercent"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}numerator\0\u{1}denominator\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.numerator) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.denominator) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.numerator != 0 {
+      try visitor.visitSingularUInt32Field(value: self.numerator, fieldNumber: 1)
+    }
+    if self.denominator != .hundred {
+      try visitor.visitSingularEnumField(value: self.denominator, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Istio_Policy_V1beta1_FractionalPercent, rhs: Istio_Policy_V1beta1_FractionalPercent) -> Bool {
+    if lhs.numerator != rhs.numerator {return false}
+    if lhs.denominator != rhs.denominator {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Istio_Policy_V1beta1_FractionalPercent.DenominatorType: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0HUNDRED\0\u{1}TEN_THOUSAND\0")
 }
 
 nonisolated extension Istio_Policy_V1beta1_Action: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
