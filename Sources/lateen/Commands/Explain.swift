@@ -16,7 +16,8 @@ struct Explain: ParsableCommand {
             discussion: """
                 Each step names what decided it: the answer to the name, listener, filter chain, TLS, policies, route,
                 cluster and endpoint, with the object that says so and its resourceVersion. If the request would be
-                blocked, the smallest object that would let it through is printed as well.
+                blocked, the smallest object that would let it through is printed as well. Rules of the policy engine that
+                may change the route while it is on its way are named, and not followed.
 
                   lateen explain request --from deploy/sleep http://edition.cnn.com/politics
                   lateen explain request --from sleep-0.default https://example.com -o json
@@ -68,9 +69,15 @@ struct Explain: ParsableCommand {
                 ["lateen-control", "request", path]
             )
             let page = try JSONValue.parse(data)
+            let changes = RouteChangesReport(
+                page["explanation"] ?? .null,
+                from: "\(namespace)/\(pod)",
+                rootNamespace: self.istioNamespace,
+                kubectl: kubectl
+            )
             switch self.output {
-            case .json: print(page["explanation"]?.text(pretty: true) ?? "")
-            case .text: print(page["text"]?.string ?? "", terminator: "")
+            case .json: print(changes.added(to: page["explanation"] ?? .null).text(pretty: true))
+            case .text: print((page["text"]?.string ?? "") + changes.text, terminator: "")
             }
             if page[path: "explanation", "isAllowed"]?.bool == false { throw ExitCode(3) }
         }
