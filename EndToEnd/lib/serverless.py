@@ -41,6 +41,32 @@ listened = time.time()
 server.serve_forever()
 """
 
+# Answers calls of voice.Voice/Raise with what was said, in capitals, and its revision in a trailer.
+GRPC_PROGRAM = """
+import os, signal
+from concurrent import futures
+import grpc
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+def answer(request, context):
+    context.set_trailing_metadata((('revision', os.environ['K_REVISION']),))
+    return request.upper()
+server = grpc.server(futures.ThreadPoolExecutor(8))
+server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(
+    'voice.Voice', {'Raise': grpc.unary_unary_rpc_method_handler(answer)})])
+server.add_insecure_port('0.0.0.0:' + os.environ['PORT'])
+server.start()
+server.wait_for_termination()
+"""
+
+GRPC_CLIENT = """
+import sys, grpc
+with grpc.insecure_channel(sys.argv[1]) as channel:
+    answer, call = channel.unary_unary('/voice.Voice/Raise').with_call(b'hello', timeout=60)
+    print(answer.decode(), dict(call.trailing_metadata())['revision'])
+"""
+# The one that has grpcio.
+GRPC_PYTHON = "/usr/bin/python3"
+
 Answer = collections.namedtuple("Answer", "status seconds body headers")
 
 
@@ -48,9 +74,10 @@ def apply(text):
     run("kubectl apply -f -", input=text)
 
 
-def service(name, revision="", target=50, concurrency=50, annotations="", traffic="", window="6s", sidecar=False):
+def service(name, revision="", target=50, concurrency=50, annotations="", traffic="", window="6s", sidecar=False,
+            is_grpc=False):
     """A Knative Service in the journeys' namespace, as YAML."""
-    lines = textwrap.indent(PROGRAM.strip(), " " * 10)
+    lines = textwrap.indent((GRPC_PROGRAM if is_grpc else PROGRAM).strip(), " " * 10)
     return f"""apiVersion: serving.knative.dev/v1
 kind: Service
 metadata: {{name: {name}, namespace: {NAMESPACE}}}
@@ -68,7 +95,8 @@ spec:
       timeoutSeconds: 60
       containers:
       - image: lateen/python
-        ports: [{{containerPort: 8080}}]
+        ports: [{{containerPort: 8080{', name: h2c' if is_grpc else ''}}}]
+        {f'command: [{GRPC_PYTHON}]' if is_grpc else ''}
         args:
         - -c
         - |
@@ -132,6 +160,12 @@ def requests(url, count=1, seconds=60, arguments=""):
         answers.append(Answer(int(status), float(took), bodies.get(file, ""), fields))
     expect(len(answers) == count, f"{count} requests, {len(answers)} answers: {done.stdout[-1500:]}{done.stderr[-500:]}")
     return answers, began, ended
+
+
+def call(name):
+    """Calls a gRPC Service from the sleep pod, through its sidecar; what it says, and which revision it is."""
+    return run(["kubectl", "exec", "deploy/sleep", "-c", "sleep", "--", GRPC_PYTHON, "-c", GRPC_CLIENT,
+                f"{name}.{NAMESPACE}:80"], timeout=90).stdout.split()
 
 
 def counted(answers):
