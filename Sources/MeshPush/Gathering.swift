@@ -53,10 +53,12 @@ package struct Gathering: Sendable {
 }
 
 extension MeshSnapshot {
-    /// Whether a service that had no endpoint has one: requests may be held for it.
-    func hasFirstEndpoints(since old: MeshSnapshot) -> Bool {
-        self.endpoints.contains { service, endpoints in
-            !endpoints.isEmpty && old.endpoints[service]?.isEmpty ?? true
+    /// Whether a service that had no endpoint has one: requests may be held for it. `services`: those that are looked at;
+    /// `nil`: all.
+    func hasFirstEndpoints(since old: MeshSnapshot, of services: Set<ServiceKey>?) -> Bool {
+        func isFirst(_ service: ServiceKey) -> Bool {
+            self.endpoints[service]?.isEmpty == false && old.endpoints[service]?.isEmpty ?? true
         }
+        return services?.contains(where: isFirst) ?? self.endpoints.keys.contains(where: isFirst)
     }
 }

@@ -57,10 +57,16 @@ package final class PushServer: Sendable {
         (self.changes, self.changed) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Takes a snapshot to be published soon; a newer one that comes in time replaces it.
-    package func update(_ snapshot: MeshSnapshot) {
+    /// Takes a snapshot to be published soon; a newer one that comes in time replaces it. To be called for one after the
+    /// other.
+    ///
+    /// - Parameters:
+    ///   - snapshot: of now.
+    ///   - services: those whose endpoints may have changed since the last one; `nil`: all.
+    package func update(_ snapshot: MeshSnapshot, services: Set<ServiceKey>? = nil) {
+        let last = self.state.withLock { $0.pending ?? $0.generation.snapshot }
+        let isUrgent = snapshot.hasFirstEndpoints(since: last, of: services)
         let pause = self.state.withLock { state -> Task<Void, Never>? in
-            let isUrgent = snapshot.hasFirstEndpoints(since: state.pending ?? state.generation.snapshot)
             state.pending = snapshot
             return state.gathering.changed(isUrgent: isUrgent, now: .now) ? state.pause : nil
         }

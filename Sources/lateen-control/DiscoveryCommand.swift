@@ -129,7 +129,7 @@ struct DiscoveryCommand: AsyncParsableCommand {
         var services: [any ServiceLifecycle.Service] = [
             RunningService("watch") {
                 await watch.run { snapshot, change in
-                    push.update(snapshot)
+                    push.update(snapshot, services: change.services)
                     reporter.report(snapshot)
                     // Endpoints come and go and have no say in who is given which address.
                     if case .full = change { addresses.update(snapshot) }

@@ -74,6 +74,15 @@ package enum MeshChange: Hashable, Sendable {
     case endpoints(Set<ServiceKey>)
     case full
 
+    /// Services whose endpoints may have changed; `nil`: any.
+    package var services: Set<ServiceKey>? {
+        switch self {
+        case .nothing: []
+        case .endpoints(let services): services
+        case .full: nil
+        }
+    }
+
     /// Both changes together.
     package func merged(with other: MeshChange) -> MeshChange {
         switch (self, other) {
