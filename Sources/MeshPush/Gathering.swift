@@ -1,4 +1,4 @@
-package import MeshModel
+internal import MeshModel
 
 /// When changes go out: those that come soon after each other together, and one that somebody may be waiting for at once.
 package struct Gathering: Sendable {
