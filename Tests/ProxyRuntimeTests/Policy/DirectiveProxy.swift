@@ -49,12 +49,14 @@ enum DirectiveProxy {
 
     static func forward(
         _ cluster: Int,
+        timeout: Duration? = nil,
         retry: RetryPolicy? = nil,
         prefixRewrite: String? = nil
     ) -> Route.Action {
         .forward(
             ForwardAction(
                 clusters: [WeightedCluster(cluster: ClusterID(index: cluster), name: "\(cluster)")],
+                timeout: timeout,
                 retry: retry,
                 prefixRewrite: prefixRewrite.map(self.bytes)
             )
