@@ -287,19 +287,24 @@ import TrafficEngine
 
     @Test("An engine that is slow holds up a batch once, not once for each of its messages")
     func slowReports() async throws {
-        try await self.run(reportTimeout: .seconds(1)) { service, client, address in
-            let writer = client.makeReportWriter()
-            // Of different settings, and so in messages of their own.
-            for _ in 0..<3 {
-                let subject = MixerSubject.request(Self.request("/held"))
-                writer.add(MixerReport(subject, Self.facts, Self.policy(), .request(RequestOutcome())))
+        try await self.run(reportTimeout: .seconds(3)) { service, client, address in
+            func lost(_ path: String, _ count: Int) async -> Int {
+                let writer = client.makeReportWriter()
+                // Of different settings, and so in messages of their own.
+                for _ in 0..<count {
+                    let subject = MixerSubject.request(Self.request(path))
+                    writer.add(MixerReport(subject, Self.facts, Self.policy(), .request(RequestOutcome())))
+                }
+                let messages = writer.take()
+                #expect(messages.count == count)
+                return await withCheckedContinuation { continuation in
+                    client.report(messages, to: [address]) { continuation.resume(returning: $0) }
+                }
             }
-            let messages = writer.take()
-            #expect(messages.count == 3)
-            let lost = await withCheckedContinuation { continuation in
-                client.report(messages, to: [address]) { continuation.resume(returning: $0) }
-            }
-            #expect(lost == 3 && service.reported.count == 1)
+            // There is a connection then, which takes its time on a busy machine.
+            #expect(await lost("/a", 1) == 0)
+            #expect(await lost("/held", 3) == 3)
+            #expect(service.reported.count == 2)
         }
     }
 

@@ -10,7 +10,7 @@ struct StartingPodsTests {
         metadata:
           name: s-1
           annotations: {activation.lateen.dev/revision: s-1, activation.lateen.dev/probe: connect}
-        spec: {selector: {revision: s-1}, ports: [{name: http, port: 80, targetPort: 8080}]}
+        spec: {clusterIP: 10.96.0.7, selector: {revision: s-1}, ports: [{name: http, port: 80, targetPort: 8080}]}
         """
 
     private static func pod(
