@@ -88,11 +88,13 @@ import TrafficEngine
     @Test("An answer that takes longer than the policy waits is none")
     func late() async throws {
         try await self.run { service, client, address in
-            guard case .failed = await self.ask(client, "/held", timeout: .seconds(1), address) else {
+            // There is a connection then, which takes its time on a busy machine.
+            _ = await self.ask(client, "/deny", address)
+            guard case .failed = await self.ask(client, "/held", timeout: .seconds(2), address) else {
                 Issue.record("an answer came")
                 return
             }
-            #expect(service.checked.count == 1)
+            #expect(service.checked.count == 2)
         }
     }
 
