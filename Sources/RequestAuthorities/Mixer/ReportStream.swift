@@ -57,8 +57,10 @@ final class ReportStream {
     ///
     /// - Parameters:
     ///   - report: of this service, and such that `canTell` its places.
-    ///   - subject: what it says of its request, if `isSubjectAlike` is `false`; other records come back in their place.
-    ///   - response: what it says of the answer, if `isResponseAlike` is `false`.
+    ///   - subject: what it says of its request; other records come back in the place of what is written.
+    ///   - isSubjectAlike: the last report has said the same, and `subject` is not looked at.
+    ///   - response: what it says of the answer.
+    ///   - isResponseAlike: the same of that.
     ///   - outcome: what it says of the rest.
     func append(
         _ report: MixerReport,
